@@ -1,0 +1,7 @@
+/** JSON as it comes out of `JSON.parse`. */
+export type JsonValue = string | number | boolean | null | JsonValue[] | JsonObject;
+
+/** A JSON object; members are looked up by name, so every one may be absent. */
+export interface JsonObject {
+  [name: string]: JsonValue | undefined;
+}

@@ -1,0 +1,117 @@
+import { hashPair, hashText, type Int64Halves } from "../base/hash.ts";
+
+/**
+ * The vocabulary between `index` (which produces search values) and `search` (which asks for them).
+ *
+ * Equality values are 64-bit numbers in one `bigint[]` per resource; ordered values (dates, numbers, strings) are
+ * rows. A value's *form* says which question it answers, so one stored element yields one number per way of asking.
+ */
+export const EqualityForm = {
+  /** The parameter has at least one value (`:missing`). Text: empty. */
+  present: 1,
+  /** A code, whatever its system: `code`. Text: the code. */
+  code: 2,
+  /** A code of a system: `system|code`. Text: `system|code`. */
+  systemCode: 3,
+  /** Any code of a system: `system|`. Text: the system. */
+  system: 4,
+  /** A code without a system: `|code`. Text: the code. */
+  noSystemCode: 5,
+  /** A reference kept as text: absolute URL, canonical (with and without `|version`), `urn:`, conditional reference, or a bare id of unknown type. Text: as written. */
+  referenceText: 6,
+  /** A uri, exactly. Text: the uri. */
+  uri: 7,
+  /** A string, exactly (`:exact`). Text: the string as written. */
+  stringExact: 8,
+  /** `Reference.identifier`, in the four token forms (`:identifier`). */
+  identifierCode: 9,
+  identifierSystemCode: 10,
+  identifierSystem: 11,
+  identifierNoSystemCode: 12,
+  /** The types a reference points to (`:[type]` without an id, chains). Text: the type name. */
+  referenceType: 13,
+} as const;
+
+/** One of {@link EqualityForm}. */
+export type EqualityForm = (typeof EqualityForm)[keyof typeof EqualityForm];
+
+/** Hash of (parameter, form, text) into `out`. `parameter` is {@link SearchParameter.id}. */
+export function equalityValue(parameter: number, form: EqualityForm, text: string, out: Int64Halves): void {
+  hashText(text, seedOf(parameter, form), out);
+}
+
+/**
+ * Equality value of a typed reference: the *key of its target* XOR a constant of the parameter. So SQL can turn a set
+ * of target keys into equality values (`key # constant`) and back: chained and reverse-chained search stay in the
+ * database. `target` is {@link resourceKey} of the target.
+ */
+export function referenceValue(parameter: number, target: Int64Halves, out: Int64Halves): void {
+  const { high, low } = target;
+  referenceConstant(parameter, out);
+  out.high ^= high;
+  out.low ^= low;
+}
+
+/** The constant of {@link referenceValue}. */
+export function referenceConstant(parameter: number, out: Int64Halves): void {
+  hashText("", seedOf(parameter, REFERENCE_KEY), out);
+}
+
+/** Equality value of one combination of two components' equality values (a composite of equality-type components). */
+export function compositeValue(parameter: number, first: Int64Halves, second: Int64Halves, out: Int64Halves): void {
+  hashPair(first, second, seedOf(parameter, COMPOSITE), out);
+}
+
+/** Hash of a quantity's unit system or unit code, parameter-independent; both halves 0 stand for "none". */
+export function unitValue(text: string, out: Int64Halves): void {
+  hashText(text, UNIT, out);
+}
+
+/**
+ * Instants are counted in ticks of 100 ns since 1970-01-01T00:00:00Z; a stored date is the closed range [low, high]
+ * of ticks it can mean (contract 10.3). Halves, because ticks exceed 2^53.
+ */
+export interface TickRange {
+  lowHigh: number;
+  lowLow: number;
+  highHigh: number;
+  highLow: number;
+}
+
+/**
+ * Where extractors put the values of one resource. The implementation writes straight into COPY buffers, so nothing
+ * handed over may be kept, and every call is one value or row.
+ *
+ * `qualify` sets the qualifier of the ordered rows that follow until it is called with zeros again: the equality
+ * value of the other component in a composite such as `component-code-value-quantity`.
+ */
+export interface SearchValueSink {
+  equality(high: number, low: number): void;
+  date(parameter: number, range: TickRange): void;
+  /**
+   * `low` and `high` are decimal texts (digits, sign, point, exponent), or "-Infinity"/"Infinity" where a range is
+   * open. `system` and `code` are {@link unitValue}s, zeros for plain numbers or an absent unit.
+   */
+  quantity(parameter: number, low: string, high: string, system: Int64Halves, code: Int64Halves): void;
+  /** `folded` is the form that prefix search compares: see `foldString`. Strings and (folded = value) uris. */
+  string(parameter: number, value: string, folded: string): void;
+  qualify(high: number, low: number): void;
+}
+
+const REFERENCE_KEY = 30;
+const COMPOSITE = 31;
+const UNIT = 0x7a11;
+
+/** 5 bits of form below the parameter id: distinct for every (parameter, form). */
+function seedOf(parameter: number, form: number): number {
+  return (parameter << 5) | form;
+}
+
+/** Lower case without accents: what string search compares ("case- and accent-insensitive", contract 10.5). */
+export function foldString(value: string): string {
+  if (PLAIN.test(value)) return value.toLowerCase();
+  return value.normalize("NFD").replace(COMBINING_MARKS, "").toLowerCase().normalize("NFC");
+}
+
+const PLAIN = /^[\x20-\x7e]*$/;
+const COMBINING_MARKS = /\p{M}+/gu;

@@ -1,0 +1,86 @@
+-- Resources: heads, versions that are no longer current, bodies, and the search structures of current versions.
+
+-- One row per resource: small, always live, locked by every write of that resource.
+-- key: type id in the top 8 bits, 56 bits of the hash of the id (fhir/resource-key.ts).
+create table head (
+  key bigint not null primary key,
+  id text collate "C" not null,
+  -- null: nothing is current (only negative versions are stored)
+  version_id integer,
+  -- 100 ns ticks since 1970 are for search; versions are compared in milliseconds since 1970 (contract 5.3)
+  last_updated bigint not null,
+  deleted boolean not null,
+  -- the partition of the search tables that holds this version's search values; null when deleted or not current
+  segment integer,
+  block bigint not null,
+  block_offset integer not null,
+  body_length integer not null,
+  -- identity of the content without meta.versionId and meta.lastUpdated
+  content_hash bigint not null,
+  -- the import that wrote it, 0 for the API (decision D-02)
+  import_job bigint not null
+) with (fillfactor = 90);
+
+-- Every version that is not current.
+create table version (
+  key bigint not null,
+  version_id integer not null,
+  last_updated bigint not null,
+  deleted boolean not null,
+  block bigint not null,
+  block_offset integer not null,
+  body_length integer not null,
+  content_hash bigint not null,
+  import_job bigint not null,
+  primary key (key, version_id)
+);
+
+-- Bodies: the lines' own bytes, some tens of kilobytes of them compressed together (raw deflate).
+create table block (
+  id bigint not null primary key,
+  raw_length integer not null,
+  bytes bytea not null
+);
+alter table block alter column bytes set storage external;
+create sequence block_id increment by 1000;
+
+-- Search values of the current versions, in segments of about a million resources: every index stays small enough to
+-- be maintained in memory, however large the store becomes.
+create table search_resource (
+  segment integer not null,
+  key bigint not null,
+  last_updated bigint not null,
+  equality bigint[] not null
+) partition by list (segment);
+
+create table search_date (
+  segment integer not null,
+  key bigint not null,
+  parameter integer not null,
+  qualifier bigint not null,
+  low bigint not null,
+  high bigint not null
+) partition by list (segment);
+
+create table search_quantity (
+  segment integer not null,
+  key bigint not null,
+  parameter integer not null,
+  qualifier bigint not null,
+  low numeric not null,
+  high numeric not null,
+  system bigint not null,
+  code bigint not null
+) partition by list (segment);
+
+create table search_string (
+  segment integer not null,
+  key bigint not null,
+  parameter integer not null,
+  qualifier bigint not null,
+  value text collate "C" not null,
+  folded text collate "C" not null
+) partition by list (segment);
+
+-- Writers take slots of resources from this sequence: slot n belongs to segment n / slots per segment.
+create sequence segment_slot minvalue 0 start 0;

@@ -1,0 +1,70 @@
+-- Imports: one job per registration, its inputs, and its units (byte ranges). A unit row is the only truth about progress.
+
+create table import_job (
+  id bigint not null primary key,
+  -- SHA-256 of the definition: the same registration is the same job, whatever its state (contract 2)
+  definition_hash bytea not null unique,
+  definition jsonb not null,
+  request_url text not null,
+  -- contract 2: 0 created, 1 running, 2 completed, 3 failed, 4 cancelled, 6 cancelled by user
+  state smallint not null default 0,
+  created_at timestamptz not null default clock_timestamp(),
+  planned_at timestamptz,
+  ended_at timestamptz,
+  -- {status, code, text, input?}: why it failed, as the status endpoint says it
+  failure jsonb,
+  lease_until timestamptz,
+  fence bigint not null default 0
+);
+
+create table import_input (
+  job bigint not null references import_job (id) on delete cascade,
+  number integer not null,
+  type text,
+  url text not null,
+  etag text,
+  length bigint,
+  -- name of the written error log, when the input had rejected lines
+  error_log text,
+  primary key (job, number)
+);
+
+create table import_unit (
+  id bigint generated always as identity primary key,
+  job bigint not null references import_job (id) on delete cascade,
+  input integer not null,
+  -- the unit owns the lines that start in (start_offset, end_offset], the first unit also the one at 0 (contract 4.2)
+  start_offset bigint not null,
+  end_offset bigint not null,
+  -- 0 created, 1 running, 2 completed, 3 failed, 4 cancelled
+  state smallint not null default 0,
+  lease_until timestamptz,
+  -- raised by every claim: a commit with an older fence is refused
+  fence bigint not null default 0,
+  attempts integer not null default 0,
+  -- checkpoint: the next byte to read, null before the first batch; lines seen up to there, blank ones included
+  position bigint,
+  lines bigint not null default 0,
+  loaded bigint not null default 0,
+  rejected bigint not null default 0,
+  created bigint not null default 0,
+  updated bigint not null default 0,
+  unchanged bigint not null default 0,
+  deleted bigint not null default 0
+);
+create index import_unit_job on import_unit (job, input, start_offset);
+create index import_unit_open on import_unit (job, id) where state in (0, 1);
+
+-- Rejected lines live here until their input's error log is written.
+create table import_rejected_line (
+  unit bigint not null references import_unit (id) on delete cascade,
+  -- byte offset of the line in its file, its number counted from the unit's first line (1-based), and its length in bytes
+  byte_offset bigint not null,
+  line bigint not null,
+  length integer not null,
+  -- FHIR issue code, message (with {line} where the line number goes), element path
+  code text not null,
+  message text not null,
+  expression text,
+  primary key (unit, byte_offset)
+);
