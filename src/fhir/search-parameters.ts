@@ -4,7 +4,15 @@
 
 /** The search parameter types of FHIR that R4's definitions use. */
 export type SearchParameterType =
-  "token" | "string" | "date" | "reference" | "uri" | "number" | "quantity" | "composite" | "special";
+  | "token"
+  | "string"
+  | "date"
+  | "reference"
+  | "uri"
+  | "number"
+  | "quantity"
+  | "composite"
+  | "special";
 
 /** One component of a composite: another search parameter, evaluated from the composite's context element. */
 export interface CompositeComponent {
