@@ -1,0 +1,259 @@
+import { availableParallelism } from "node:os";
+import { z } from "zod";
+import { LOG_LEVELS, type LogLevel } from "./logger.ts";
+
+/** Every setting of a server process, checked and complete. Paths are absolute; the object is frozen. */
+export interface Settings {
+  /** Address to listen on. */
+  readonly host: string;
+  /** Port to listen on; 0 is any free one. */
+  readonly port: number;
+  /** Public base of links, without a trailing slash; undefined means `http://HOST:PORT/fhir` of the real port. */
+  readonly baseUrl: string | undefined;
+  /** `postgres://...`; undefined means the embedded PostgreSQL in {@link dataDir}. */
+  readonly databaseUrl: string | undefined;
+  /** Embedded cluster, error logs of local imports, uploads. */
+  readonly dataDir: string;
+  /** Import units that this process works on at once. */
+  readonly workers: number;
+  readonly importEnabled: boolean;
+  /** The 423 lock, and permission for `InitialLoad`. */
+  readonly initialImportMode: boolean;
+  /** Greatest number of inputs of one import (decision D-09). */
+  readonly importMaxInputs: number;
+  readonly azureStorageConnectionString: string | undefined;
+  readonly azureStorageUrl: string | undefined;
+  /** A folder; `file:` URLs below it may be imported. */
+  readonly fileRoot: string | undefined;
+  readonly authIssuer: string | undefined;
+  readonly authAudience: string | undefined;
+  /** Name of the claim that carries the roles. */
+  readonly authRolesClaim: string;
+  /** What `eq` means for dates: `overlap` (contract 10.3) or `contain` (FHIR's text), decision D-20. */
+  readonly dateEquality: "overlap" | "contain";
+  readonly logLevel: LogLevel;
+}
+
+/** A key of {@link Settings}; also its name in `stoker.config.json`. */
+export type SettingKey = keyof Settings;
+
+/** One setting as users see it. The environment variable and the flag follow from {@link env}. */
+export interface SettingDefinition<T> {
+  /** Environment variable. */
+  readonly env: string;
+  /** What stands for the value in help texts, for example `PORT`. */
+  readonly placeholder: string;
+  /** The default as a person reads it; {@link fallback} is what the program uses. */
+  readonly defaultText: string;
+  readonly fallback: T;
+  /** What is allowed, as the end of the sentence "must be ...". */
+  readonly allowed: string;
+  /** One or two sentences. */
+  readonly help: string;
+  /** True when the value holds a password or key and is never printed. */
+  readonly secret?: true;
+  /** From a text (environment, flag) or a JSON value (file) to the setting. */
+  readonly schema: z.ZodType<T>;
+}
+
+const text = z.string().trim().min(1);
+const optionalText: z.ZodType<string | undefined> = text;
+
+function wholeNumber(minimum: number, maximum: number): z.ZodType<number> {
+  return z
+    .union([z.number(), z.string().trim().regex(/^\d+$/).transform(Number)])
+    .pipe(z.number().int().min(minimum).max(maximum));
+}
+
+const truth: z.ZodType<boolean> = z.union([
+  z.boolean(),
+  z
+    .string()
+    .trim()
+    .toLowerCase()
+    .pipe(z.enum(["true", "false", "1", "0", "yes", "no", "on", "off"]))
+    .transform((word) => ["true", "1", "yes", "on"].includes(word)),
+]);
+
+function url(accepts: (url: URL) => boolean): z.ZodType<string | undefined> {
+  return text
+    .refine((value) => URL.canParse(value) && accepts(new URL(value)))
+    .transform((value) => value.replace(/\/+$/, ""));
+}
+
+function isWeb(url: URL): boolean {
+  return url.protocol === "http:" || url.protocol === "https:";
+}
+
+/** True for names and addresses that only this machine can reach. */
+export function isLoopback(host: string): boolean {
+  const name = host.replace(/^\[|\]$/g, "").toLowerCase();
+  return name === "localhost" || name === "::1" || /^127(?:\.\d{1,3}){3}$/.test(name);
+}
+
+/** All settings of a server, in the order of the documentation. */
+export const SETTING_TABLE: { readonly [Key in SettingKey]: SettingDefinition<Settings[Key]> } = {
+  host: {
+    env: "STOKER_HOST",
+    placeholder: "ADDRESS",
+    defaultText: "127.0.0.1",
+    fallback: "127.0.0.1",
+    allowed: "a host name or an IP address",
+    help: "Address to listen on. Other than a loopback address only with authentication.",
+    schema: text.regex(/^[\w.:[\]-]+$/),
+  },
+  port: {
+    env: "STOKER_PORT",
+    placeholder: "PORT",
+    defaultText: "8080",
+    fallback: 8080,
+    allowed: "a port number from 0 to 65535",
+    help: "Port to listen on; 0 = any free port.",
+    schema: wholeNumber(0, 65_535),
+  },
+  baseUrl: {
+    env: "STOKER_BASE_URL",
+    placeholder: "URL",
+    defaultText: "http://HOST:PORT/fhir",
+    fallback: undefined,
+    allowed: "an http or https URL without query and fragment, for example https://fhir.example.org/fhir",
+    help: "Public base in links and Content-Location, when a proxy stands before the server.",
+    schema: url((value) => isWeb(value) && value.search === "" && value.hash === ""),
+  },
+  databaseUrl: {
+    env: "STOKER_DATABASE_URL",
+    placeholder: "URL",
+    defaultText: "unset = embedded PostgreSQL",
+    fallback: undefined,
+    allowed: "a URL like postgres://user:password@host:5432/database",
+    help: "PostgreSQL 15 or later. Unset = an embedded PostgreSQL in the data folder.",
+    secret: true,
+    schema: url((value) => value.protocol === "postgres:" || value.protocol === "postgresql:"),
+  },
+  dataDir: {
+    env: "STOKER_DATA_DIR",
+    placeholder: "FOLDER",
+    defaultText: "./.stoker",
+    fallback: "./.stoker",
+    allowed: "a folder",
+    help: "Embedded PostgreSQL, error logs of local imports, uploads. Made when missing.",
+    schema: text,
+  },
+  workers: {
+    env: "STOKER_WORKERS",
+    placeholder: "COUNT",
+    defaultText: "number of cores",
+    fallback: Math.max(1, availableParallelism()),
+    allowed: "a whole number from 1 to 256",
+    help: "Import units that this process works on at once.",
+    schema: wholeNumber(1, 256),
+  },
+  importEnabled: {
+    env: "STOKER_IMPORT_ENABLED",
+    placeholder: "BOOLEAN",
+    defaultText: "true",
+    fallback: true,
+    allowed: "true or false",
+    help: "Whether $import may be registered here.",
+    schema: truth,
+  },
+  initialImportMode: {
+    env: "STOKER_INITIAL_IMPORT_MODE",
+    placeholder: "BOOLEAN",
+    defaultText: "false",
+    fallback: false,
+    allowed: "true or false",
+    help: "Allows InitialLoad, and locks all other writes (423).",
+    schema: truth,
+  },
+  importMaxInputs: {
+    env: "STOKER_IMPORT_MAX_INPUTS",
+    placeholder: "COUNT",
+    defaultText: "10000",
+    fallback: 10_000,
+    allowed: "a whole number from 1 to 1000000",
+    help: "Greatest number of input files of one import.",
+    schema: wholeNumber(1, 1_000_000),
+  },
+  azureStorageConnectionString: {
+    env: "STOKER_AZURE_STORAGE_CONNECTION_STRING",
+    placeholder: "TEXT",
+    defaultText: "unset",
+    fallback: undefined,
+    allowed: "an Azure Storage connection string (AccountName=...;AccountKey=...) or UseDevelopmentStorage=true",
+    help: "Storage account to import from; UseDevelopmentStorage=true and an explicit BlobEndpoint work (Azurite).",
+    secret: true,
+    schema: optionalText.refine((value) => /(?:^|;)\s*[A-Za-z]+=/.test(value ?? "")),
+  },
+  azureStorageUrl: {
+    env: "STOKER_AZURE_STORAGE_URL",
+    placeholder: "URL",
+    defaultText: "unset",
+    fallback: undefined,
+    allowed: "the https URL of a storage account, for example https://account.blob.core.windows.net",
+    help: "Storage account to import from, with managed identity.",
+    schema: url((value) => value.protocol === "https:" && value.search === ""),
+  },
+  fileRoot: {
+    env: "STOKER_FILE_ROOT",
+    placeholder: "FOLDER",
+    defaultText: "unset",
+    fallback: undefined,
+    allowed: "a folder that exists",
+    help: "file: URLs below this folder may be imported; symbolic links that leave it may not.",
+    schema: optionalText,
+  },
+  authIssuer: {
+    env: "STOKER_AUTH_ISSUER",
+    placeholder: "URL",
+    defaultText: "unset = no authentication",
+    fallback: undefined,
+    allowed: "an https URL (http only on a loopback address)",
+    help: "OpenID Connect issuer. Not supported yet.",
+    schema: url((value) => value.protocol === "https:" || (value.protocol === "http:" && isLoopback(value.hostname))),
+  },
+  authAudience: {
+    env: "STOKER_AUTH_AUDIENCE",
+    placeholder: "TEXT",
+    defaultText: "unset",
+    fallback: undefined,
+    allowed: "a text",
+    help: "Audience that access tokens must name. Not supported yet.",
+    schema: optionalText,
+  },
+  authRolesClaim: {
+    env: "STOKER_AUTH_ROLES_CLAIM",
+    placeholder: "NAME",
+    defaultText: "roles",
+    fallback: "roles",
+    allowed: "the name of a claim",
+    help: "Claim of the access token that lists the caller's roles. Not supported yet.",
+    schema: text,
+  },
+  dateEquality: {
+    env: "STOKER_DATE_EQUALITY",
+    placeholder: "RULE",
+    defaultText: "overlap",
+    fallback: "overlap",
+    allowed: "overlap or contain",
+    help: "What a date search without prefix means: the periods overlap, or the stored one lies within the given one.",
+    schema: z.enum(["overlap", "contain"]),
+  },
+  logLevel: {
+    env: "STOKER_LOG_LEVEL",
+    placeholder: "LEVEL",
+    defaultText: "info",
+    fallback: "info",
+    allowed: LOG_LEVELS.join(", "),
+    help: "Least level of the JSON log lines on standard error.",
+    schema: z.enum(LOG_LEVELS),
+  },
+};
+
+/** The keys of {@link SETTING_TABLE} in its order. */
+export const SETTING_KEYS: readonly SettingKey[] = Object.keys(SETTING_TABLE) as SettingKey[];
+
+/** The command-line flag of a setting: `STOKER_DATA_DIR` is `--data-dir`. */
+export function flagOf(key: SettingKey): string {
+  return `--${SETTING_TABLE[key].env.slice("STOKER_".length).toLowerCase().replaceAll("_", "-")}`;
+}
