@@ -7,7 +7,7 @@ create table head (
   id text collate "C" not null,
   -- null: nothing is current (only negative versions are stored)
   version_id integer,
-  -- 100 ns ticks since 1970 are for search; versions are compared in milliseconds since 1970 (contract 5.3)
+  -- milliseconds since 1970 (contract 5.3)
   last_updated bigint not null,
   deleted boolean not null,
   -- the partition of the search tables that holds this version's search values; null when deleted or not current
@@ -17,8 +17,10 @@ create table head (
   body_length integer not null,
   -- identity of the content without meta.versionId and meta.lastUpdated
   content_hash bigint not null,
-  -- the import that wrote it, 0 for the API (decision D-02)
-  import_job bigint not null
+  -- the import that wrote it, 0 for the API (decision D-02), and what the line said of its version:
+  -- 0 nothing (bare), 1 lastUpdated, 2 lastUpdated and versionId
+  import_job bigint not null,
+  origin smallint not null
 ) with (fillfactor = 90);
 
 -- Every version that is not current.
@@ -32,6 +34,7 @@ create table version (
   body_length integer not null,
   content_hash bigint not null,
   import_job bigint not null,
+  origin smallint not null,
   primary key (key, version_id)
 );
 
@@ -82,5 +85,9 @@ create table search_string (
   folded text collate "C" not null
 ) partition by list (segment);
 
--- Writers take slots of resources from this sequence: slot n belongs to segment n / slots per segment.
-create sequence segment_slot minvalue 0 start 0;
+-- The segments there are; the greatest number is the one that new versions go to. `resources` is how many were written
+-- to it so far: a guide for when to open the next, not an exact count.
+create table segment (
+  number integer not null primary key,
+  resources bigint not null default 0
+);
