@@ -22,6 +22,8 @@ export interface CompositeComponent {
   /** {@link SearchParameter.id} of the component's definition. */
   parameter: number;
   type: SearchParameterType;
+  /** As {@link SearchParameter.target}. */
+  target: readonly string[];
   /** FHIRPath relative to the context element. */
   expression: string;
 }

@@ -28,7 +28,7 @@ export function parameterTable(definitions) {
     .filter((definition) => dropReason(definition) === undefined)
     .toSorted((a, b) => (a.url < b.url ? -1 : a.url > b.url ? 1 : 0));
   const idOf = new Map(kept.map((definition, index) => [definition.url, index + 1]));
-  const typeOf = new Map(kept.map((definition) => [definition.url, definition.type]));
+  const byUrl = new Map(kept.map((definition) => [definition.url, definition]));
   return kept.map((definition, index) => ({
     id: index + 1,
     url: definition.url,
@@ -41,7 +41,8 @@ export function parameterTable(definitions) {
       const parameter = idOf.get(component.definition);
       if (parameter === undefined) throw new Error(`${definition.url}: unknown component ${component.definition}`);
       const expression = COMPONENT_EXPRESSIONS.get(definition.url)?.[place] ?? component.expression;
-      return { parameter, type: typeOf.get(component.definition), expression };
+      const { type, target = [] } = byUrl.get(component.definition);
+      return { parameter, type, target, expression };
     }),
   }));
 }
