@@ -5,6 +5,30 @@ import { hashPair, hashText, type Int64Halves } from "../base/hash.ts";
  *
  * Equality values are 64-bit numbers in one `bigint[]` per resource; ordered values (dates, numbers, strings) are
  * rows. A value's *form* says which question it answers, so one stored element yields one number per way of asking.
+ *
+ * What is stored, by the type of the parameter (no number twice in one resource):
+ * - every parameter with at least one element of a type it can search: `present`.
+ * - token: with a system `code`, `systemCode` and `system`; without `code` and `noSystemCode`. An element of FHIR type
+ *   code whose required binding is to one code system has all four. Identifier: its value is the code. ContactPoint:
+ *   its value, without a system. Booleans are "true" and "false". Texts for `:text` (CodeableConcept.text,
+ *   Coding.display, Identifier.type.text) are string rows under the token parameter's id, without `stringExact`.
+ * - reference: `Type/id` is a {@link referenceValue}, as is a bare id where one type only is possible; anything else is
+ *   `referenceText`, URLs and relative references without `/_history/…`, canonicals once with and once without
+ *   `|version`. `referenceType` where the text, or Reference.type, names an R4 type. Reference.identifier: `identifier…`.
+ * - uri: `uri` and a string row (value = folded = the uri). Canonicals also without `|version`.
+ * - string: `stringExact` and a string row for each distinct part (of a name: family, given, prefix, suffix, text; of an
+ *   address: line, city, district, state, country, postal code, text).
+ * - date: one row for each date; a Timing is one row from its first to its last limit.
+ * - number, quantity: one row for each. A Quantity whose `unit` is not its `code` has a second row, with the same
+ *   system and the unit as code. Money: code = currency, system = urn:iso:std:iso:4217.
+ * - composite, for a context of kind `element` (`CompositeContext` in search-parameters.ts), c = the composite named by
+ *   `values`; the components' equality numbers are computed *as if c were their parameter*, and `present` of c is stored:
+ *   equality and equality: {@link compositeValue} of c for each pair of numbers (tokens: code, systemCode, system,
+ *   noSystemCode; references: the key's or the text's number).
+ *   equality and ordered: rows of parameter c, once for each number of the first component, which is their qualifier.
+ *   token, number, number (MolecularSequence's coordinates): one quantity row for each number of the token, its
+ *   qualifier; `low` is the second component's value, `high` the third's.
+ *   Contexts of kind `root` store nothing, not even `present`.
  */
 export const EqualityForm = {
   /** The parameter has at least one value (`:missing`). Text: empty. */
@@ -30,6 +54,8 @@ export const EqualityForm = {
   identifierNoSystemCode: 12,
   /** The types a reference points to (`:[type]` without an id, chains). Text: the type name. */
   referenceType: 13,
+  /** An Identifier by its type (`:of-type`), one per coding of the type. Text: `system|code|value`. */
+  ofType: 14,
 } as const;
 
 /** One of {@link EqualityForm}. */
