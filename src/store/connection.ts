@@ -1,0 +1,95 @@
+import { types, type ClientConfig, type CustomTypesConfig } from "pg";
+
+/**
+ * Where a database is. Plain data, so that it can be sent to worker threads, which open connections of their own.
+ * Either a `postgres://` address as in STOKER_DATABASE_URL, or the parts.
+ */
+export type DatabaseConnection =
+  | { readonly url: string }
+  | {
+      /** Host name, or the absolute path of the folder with the server's Unix socket. */
+      readonly host: string;
+      readonly port: number;
+      readonly user: string;
+      readonly password: string;
+      readonly database: string;
+    };
+
+/** What one connection may be told beyond where the database is. */
+export interface ClientOptions {
+  /** Seen in pg_stat_activity. */
+  readonly applicationName: string;
+  /** The server ends statements that take longer; 0 = no limit. Milliseconds. */
+  readonly statementTimeout?: number;
+}
+
+/** How long opening a connection may take, in milliseconds. */
+const CONNECT_TIMEOUT_MS = 10_000;
+
+/**
+ * Configuration for `new pg.Client(...)`. `bigint` and `bigint[]` come back as BigInt (keys use all 64 bits); other
+ * types as pg reads them: `numeric` as text, `timestamptz` as Date, `bytea` as Buffer.
+ */
+export function clientConfig(connection: DatabaseConnection, options: ClientOptions): ClientConfig {
+  const where =
+    "url" in connection
+      ? { connectionString: connection.url }
+      : {
+          host: connection.host,
+          port: connection.port,
+          user: connection.user,
+          password: connection.password,
+          database: connection.database,
+        };
+  return {
+    ...where,
+    application_name: options.applicationName,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    keepAlive: true,
+    types: bigintTypes(),
+    ...(options.statementTimeout === undefined || options.statementTimeout === 0
+      ? {}
+      : { statement_timeout: options.statementTimeout }),
+  };
+}
+
+/** The same server, another database on it. */
+export function withDatabase(connection: DatabaseConnection, database: string): DatabaseConnection {
+  if (!("url" in connection)) return { ...connection, database };
+  const url = new URL(connection.url);
+  url.pathname = `/${encodeURIComponent(database)}`;
+  return { url: url.toString() };
+}
+
+/** The address for messages: without password and parameters. */
+export function describeConnection(connection: DatabaseConnection): string {
+  if (!("url" in connection)) return `${connection.user}@${connection.host}:${connection.port}/${connection.database}`;
+  try {
+    const url = new URL(connection.url);
+    return `${url.protocol}//${url.username === "" ? "" : `${url.username}@`}${url.host}${url.pathname}`;
+  } catch {
+    return "an address that cannot be read";
+  }
+}
+
+const INT8 = 20;
+const INT8_ARRAY = 1016;
+
+function bigintTypes(): CustomTypesConfig {
+  return {
+    getTypeParser: ((oid: number, format?: "text" | "binary") => {
+      if (format !== "binary" && oid === INT8) return BigInt;
+      if (format !== "binary" && oid === INT8_ARRAY) return parseBigintArray;
+      return types.getTypeParser(oid, format);
+    }) as CustomTypesConfig["getTypeParser"],
+  };
+}
+
+/** One-dimensional arrays only, which is all the store has. */
+function parseBigintArray(text: string): (bigint | null)[] {
+  if (text === "{}") return [];
+  return text
+    .slice(1, -1)
+    .split(",")
+    .map((item) => (item === "NULL" ? null : BigInt(item)));
+}

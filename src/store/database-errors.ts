@@ -1,0 +1,105 @@
+import { StokerError } from "../base/errors.ts";
+import { describeConnection, type DatabaseConnection } from "./connection.ts";
+
+/**
+ * SQLSTATEs after which the same transaction may succeed when it is run again from its beginning
+ * (https://www.postgresql.org/docs/current/errcodes-appendix.html). Not in the list: 57014, a statement that we or an
+ * administrator cancelled, and everything that says the data or the statement is wrong.
+ */
+const RETRYABLE_STATES: ReadonlySet<string> = new Set([
+  "08000", // connection_exception
+  "08001", // sqlclient_unable_to_establish_sqlconnection
+  "08003", // connection_does_not_exist
+  "08004", // sqlserver_rejected_establishment_of_sqlconnection
+  "08006", // connection_failure
+  "25P03", // idle_in_transaction_session_timeout
+  "40001", // serialization_failure
+  "40003", // statement_completion_unknown
+  "40P01", // deadlock_detected
+  "53300", // too_many_connections
+  "55P03", // lock_not_available
+  "57P01", // admin_shutdown
+  "57P02", // crash_shutdown
+  "57P03", // cannot_connect_now
+  "57P05", // idle_session_timeout
+]);
+
+/** Node's codes for a connection that was refused or lost. */
+const NETWORK_CODES: ReadonlySet<string> = new Set([
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EPIPE",
+  "ETIMEDOUT",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "EAI_AGAIN",
+  "ENOTFOUND",
+]);
+
+/** disk_full, out_of_memory: the server has no room left (decision D-12). */
+const FULL_STATES: ReadonlySet<string> = new Set(["53100", "53200"]);
+
+/** True when running the same transaction again may succeed. */
+export function isRetryable(error: unknown): boolean {
+  if (error instanceof StokerError) return error.code === "database-unavailable";
+  const code = codeOf(error);
+  return (code !== undefined && RETRYABLE_STATES.has(code)) || isConnectionLost(error);
+}
+
+/**
+ * The {@link StokerError} of an error of the database where there is one: `database-full`, or `database-unavailable`
+ * when the connection is gone. All others come back as they are.
+ */
+export function databaseError(error: unknown): unknown {
+  if (error instanceof StokerError) return error;
+  const code = codeOf(error);
+  if (code !== undefined && FULL_STATES.has(code)) {
+    const what = code === "53100" ? "disk space" : "memory";
+    return new StokerError("database-full", `The database has no ${what} left.`, { cause: error });
+  }
+  if (isConnectionLost(error) || code === "53300" || code?.startsWith("57P0") || code?.startsWith("08")) {
+    return new StokerError("database-unavailable", "The database cannot be reached at the moment.", { cause: error });
+  }
+  return error;
+}
+
+/** The error of a first connection, with what to do about it. The password is never part of it. */
+export function connectError(error: unknown, connection: DatabaseConnection): StokerError {
+  const code = codeOf(error);
+  const where = describeConnection(connection);
+  const setting = (what: string): StokerError =>
+    new StokerError("setting", `STOKER_DATABASE_URL: ${what}.`, { expression: "STOKER_DATABASE_URL", cause: error });
+  if (code === "28P01" || code === "28000") return setting(`the server refuses the user or password of ${where}`);
+  if (code === "3D000") return setting(`the database does not exist at ${where}; create it with createdb`);
+  if (code === "ERR_INVALID_URL") return setting("this is no address like postgres://user:password@host:5432/database");
+  if (code !== undefined && FULL_STATES.has(code)) return databaseError(error) as StokerError;
+  if (isRetryable(error) || code?.startsWith("57P0")) {
+    const reason = (error as Error).message || code;
+    return new StokerError(
+      "database-unavailable",
+      `STOKER_DATABASE_URL: no PostgreSQL answers at ${where} (${reason}).`,
+      { expression: "STOKER_DATABASE_URL", cause: error },
+    );
+  }
+  return setting(`the database at ${where} cannot be used (${(error as Error).message})`);
+}
+
+function isConnectionLost(error: unknown): boolean {
+  const code = codeOf(error);
+  if (code !== undefined && NETWORK_CODES.has(code)) return true;
+  // pg's own errors for a connection that ended or did not come have no code.
+  return (
+    error instanceof Error &&
+    code === undefined &&
+    /^(Connection terminated|timeout expired|timeout exceeded|Client was closed|Client has encountered a connection error)/i.test(
+      error.message,
+    )
+  );
+}
+
+/** The code of an error; of the first one, where Node tried several addresses. */
+function codeOf(error: unknown): string | undefined {
+  if (error instanceof AggregateError && error.errors.length > 0) return codeOf(error.errors[0]);
+  const code = (error as { code?: unknown } | undefined | null)?.code;
+  return typeof code === "string" ? code : undefined;
+}

