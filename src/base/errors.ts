@@ -11,7 +11,11 @@ export const ERROR_CODES = {
   gone: { status: 410, issue: "deleted" },
   "not-supported": { status: 400, issue: "not-supported" },
   "method-not-allowed": { status: 405, issue: "not-supported" },
+  "not-acceptable": { status: 406, issue: "not-supported" },
   "job-completed": { status: 409, issue: "processing" },
+  /** An import ended otherwise than completed (contract 3.1); the status of a failed one is that of its failure. */
+  "job-cancelled": { status: 400, issue: "processing" },
+  "job-failed": { status: 500, issue: "processing" },
   /** The store is locked for the initial import (decision D-13). */
   locked: { status: 423, issue: "processing" },
   /** A source answered, and said no; the message says what and the status is the source's own. */

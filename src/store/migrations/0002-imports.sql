@@ -1,5 +1,10 @@
 -- Imports: one job per registration, its inputs, and its units (byte ranges). A unit row is the only truth about progress.
 
+-- Ids start at the milliseconds since 1970 at which the database was made: no two databases write error logs of one name
+-- into a storage account that they share (decision D-22).
+create sequence import_job_id;
+select setval('import_job_id', (extract(epoch from clock_timestamp()) * 1000)::bigint);
+
 create table import_job (
   id bigint not null primary key,
   -- SHA-256 of the definition: the same registration is the same job, whatever its state (contract 2)
@@ -13,19 +18,28 @@ create table import_job (
   ended_at timestamptz,
   -- {status, code, text, input?}: why it failed, as the status endpoint says it
   failure jsonb,
+  -- who plans or finishes the job holds the lease; raised by every claim: a step with an older fence is refused
   lease_until timestamptz,
   fence bigint not null default 0
 );
 
 create table import_input (
   job bigint not null references import_job (id) on delete cascade,
+  -- place in the request, from 1
   number integer not null,
+  -- declared resource type
   type text,
+  -- without a shared access signature (decision D-18)
   url text not null,
+  -- as the client expects it
   etag text,
+  -- as the source said when the job was planned; length is null until then
+  source_etag text,
   length bigint,
-  -- name of the written error log, when the input had rejected lines
+  -- the written error log and the file of the rejected lines, when the input had any: a URL in the storage account, or
+  -- a bare name, which this server answers from import_rejected_line
   error_log text,
+  rejected_log text,
   primary key (job, number)
 );
 

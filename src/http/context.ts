@@ -1,0 +1,25 @@
+import type { Logger } from "../base/logger.ts";
+import type { ImportServices } from "../import/services.ts";
+import type { Database } from "../store/pool.ts";
+
+/** What the HTTP application works with; made by the composition root. */
+export interface HttpContext {
+  /** Version of Stoker, as the CapabilityStatement says it. */
+  readonly version: string;
+  /**
+   * Public FHIR base without a trailing slash. Read on every request and never kept, because with port 0 it is known only
+   * after `listen`: the composition root may make it a getter.
+   */
+  readonly baseUrl: string;
+  readonly importEnabled: boolean;
+  /** The 423 lock, and permission for `InitialLoad`. */
+  readonly initialImportMode: boolean;
+  /** Greatest number of inputs of one import. */
+  readonly importMaxInputs: number;
+  /** What `eq` means for dates (decision D-20). */
+  readonly dateEquality: "overlap" | "contain";
+  readonly database: Database;
+  readonly sources: ImportServices["sources"];
+  readonly signal: ImportServices["signal"];
+  readonly logger: Logger;
+}

@@ -1,0 +1,99 @@
+import { StokerError } from "../base/errors.ts";
+import { databaseError } from "../store/database-errors.ts";
+import { finishJob } from "./finish-job.ts";
+import { claimJob, failJob, failureOf, releaseLease, type ClaimedJob, type JobStep } from "./jobs.ts";
+import { LEASE_SECONDS, LeaseLost, withLease } from "./lease.ts";
+import { planJob } from "./plan-job.ts";
+import type { ImportServices } from "./services.ts";
+import { createWaiter } from "./signal.ts";
+
+/** What the coordinator works with. */
+export interface CoordinatorServices extends ImportServices {
+  /** Called once all units of a job are done, before it completes; must be safe to call again. */
+  readonly publish: () => Promise<void>;
+}
+
+/** A running coordinator. */
+export interface Coordinator {
+  /** Ends after the current step, whose job is given back for another process. */
+  close(): Promise<void>;
+}
+
+/** Pause between looks when nobody woke us: the safety net below the signal. */
+const POLL_MS = 1000;
+
+/** After so many claims of a step that always broke off, the job fails instead of being tried for ever. */
+const MAX_CLAIMS = 20;
+
+/**
+ * Starts the coordinator: it plans created jobs and finishes those whose units are all done, one of each kind at a time.
+ * Any number of processes may run one; a job's lease and fence decide who takes a step.
+ */
+export function startCoordinator(services: CoordinatorServices): Coordinator {
+  const stop = new AbortController();
+  const loops = Promise.all([runLoop(services, "plan", stop.signal), runLoop(services, "finish", stop.signal)]);
+  return {
+    async close() {
+      stop.abort();
+      await loops;
+    },
+  };
+}
+
+async function runLoop(services: CoordinatorServices, step: JobStep, stop: AbortSignal): Promise<void> {
+  const waiter = createWaiter(services.signal);
+  try {
+    while (!stop.aborted) {
+      let idle = true;
+      try {
+        idle = !(await takeStep(services, step, stop));
+      } catch (error) {
+        services.logger.error({ err: error, step }, "the import coordinator could not take a step");
+      }
+      if (idle) await waiter.wait(POLL_MS, stop);
+    }
+  } finally {
+    waiter.close();
+  }
+}
+
+/** Claims one job and takes the step; false when there was none. */
+async function takeStep(services: CoordinatorServices, step: JobStep, stop: AbortSignal): Promise<boolean> {
+  const { database, logger } = services;
+  const job = await claimJob(database, step, LEASE_SECONDS);
+  if (job === undefined) return false;
+  try {
+    await withLease(database, job, step, stop, logger, (signal) =>
+      step === "plan" ? planJob(database, services.sources, job, signal) : finishJob(services, job, signal),
+    );
+    services.signal.notify();
+  } catch (error) {
+    await handleFailure(services, job, step, stop, error);
+  }
+  return true;
+}
+
+async function handleFailure(
+  services: CoordinatorServices,
+  job: ClaimedJob,
+  step: JobStep,
+  stop: AbortSignal,
+  error: unknown,
+): Promise<void> {
+  const { database, logger } = services;
+  if (stop.aborted) return await releaseLease(database, job);
+  if (error instanceof LeaseLost) return logger.info({ job: job.id, step }, "an import was cancelled or taken over");
+  if (!isFinal(error) && Number(job.fence) < MAX_CLAIMS) {
+    // The lease stays and runs out: that is the pause before the next attempt.
+    return logger.error({ err: error, job: job.id, step }, "a step of an import broke off and will be tried again");
+  }
+  logger.error({ err: error, job: job.id, step }, "an import failed");
+  await failJob(database, job.id, failureOf(error));
+  services.signal.notify();
+}
+
+/** Whether trying again is pointless: the sources or the request are at fault, or the database is full. */
+function isFinal(thrown: unknown): boolean {
+  const error = databaseError(thrown);
+  return error instanceof StokerError && error.code !== "database-unavailable" && error.code !== "internal";
+}
