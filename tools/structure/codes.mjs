@@ -1,7 +1,12 @@
 // Expands the value sets of required bindings to their codes.
 
 /** Code systems that no package lists; value sets over the whole of one get no code check. */
-const NOT_ENUMERABLE = new Set(["urn:ietf:bcp:13", "urn:ietf:bcp:47", "urn:iso:std:iso:4217", "http://unitsofmeasure.org"]);
+const NOT_ENUMERABLE = new Set([
+  "urn:ietf:bcp:13",
+  "urn:ietf:bcp:47",
+  "urn:iso:std:iso:4217",
+  "http://unitsofmeasure.org",
+]);
 
 /**
  * @param {import("../definitions.mjs").Definitions} definitions

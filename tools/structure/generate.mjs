@@ -53,7 +53,13 @@ export function generate(definitions) {
     "",
   ];
   return new Map([
-    ["resource-types.json", `[\n${resources.toSorted().map((type) => JSON.stringify(type)).join(",\n")}\n]\n`],
+    [
+      "resource-types.json",
+      `[\n${resources
+        .toSorted()
+        .map((type) => JSON.stringify(type))
+        .join(",\n")}\n]\n`,
+    ],
     ["structure.json", structure.join("\n")],
   ]);
 }

@@ -1,0 +1,129 @@
+import { hash } from "node:crypto";
+import type { JsonValue } from "../base/json.ts";
+import { cutsFor, isArrayAt, isObjectAt, itemsAt, membersAt, spliced } from "./json-bytes.ts";
+import type { ByteRange, JsonMember, Splice } from "./json-bytes.ts";
+import { instantMilliseconds } from "./primitives.ts";
+import { hasMarkerUrl } from "./soft-delete.ts";
+
+/**
+ * Work on `meta` in the bytes of a resource; everything outside of it stays byte for byte. All functions expect bytes
+ * of a JSON object that passed the check. Where a member comes twice, the last counts, as in `JSON.parse`.
+ */
+
+/**
+ * The body to store of a soft-deleted line: without all extensions on `meta` that have the marker's URL (contract
+ * 5.6), without an `extension` array or a `meta` that this leaves empty.
+ */
+export function storedBody(line: Buffer): Buffer {
+  const members = membersAt(line, 0);
+  const meta = lastNamed(members, "meta");
+  if (meta === undefined || !isObjectAt(line, meta.valueStart)) return line;
+  const metaMembers = membersAt(line, meta.valueStart);
+  const extension = lastNamed(metaMembers, "extension");
+  if (extension === undefined || !isArrayAt(line, extension.valueStart)) return line;
+  const items = itemsAt(line, extension.valueStart);
+  const marked = new Set(items.filter((item) => hasMarkerUrl(valueOf(line, item.start, item.end))));
+  if (marked.size === 0) return line;
+  if (marked.size < items.length) return without(line, items, (item) => marked.has(item));
+  if (metaMembers.some((member) => member.name !== "extension")) {
+    return without(line, metaMembers, (member) => member.name === "extension");
+  }
+  return without(line, members, (member) => member.name === "meta");
+}
+
+/**
+ * Signed 64-bit identity of a body's content: the first 8 bytes of the SHA-1 of its bytes without `meta.versionId` and
+ * `meta.lastUpdated` (contract 5.4 b). A `meta` of nothing but those counts as no `meta`. White space and the order of
+ * members are content. `hasMetaVersion` tells whether either of the two is there; when not, nothing is scanned
+ * (1.7 µs for 1.4 kB).
+ */
+export function contentHash(body: Buffer, hasMetaVersion: boolean): bigint {
+  const content = hasMetaVersion ? withoutMetaVersion(body) : body;
+  return hash("sha1", content, "buffer").readBigInt64BE(0);
+}
+
+/**
+ * The body as it is served: `meta.versionId` is `versionId` as text, `meta.lastUpdated` the instant `lastUpdated`
+ * (milliseconds since 1970). The body's own text of lastUpdated is kept when it means that instant, so that a
+ * client's `+10:00` comes back (contract C-042); `meta` is made where there is none.
+ */
+export function withMeta(body: Buffer, versionId: number, lastUpdated: number): Buffer {
+  const version = `"${versionId}"`;
+  const members = membersAt(body, 0);
+  const meta = lastNamed(members, "meta");
+  if (meta === undefined || !isObjectAt(body, meta.valueStart)) {
+    const value = `{"versionId":${version},"lastUpdated":"${new Date(lastUpdated).toISOString()}"}`;
+    if (meta !== undefined) return spliced(body, [{ start: meta.valueStart, end: meta.end, by: Buffer.from(value) }]);
+    return spliced(body, [insertion(body, members, `"meta":${value}`)]);
+  }
+  const metaMembers = membersAt(body, meta.valueStart);
+  const splices: Splice[] = [];
+  const missing: string[] = [];
+  const replace = (name: string, text: (member: JsonMember | undefined) => string): void => {
+    const last = lastNamed(metaMembers, name);
+    const by = Buffer.from(text(last));
+    if (last === undefined) missing.push(`"${name}":${by.toString()}`);
+    for (const member of metaMembers) {
+      if (member.name === name) splices.push({ start: member.valueStart, end: member.end, by });
+    }
+  };
+  replace("versionId", () => version);
+  replace("lastUpdated", (member) => dateText(body, member, lastUpdated));
+  if (missing.length > 0) {
+    const at = metaMembers[0]?.start ?? meta.valueStart + 1;
+    const comma = metaMembers.length > 0 ? "," : "";
+    splices.push({ start: at, end: at, by: Buffer.from(missing.join(",") + comma) });
+  }
+  return spliced(
+    body,
+    splices.toSorted((a, b) => a.start - b.start),
+  );
+}
+
+/** The JSON text of `meta.lastUpdated`: the body's own where it means this instant. */
+function dateText(body: Buffer, own: JsonMember | undefined, lastUpdated: number): string {
+  if (own !== undefined) {
+    const value = valueOf(body, own.valueStart, own.end);
+    if (typeof value === "string" && instantMilliseconds(value) === lastUpdated) {
+      return body.toString("utf8", own.valueStart, own.end);
+    }
+  }
+  return `"${new Date(lastUpdated).toISOString()}"`;
+}
+
+/** Puts a member behind `id`, else behind `resourceType`, else first. */
+function insertion(body: Buffer, members: readonly JsonMember[], member: string): Splice {
+  const before = lastNamed(members, "id") ?? lastNamed(members, "resourceType");
+  if (before !== undefined) return { start: before.end, end: before.end, by: Buffer.from(`,${member}`) };
+  const at = members[0]?.start ?? body.indexOf("{") + 1;
+  return { start: at, end: at, by: Buffer.from(members.length > 0 ? `${member},` : member) };
+}
+
+function withoutMetaVersion(body: Buffer): Buffer {
+  const members = membersAt(body, 0);
+  const meta = lastNamed(members, "meta");
+  if (meta === undefined || !isObjectAt(body, meta.valueStart)) return body;
+  const metaMembers = membersAt(body, meta.valueStart);
+  if (metaMembers.every(isMetaVersion)) return without(body, members, (member) => member.name === "meta");
+  return without(body, metaMembers, isMetaVersion);
+}
+
+function isMetaVersion(member: JsonMember): boolean {
+  return member.name === "versionId" || member.name === "lastUpdated";
+}
+
+function without<Range extends ByteRange>(bytes: Buffer, all: Range[], dropped: (range: Range) => boolean): Buffer {
+  const nothing = new Uint8Array(0);
+  return spliced(
+    bytes,
+    cutsFor(all, dropped).map((cut) => ({ ...cut, by: nothing })),
+  );
+}
+
+function lastNamed(members: readonly JsonMember[], name: string): JsonMember | undefined {
+  return members.findLast((member) => member.name === name);
+}
+
+function valueOf(bytes: Buffer, start: number, end: number): JsonValue {
+  return JSON.parse(bytes.toString("utf8", start, end)) as JsonValue;
+}
