@@ -153,10 +153,7 @@ function compareWithStoredDates(
   return unseen;
 }
 
-function findStored(
-  stored: StoredResource,
-  matches: (version: StoredVersion) => boolean,
-): StoredVersion | undefined {
+function findStored(stored: StoredResource, matches: (version: StoredVersion) => boolean): StoredVersion | undefined {
   if (stored.current !== undefined && matches(stored.current)) return stored.current;
   return stored.others.find(matches);
 }
@@ -204,7 +201,7 @@ function ruleVersioned(
   let reference = Infinity;
   const accepted: VersionedVersion[] = [];
   for (const line of [...latestOfVersion.values()].sort((a, b) => b.lastUpdated - a.lastUpdated)) {
-    const { versionId, lastUpdated } = line;
+    const { versionId } = line;
     const isNegative = versionId < 0;
     const taken = findStored(state.stored, (version) => version.versionId === versionId);
     if (versionId === 0 || (isNegative && !context.allowNegativeVersions)) {

@@ -120,18 +120,6 @@ export class CopyBuffer {
     writeNumeric(this, text);
     this.view.setInt32(start, this.length - start - 4);
   }
-
-  /** Drops the bytes outside the kept ranges, `ranges` being ascending [start, end) pairs. */
-  keep(ranges: readonly number[]): void {
-    let target = 0;
-    for (let index = 0; index < ranges.length; index += 2) {
-      const start = ranges[index] ?? 0;
-      const end = ranges[index + 1] ?? start;
-      if (start !== target) this.bytes.copyWithin(target, start, end);
-      target += end - start;
-    }
-    this.length = target;
-  }
 }
 
 const NUMERIC_POSITIVE = 0x0000;

@@ -24,10 +24,7 @@ const SEARCH_TABLES: readonly { table: string; indexes: readonly string[] }[] = 
   },
   {
     table: "search_string",
-    indexes: [
-      'create index %_value on % (parameter, "left"(folded, 64))',
-      "create index %_key on % (key)",
-    ],
+    indexes: ['create index %_value on % (parameter, "left"(folded, 64))', "create index %_key on % (key)"],
   },
 ];
 

@@ -1,0 +1,133 @@
+import type { ClientBase } from "pg";
+import type { ImportDefinition } from "./definition.ts";
+import { JobState, UnitState } from "./job-state.ts";
+
+/** Seconds a unit stays with a worker that gives no sign of life. */
+const LEASE_SECONDS = 30;
+
+/** A unit this worker holds; every commit of it carries the fence. */
+export interface ClaimedUnit {
+  /** Decimal text, as are `fence` and `job`. */
+  readonly id: string;
+  readonly fence: string;
+  readonly job: string;
+  readonly attempts: number;
+  readonly definition: ImportDefinition;
+  readonly input: {
+    readonly type: string | null;
+    readonly url: string;
+    readonly etag: string;
+    readonly length: number;
+  };
+  readonly startOffset: number;
+  readonly endOffset: number;
+  /** Checkpoint: next byte to read, undefined before the first batch; lines of the unit before it. */
+  readonly position: number | undefined;
+  readonly lines: number;
+}
+
+/** What a batch adds to its unit. */
+export interface UnitProgress {
+  /** Next byte to read, and lines of the unit before it. */
+  position: number;
+  lines: number;
+  loaded: number;
+  rejected: number;
+  created: number;
+  updated: number;
+  unchanged: number;
+  deleted: number;
+}
+
+/** Claims the oldest open unit of a running job: one never begun, or one whose worker has gone silent. */
+export async function claimUnit(client: ClientBase): Promise<ClaimedUnit | undefined> {
+  const claimed = await client.query<
+    Omit<ClaimedUnit, "input"> & { type: string | null; url: string; etag: string; length: number }
+  >({
+    name: "claim-unit",
+    text: `update import_unit unit
+           set state = ${UnitState.running}, fence = unit.fence + 1, attempts = unit.attempts + 1,
+             lease_until = clock_timestamp() + interval '${LEASE_SECONDS} seconds'
+           from import_job job, import_input input
+           where unit.id = (
+             select open.id from import_unit open join import_job running on running.id = open.job
+             where running.state = ${JobState.running}
+               and (open.state = ${UnitState.created}
+                 or (open.state = ${UnitState.running} and open.lease_until < clock_timestamp()))
+             order by open.job, open.id limit 1 for update of open skip locked
+           ) and job.id = unit.job and input.job = unit.job and input.number = unit.input
+           returning unit.id::text, unit.fence::text, unit.job::text, unit.attempts, job.definition,
+             unit.start_offset::float8 as "startOffset", unit.end_offset::float8 as "endOffset",
+             unit.position::float8 as position, unit.lines::float8 as lines,
+             input.type, input.url, input.source_etag as etag, input.length::float8 as length`,
+  });
+  const row = claimed.rows[0];
+  if (row === undefined) return undefined;
+  const { type, url, etag, length, ...unit } = row;
+  return { ...unit, position: unit.position ?? undefined, input: { type, url, etag, length } };
+}
+
+/** Prolongs the lease; false when the unit is no longer this worker's. */
+export async function renewUnit(client: ClientBase, unit: ClaimedUnit): Promise<boolean> {
+  const renewed = await client.query(
+    `update import_unit set lease_until = clock_timestamp() + interval '${LEASE_SECONDS} seconds'
+     where id = $1 and fence = $2 and state = ${UnitState.running}`,
+    [unit.id, unit.fence],
+  );
+  return renewed.rowCount === 1;
+}
+
+/**
+ * Advances the checkpoint in the batch's own transaction, and ends the unit when `completed`. False when the unit is no
+ * longer this worker's (taken over, cancelled, failed): the transaction must be rolled back.
+ */
+export async function advanceUnit(
+  client: ClientBase,
+  unit: ClaimedUnit,
+  progress: UnitProgress,
+  completed: boolean,
+): Promise<boolean> {
+  const advanced = await client.query({
+    name: "advance-unit",
+    text: `update import_unit
+           set position = $3, lines = $4, loaded = loaded + $5, rejected = rejected + $6, created = created + $7,
+             updated = updated + $8, unchanged = unchanged + $9, deleted = deleted + $10,
+             state = case when $11 then ${UnitState.completed} else state end,
+             lease_until = case when $11 then null else clock_timestamp() + interval '${LEASE_SECONDS} seconds' end
+           where id = $1 and fence = $2 and state = ${UnitState.running}`,
+    values: [
+      unit.id,
+      unit.fence,
+      progress.position,
+      progress.lines,
+      progress.loaded,
+      progress.rejected,
+      progress.created,
+      progress.updated,
+      progress.unchanged,
+      progress.deleted,
+      completed,
+    ],
+  });
+  return advanced.rowCount === 1;
+}
+
+/** Puts the unit back, so that any worker goes on from its checkpoint at once. */
+export async function releaseUnit(client: ClientBase, unit: ClaimedUnit): Promise<void> {
+  await client.query(
+    `update import_unit set state = ${UnitState.created}, lease_until = null
+     where id = $1 and fence = $2 and state = ${UnitState.running}`,
+    [unit.id, unit.fence],
+  );
+}
+
+/**
+ * Puts back every unit that some worker holds. Only for the start of a server that is alone on its database (the
+ * embedded one): whoever held them is gone.
+ */
+export async function releaseAllUnits(client: Pick<ClientBase, "query">): Promise<void> {
+  await client.query(
+    `update import_unit set state = ${UnitState.created}, lease_until = null where state = ${UnitState.running}`,
+  );
+  await client.query("update import_job set lease_until = null where lease_until is not null");
+}

@@ -1,0 +1,188 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { ClientBase } from "pg";
+import type { LineRules } from "../check/check-line.ts";
+import type { Indexer } from "../index/indexer.ts";
+import type { Sources } from "../source/sources.ts";
+import { checkpointBefore, type Checkpoint, type LineBlock } from "../split/line-block.ts";
+import { copyRows } from "../store/copy.ts";
+import { CopyBuffer } from "../store/copy-buffer.ts";
+import { countIntoSegment, openSegment } from "../store/segments.ts";
+import { BatchWriter, ClockWait, type BatchCounts } from "./batch-writer.ts";
+import { Batch, type RejectedLine } from "./batch.ts";
+import { noTimes, type StageTimes } from "./stage-times.ts";
+import { advanceUnit, renewUnit, type ClaimedUnit } from "./unit-lease.ts";
+import { readLineBlocks } from "./unit-lines.ts";
+
+/** Milliseconds between signs of life while nothing is committed: well below the lease. */
+const HEARTBEAT_MS = 10_000;
+/** SQLSTATEs after which the same batch is decided and written again: unique violation, serialization, deadlock, lock timeout. */
+const REPEATABLE_STATES = new Set(["23505", "40001", "40P01", "55P03"]);
+const MAX_REPEATS = 30;
+
+/** The unit is another worker's now, or its job has ended. Nothing of the batch at hand was written. */
+export class LeaseLost extends Error {}
+
+/** What a worker tells of a committed batch. */
+export interface BatchReport {
+  job: string;
+  bytes: number;
+  loaded: number;
+  rejected: number;
+}
+
+/**
+ * Works on units, one at a time, on one connection: reads lines, checks and indexes them, and commits them batch by
+ * batch together with the unit's checkpoint. Holds the batch's buffers, which are reused from unit to unit.
+ */
+export class UnitRunner {
+  /** Time spent so far, over all units. */
+  readonly times: StageTimes = noTimes();
+  readonly #client: ClientBase;
+  readonly #sources: Sources;
+  readonly #batch: Batch;
+  readonly #writer: BatchWriter = new BatchWriter(this.times);
+  readonly #rejectedRows: CopyBuffer = new CopyBuffer(1 << 16);
+  readonly #report: (report: BatchReport) => void;
+  #segment: number | undefined;
+  #lastCommit = 0;
+
+  constructor(options: {
+    client: ClientBase;
+    sources: Sources;
+    indexer: Indexer;
+    report: (report: BatchReport) => void;
+  }) {
+    this.#client = options.client;
+    this.#sources = options.sources;
+    this.#batch = new Batch(options.indexer, this.times);
+    this.#report = options.report;
+  }
+
+  /**
+   * Works on the unit from its checkpoint to its end. Throws {@link LeaseLost}, StokerErrors of the source, PostgreSQL's
+   * errors, or the signal's reason; whatever was committed stays, and the unit can be claimed again.
+   */
+  async run(unit: ClaimedUnit, signal: AbortSignal): Promise<void> {
+    const { definition, input } = unit;
+    const rules: LineRules = { mode: definition.mode, declaredType: input.type ?? undefined, now: Date.now() };
+    this.#lastCommit = Date.now();
+    this.#segment ??= await openSegment(this.#client);
+    this.#batch.clear(this.#segment);
+    let checkpoint: Checkpoint = { position: unit.position ?? unit.startOffset, lines: unit.lines };
+    const range =
+      unit.position === undefined
+        ? { start: unit.startOffset, end: unit.endOffset, fileLength: input.length }
+        : {
+            start: unit.position,
+            end: unit.endOffset,
+            fileLength: input.length,
+            resumed: true,
+            linesBefore: unit.lines,
+          };
+    const source = this.#sources.sourceFor(input.url);
+    let waiting = performance.now();
+    for await (const block of readLineBlocks(source, input.url, range, input.etag, signal)) {
+      this.times.read += performance.now() - waiting;
+      signal.throwIfAborted();
+      rules.now = Date.now();
+      await this.#takeBlock(unit, block, rules, signal);
+      checkpoint = checkpointBefore(block, block.count);
+      // Signs of life while lines are few and slow
+      if (Date.now() - this.#lastCommit > HEARTBEAT_MS) await this.#beat(unit);
+      waiting = performance.now();
+    }
+    await this.#commit(unit, checkpoint, true, signal);
+  }
+
+  async #takeBlock(unit: ClaimedUnit, block: LineBlock, rules: LineRules, signal: AbortSignal): Promise<void> {
+    let next = 0;
+    while (next < block.count) {
+      next = this.#batch.addLines(block, next, rules);
+      if (this.#batch.isFull) await this.#commit(unit, checkpointBefore(block, next), false, signal);
+    }
+  }
+
+  async #beat(unit: ClaimedUnit): Promise<void> {
+    if (!(await renewUnit(this.#client, unit))) throw new LeaseLost();
+    this.#lastCommit = Date.now();
+  }
+
+  /** Writes the batch, again where that helps, and empties it. */
+  async #commit(unit: ClaimedUnit, checkpoint: Checkpoint, completed: boolean, signal: AbortSignal): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.#tryCommit(unit, checkpoint, completed);
+        break;
+      } catch (error) {
+        if (error instanceof ClockWait) {
+          // lastUpdated is at most ten seconds ahead (contract 5.3), so this ends
+          await sleep(Math.max(1, error.until - Date.now()), undefined, { signal });
+          await this.#beat(unit);
+        } else if (isRepeatable(error) && attempt < MAX_REPEATS) {
+          await sleep(Math.random() * Math.min(1000, 5 * 2 ** attempt), undefined, { signal });
+        } else {
+          throw error;
+        }
+      }
+    }
+    this.#lastCommit = Date.now();
+    const { lines, bytes } = this.#batch;
+    if (lines.length > 0 && this.#segment !== undefined) {
+      this.#segment = await countIntoSegment(this.#client, this.#segment, lines.length);
+    }
+    this.#report({ job: unit.job, bytes, loaded: lines.length, rejected: this.#batch.rejected.length });
+    this.#batch.clear(this.#segment ?? 0);
+  }
+
+  async #tryCommit(unit: ClaimedUnit, checkpoint: Checkpoint, completed: boolean): Promise<void> {
+    const client = this.#client;
+    const { definition } = unit;
+    await this.#writer.prepare(client, this.#batch);
+    await client.query("begin");
+    try {
+      const rejected: RejectedLine[] = [...this.#batch.rejected];
+      let counts: BatchCounts = { loaded: 0, created: 0, updated: 0, unchanged: 0, deleted: 0 };
+      if (this.#batch.lines.length > 0) {
+        const context = {
+          mode: definition.mode,
+          allowNegativeVersions: definition.allowNegativeVersions,
+          importJob: BigInt(unit.job),
+          now: Date.now(),
+        };
+        counts = await this.#writer.write(client, this.#batch, this.#segment ?? 0, context, rejected);
+      }
+      await this.#writeRejected(unit, rejected);
+      const progress = { ...checkpoint, ...counts, rejected: rejected.length };
+      if (!(await advanceUnit(client, unit, progress, completed))) throw new LeaseLost();
+      await client.query("commit");
+    } catch (error) {
+      // A connection that cannot even roll back is broken, which the next statement will say.
+      await client.query("rollback").catch(() => {});
+      throw error;
+    }
+  }
+
+  async #writeRejected(unit: ClaimedUnit, rejected: readonly RejectedLine[]): Promise<void> {
+    const rows = this.#rejectedRows;
+    rows.clear();
+    for (const line of rejected) {
+      rows.row(7);
+      rows.bigint(BigInt(unit.id));
+      rows.integer(line.byteOffset);
+      rows.integer(line.line);
+      rows.int32(line.length);
+      rows.text(line.code);
+      rows.text(line.message.replaceAll("\0", ""));
+      if (line.expression === undefined) rows.null();
+      else rows.text(line.expression.replaceAll("\0", ""));
+    }
+    const columns = ["unit", "byte_offset", "line", "length", "code", "message", "expression"];
+    await copyRows(this.#client, "import_rejected_line", columns, rows);
+  }
+}
+
+function isRepeatable(error: unknown): boolean {
+  return (
+    error instanceof Error && "code" in error && typeof error.code === "string" && REPEATABLE_STATES.has(error.code)
+  );
+}

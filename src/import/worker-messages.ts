@@ -1,0 +1,22 @@
+import type { SourceConfig } from "../source/sources.ts";
+import type { DatabaseConnection } from "../store/connection.ts";
+import type { JobFailure } from "./job-state.ts";
+import type { StageTimes } from "./stage-times.ts";
+import type { BatchReport } from "./unit-runner.ts";
+
+/** What a worker thread is started with. */
+export interface WorkerStart {
+  connection: DatabaseConnection;
+  sources: SourceConfig;
+}
+
+/** To a worker: look for units now; stop (the unit at hand is put back). */
+export type WorkerOrder = "wake" | "stop";
+
+/** From a worker. */
+export type WorkerMessage =
+  | { kind: "batch"; report: BatchReport; times: StageTimes }
+  | { kind: "unit-done"; job: string }
+  /** The job cannot go on: the main thread records it. */
+  | { kind: "job-failed"; job: string; failure: JobFailure }
+  | { kind: "trouble"; text: string; job: string | undefined };

@@ -1,0 +1,136 @@
+import { Worker } from "node:worker_threads";
+import type { Pool } from "pg";
+import type { Logger } from "../base/logger.ts";
+import { failJob } from "./jobs.ts";
+import type { ImportSignal } from "./signal.ts";
+import { noTimes, STAGES, type StageTimes } from "./stage-times.ts";
+import type { BatchReport } from "./unit-runner.ts";
+import type { WorkerMessage, WorkerOrder, WorkerStart } from "./worker-messages.ts";
+
+/** How long a stopping worker may take to put its unit back. */
+const STOP_MS = 5000;
+/** Pause before a thread that died is started again. */
+const RESTART_MS = 1000;
+
+/** What {@link startWorkers} needs. */
+export interface WorkersOptions extends WorkerStart {
+  /** Units worked on at once. */
+  count: number;
+  /** For recording failed jobs. */
+  database: Pool;
+  signal: ImportSignal;
+  logger: Logger;
+  /** Called for every committed batch (metrics). */
+  onBatch?: (report: BatchReport) => void;
+}
+
+/** The running worker threads. */
+export interface Workers {
+  /** Time spent per stage, summed over the threads. */
+  times(): StageTimes;
+  /** Stops the threads: units at hand are put back. Resolves when all have ended. */
+  close(): Promise<void>;
+}
+
+/** Starts the import workers of this process, each a thread with a connection of its own. */
+export function startWorkers(options: WorkersOptions): Workers {
+  const pool = new WorkerPool(options);
+  return pool;
+}
+
+class WorkerPool implements Workers {
+  readonly #options: WorkersOptions;
+  readonly #threads: (Worker | undefined)[] = [];
+  readonly #times: (StageTimes | undefined)[] = [];
+  readonly #restarts = new Set<NodeJS.Timeout>();
+  readonly #pending = new Set<Promise<unknown>>();
+  readonly #unsubscribe: () => void;
+  #closing = false;
+
+  constructor(options: WorkersOptions) {
+    this.#options = options;
+    for (let place = 0; place < options.count; place++) this.#start(place);
+    this.#unsubscribe = options.signal.onWork(() => this.#order("wake"));
+  }
+
+  times(): StageTimes {
+    const sum = noTimes();
+    for (const times of this.#times) {
+      for (const stage of STAGES) sum[stage] += times?.[stage] ?? 0;
+    }
+    return sum;
+  }
+
+  async close(): Promise<void> {
+    this.#closing = true;
+    this.#unsubscribe();
+    for (const timer of this.#restarts) clearTimeout(timer);
+    const ended = this.#threads.map(async (thread) => {
+      if (thread === undefined) return;
+      const exit = new Promise<void>((resolve) => thread.once("exit", () => resolve()));
+      const deadline = setTimeout(() => void thread.terminate(), STOP_MS);
+      await exit;
+      clearTimeout(deadline);
+    });
+    this.#order("stop");
+    await Promise.all(ended);
+    await Promise.all(this.#pending);
+  }
+
+  #order(order: WorkerOrder): void {
+    for (const thread of this.#threads) thread?.postMessage(order);
+  }
+
+  #start(place: number): void {
+    const { connection, sources, logger } = this.#options;
+    const start: WorkerStart = { connection, sources };
+    const thread = new Worker(workerFile(), { workerData: start });
+    this.#threads[place] = thread;
+    thread.on("message", (message: WorkerMessage) => this.#receive(place, message));
+    thread.on("error", (error) => logger.error({ err: error }, "import worker failed"));
+    thread.once("exit", () => {
+      this.#threads[place] = undefined;
+      if (this.#closing) return;
+      const timer = setTimeout(() => {
+        this.#restarts.delete(timer);
+        this.#start(place);
+      }, RESTART_MS);
+      this.#restarts.add(timer);
+    });
+  }
+
+  #receive(place: number, message: WorkerMessage): void {
+    const { logger, signal, database, onBatch } = this.#options;
+    switch (message.kind) {
+      case "batch":
+        this.#times[place] = message.times;
+        onBatch?.(message.report);
+        return;
+      case "unit-done":
+        signal.notify();
+        return;
+      case "trouble":
+        logger.warn({ job: message.job, reason: message.text }, "import worker has trouble, it will try again");
+        return;
+      case "job-failed": {
+        const { job, failure } = message;
+        logger.error({ job, failure }, "import failed");
+        const recorded = failJob(database, job, failure)
+          .then(() => signal.notify())
+          .catch((error: unknown) =>
+            logger.error({ job, err: error }, "the failure of an import could not be recorded"),
+          )
+          .finally(() => this.#pending.delete(recorded));
+        this.#pending.add(recorded);
+      }
+    }
+  }
+}
+
+/** The compiled thread: also for tests that run the sources, because a thread cannot load TypeScript on every Node. */
+function workerFile(): URL {
+  const here = import.meta.url;
+  return here.endsWith(".ts")
+    ? new URL("../../dist/import/worker-thread.js", here)
+    : new URL("./worker-thread.js", here);
+}

@@ -1,0 +1,179 @@
+import type { Int64Halves } from "../base/hash.ts";
+import type { SearchValueSink, TickRange } from "../fhir/search-value.ts";
+import { CopyBuffer } from "./copy-buffer.ts";
+
+/** Byte ranges of one resource's rows in the four search tables' buffers: four [start, end) pairs. */
+const BOUNDS_PER_RESOURCE = 8;
+/** Offset of last_updated's eight bytes in a search_resource row: field count, segment, key, length word. */
+const LAST_UPDATED_OFFSET = 2 + 8 + 12 + 4;
+/** PostgreSQL's type oid of int8, the element type of `equality`. */
+const INT8_OID = 20;
+
+/**
+ * The search rows of a batch, encoded while its lines are indexed. What is known only when the version rules have
+ * spoken (which lines become current, and since when) is settled afterwards: rows of other lines are dropped,
+ * `last_updated` is filled in.
+ */
+export class SearchRows implements SearchValueSink {
+  readonly resources: CopyBuffer = new CopyBuffer(4 << 20);
+  readonly dates: CopyBuffer = new CopyBuffer(1 << 20);
+  readonly quantities: CopyBuffer = new CopyBuffer(1 << 20);
+  readonly strings: CopyBuffer = new CopyBuffer(1 << 18);
+  #bounds: Int32Array = new Int32Array(BOUNDS_PER_RESOURCE * 8192);
+  #count = 0;
+  #segment = 0;
+  #keyHigh = 0;
+  #keyLow = 0;
+  #qualifierHigh = 0;
+  #qualifierLow = 0;
+  #equalityStart = 0;
+  #equalityCount = 0;
+
+  /** Forgets all rows; those that follow go to `segment`. */
+  clear(segment: number): void {
+    for (const buffer of [this.resources, this.dates, this.quantities, this.strings]) buffer.clear();
+    this.#count = 0;
+    this.#segment = segment;
+  }
+
+  /** Begins the rows of the next resource. */
+  begin(keyHigh: number, keyLow: number): void {
+    this.#keyHigh = keyHigh;
+    this.#keyLow = keyLow;
+    this.#qualifierHigh = 0;
+    this.#qualifierLow = 0;
+    this.#mark(0);
+    const { resources } = this;
+    resources.row(4);
+    resources.int32(this.#segment);
+    resources.int64(keyHigh, keyLow);
+    resources.int64(0, 0);
+    // Array: dimensions, null flag, element type, size, lower bound; length and size are filled in by `end`.
+    this.#equalityStart = resources.length;
+    resources.ensure(24);
+    resources.view.setInt32(resources.length + 4, 1);
+    resources.view.setInt32(resources.length + 8, 0);
+    resources.view.setInt32(resources.length + 12, INT8_OID);
+    resources.view.setInt32(resources.length + 20, 1);
+    resources.length += 24;
+    this.#equalityCount = 0;
+  }
+
+  /** Ends them. */
+  end(): void {
+    const { resources } = this;
+    const start = this.#equalityStart;
+    if (this.#equalityCount === 0) {
+      // An empty array has no dimensions.
+      resources.length = start + 16;
+      resources.view.setInt32(start + 4, 0);
+    } else {
+      resources.view.setInt32(start + 16, this.#equalityCount);
+    }
+    resources.view.setInt32(start, resources.length - start - 4);
+    this.#mark(1);
+    this.#count++;
+  }
+
+  /** Stands for a resource without search rows (a deleted one), so that rows and lines keep the same numbers. */
+  skip(): void {
+    this.#mark(0);
+    this.#mark(1);
+    this.#count++;
+  }
+
+  equality(high: number, low: number): void {
+    this.resources.int64(high, low);
+    this.#equalityCount++;
+  }
+
+  qualify(high: number, low: number): void {
+    this.#qualifierHigh = high;
+    this.#qualifierLow = low;
+  }
+
+  date(parameter: number, range: TickRange): void {
+    const { dates } = this;
+    this.#beginRow(dates, 6, parameter);
+    dates.int64(range.lowHigh, range.lowLow);
+    dates.int64(range.highHigh, range.highLow);
+  }
+
+  quantity(parameter: number, low: string, high: string, system: Int64Halves, code: Int64Halves): void {
+    const { quantities } = this;
+    this.#beginRow(quantities, 8, parameter);
+    quantities.numeric(low);
+    quantities.numeric(high);
+    quantities.int64(system.high, system.low);
+    quantities.int64(code.high, code.low);
+  }
+
+  string(parameter: number, value: string, folded: string): void {
+    const { strings } = this;
+    this.#beginRow(strings, 6, parameter);
+    strings.text(value);
+    strings.text(folded);
+  }
+
+  /** Sets `last_updated` (milliseconds) of the resource with this number. */
+  setLastUpdated(resource: number, milliseconds: number): void {
+    const { view } = this.resources;
+    const at = (this.#bounds[resource * BOUNDS_PER_RESOURCE] ?? 0) + LAST_UPDATED_OFFSET;
+    const high = Math.floor(milliseconds / 4294967296);
+    view.setInt32(at, high);
+    view.setInt32(at + 4, milliseconds - high * 4294967296);
+  }
+
+  /**
+   * The byte ranges of the rows of the resources with a true flag, per table: [start, end) pairs, neighbours joined.
+   * Nothing is dropped, so that a batch can be decided again.
+   */
+  rangesOf(flags: readonly boolean[]): {
+    resources: number[];
+    dates: number[];
+    quantities: number[];
+    strings: number[];
+  } {
+    return {
+      resources: this.#ranges(flags, 0),
+      dates: this.#ranges(flags, 1),
+      quantities: this.#ranges(flags, 2),
+      strings: this.#ranges(flags, 3),
+    };
+  }
+
+  #ranges(flags: readonly boolean[], table: number): number[] {
+    const ranges: number[] = [];
+    for (let resource = 0; resource < this.#count; resource++) {
+      if (flags[resource] !== true) continue;
+      const at = resource * BOUNDS_PER_RESOURCE + table * 2;
+      const start = this.#bounds[at] ?? 0;
+      const end = this.#bounds[at + 1] ?? 0;
+      if (start === end) continue;
+      if (ranges.at(-1) === start) ranges[ranges.length - 1] = end;
+      else ranges.push(start, end);
+    }
+    return ranges;
+  }
+
+  #beginRow(buffer: CopyBuffer, fields: number, parameter: number): void {
+    buffer.row(fields);
+    buffer.int32(this.#segment);
+    buffer.int64(this.#keyHigh, this.#keyLow);
+    buffer.int32(parameter);
+    buffer.int64(this.#qualifierHigh, this.#qualifierLow);
+  }
+
+  #mark(side: 0 | 1): void {
+    const at = this.#count * BOUNDS_PER_RESOURCE + side;
+    if (at + BOUNDS_PER_RESOURCE > this.#bounds.length) {
+      const grown = new Int32Array(this.#bounds.length * 2);
+      grown.set(this.#bounds);
+      this.#bounds = grown;
+    }
+    this.#bounds[at] = this.resources.length;
+    this.#bounds[at + 2] = this.dates.length;
+    this.#bounds[at + 4] = this.quantities.length;
+    this.#bounds[at + 6] = this.strings.length;
+  }
+}
