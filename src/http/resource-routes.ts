@@ -1,0 +1,132 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { StokerError } from "../base/errors.ts";
+import { resourceTypeId } from "../fhir/resource-types.ts";
+import { READ_TIMEOUT_MS, type ReadContext } from "../search/context.ts";
+import { history } from "../search/history.ts";
+import { read, readOneVersion, type ServedVersion } from "../search/read.ts";
+import { search } from "../search/search.ts";
+import { BLOCK_CACHE_BYTES, BlockCache } from "../store/body.ts";
+import { checkAccept, FHIR_JSON } from "./content-negotiation.ts";
+import type { HttpContext } from "./context.ts";
+
+/** What the routes are registered with. */
+export interface ResourceRoutesOptions {
+  context: Pick<HttpContext, "database" | "baseUrl" | "dateEquality">;
+}
+
+/**
+ * Reading back: `read`, `vread`, `history` of an instance and `search` (contract 5.6, 10), below `/fhir`. Errors are
+ * thrown, for the application's error handler. Bodies go out as the bytes that are stored.
+ */
+export async function resourceRoutes(app: FastifyInstance, { context }: ResourceRoutesOptions): Promise<void> {
+  const reading: ReadContext = {
+    pool: context.database.pool,
+    get baseUrl() {
+      return context.baseUrl;
+    },
+    blocks: new BlockCache(BLOCK_CACHE_BYTES),
+    dateEquality: context.dateEquality,
+    timeout: READ_TIMEOUT_MS,
+  };
+  if (!app.hasContentTypeParser(FORM)) {
+    app.addContentTypeParser(FORM, { parseAs: "string" }, (_request, body, done) => done(null, body));
+  }
+
+  app.get("/fhir", (request, reply) => answerSearch(reading, request, reply, undefined, queryOf(request)));
+  app.post("/fhir/_search", (request, reply) => answerSearch(reading, request, reply, undefined, formOf(request)));
+  app.get<TypeRoute>("/fhir/:type", (request, reply) =>
+    answerSearch(reading, request, reply, typeOf(request), queryOf(request)),
+  );
+  app.post<TypeRoute>("/fhir/:type/_search", (request, reply) =>
+    answerSearch(reading, request, reply, typeOf(request), formOf(request)),
+  );
+  app.get<InstanceRoute>("/fhir/:type/:id", async (request, reply) => {
+    checkAccept(request);
+    const found = await read(reading, typeOf(request), request.params.id);
+    return answerVersion(request, reply, found);
+  });
+  app.get<InstanceRoute>("/fhir/:type/:id/_history", async (request, reply) => {
+    checkAccept(request);
+    const type = typeOf(request);
+    const { id } = request.params;
+    const bundle = await history(reading, { type, id, parameters: queryOf(request) });
+    if (bundle === undefined) throw new StokerError("not-found", `Resource ${type}/${id} is not known.`);
+    return reply.type(FHIR_JSON).send(bundle);
+  });
+  app.get<VersionRoute>("/fhir/:type/:id/_history/:version", async (request, reply) => {
+    checkAccept(request);
+    const { id, version } = request.params;
+    return answerVersion(request, reply, await readOneVersion(reading, typeOf(request), id, version));
+  });
+}
+
+interface TypeRoute {
+  Params: { type: string };
+}
+
+interface InstanceRoute {
+  Params: { type: string; id: string };
+}
+
+interface VersionRoute {
+  Params: { type: string; id: string; version: string };
+}
+
+const FORM = "application/x-www-form-urlencoded";
+
+async function answerSearch(
+  context: ReadContext,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  type: string | undefined,
+  parameters: [string, string][],
+): Promise<FastifyReply> {
+  checkAccept(request);
+  const bundle = await search(context, { type, parameters, strict: isStrict(request) });
+  return reply.type(FHIR_JSON).send(bundle);
+}
+
+function answerVersion(request: FastifyRequest, reply: FastifyReply, { version, body }: ServedVersion): FastifyReply {
+  const etag = `W/"${version.versionId}"`;
+  reply.header("etag", etag).header("last-modified", new Date(version.lastUpdated).toUTCString());
+  if (body === undefined) {
+    throw new StokerError(
+      "gone",
+      `Resource ${version.type}/${version.id} was deleted in version ${version.versionId}.`,
+    );
+  }
+  if (matches(request.headers["if-none-match"], etag)) return reply.code(304).send();
+  return reply.type(FHIR_JSON).send(body);
+}
+
+function matches(ifNoneMatch: string | undefined, etag: string): boolean {
+  return ifNoneMatch !== undefined && ifNoneMatch.split(",").some((one) => one.trim() === etag);
+}
+
+function typeOf(request: FastifyRequest<TypeRoute>): string {
+  const { type } = request.params;
+  if (resourceTypeId(type) === undefined) {
+    throw new StokerError("not-found", `'${type.slice(0, 64)}' is not a resource type of FHIR R4.`);
+  }
+  return type;
+}
+
+/** The query string's parameters in their order: names may come several times. */
+function queryOf(request: FastifyRequest): [string, string][] {
+  const { url } = request.raw;
+  const start = url?.indexOf("?") ?? -1;
+  return url === undefined || start < 0 ? [] : [...new URLSearchParams(url.slice(start + 1))];
+}
+
+/** The parameters of a `_search`: those in the URL and those in the form. */
+function formOf(request: FastifyRequest): [string, string][] {
+  const { body } = request;
+  return [...queryOf(request), ...new URLSearchParams(typeof body === "string" ? body : "")];
+}
+
+/** `Prefer: handling=strict`, among other preferences. */
+function isStrict(request: FastifyRequest): boolean {
+  return [request.headers["prefer"] ?? []]
+    .flat()
+    .some((header) => /(?:^|[,;\s])handling=strict(?:$|[,;\s])/i.test(header));
+}

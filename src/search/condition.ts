@@ -1,0 +1,91 @@
+import { all, any, sql, type Sql } from "./sql.ts";
+
+/**
+ * Conditions on a row `r` of search_resource, in a form that can still be simplified: alternatives on the equality
+ * array become one operator, alternatives on the rows of one parameter one subquery.
+ */
+export type Condition =
+  /** The equality array holds at least one of these. */
+  | { kind: "holds"; values: readonly bigint[] }
+  /** There is a row `s` of the parameter in an ordered table that passes `test`. */
+  | { kind: "row"; table: OrderedTable; parameter: number; test: Sql }
+  | { kind: "and" | "or"; conditions: readonly Condition[] }
+  | { kind: "not"; condition: Condition }
+  /** Anything else about `r`. */
+  | { kind: "sql"; test: Sql };
+
+/** The tables of ordered values. */
+export type OrderedTable = "search_date" | "search_quantity" | "search_string";
+
+/** True always, and never. */
+export const ALWAYS: Condition = { kind: "and", conditions: [] };
+export const NEVER: Condition = { kind: "or", conditions: [] };
+
+/** One of the conditions. */
+export function oneOf(conditions: readonly Condition[]): Condition {
+  const flat = conditions.flatMap((condition) => (condition.kind === "or" ? condition.conditions : [condition]));
+  const merged: Condition[] = [];
+  const holds = flat.flatMap((condition) => (condition.kind === "holds" ? condition.values : []));
+  if (holds.length > 0) merged.push({ kind: "holds", values: [...new Set(holds)] });
+  const rows = new Map<string, { table: OrderedTable; parameter: number; tests: Sql[] }>();
+  for (const condition of flat) {
+    if (condition.kind === "row") {
+      const { table, parameter, test } = condition;
+      const known = rows.get(`${table} ${parameter}`);
+      if (known === undefined) rows.set(`${table} ${parameter}`, { table, parameter, tests: [test] });
+      else known.tests.push(test);
+    } else if (condition.kind !== "holds") {
+      merged.push(condition);
+    }
+  }
+  for (const { table, parameter, tests } of rows.values()) {
+    merged.push({ kind: "row", table, parameter, test: any(tests) });
+  }
+  return merged.length === 1 && merged[0] !== undefined ? merged[0] : { kind: "or", conditions: merged };
+}
+
+/** All of the conditions. */
+export function allOf(conditions: readonly Condition[]): Condition {
+  const flat = conditions.flatMap((condition) => (condition.kind === "and" ? condition.conditions : [condition]));
+  return flat.length === 1 && flat[0] !== undefined ? flat[0] : { kind: "and", conditions: flat };
+}
+
+/**
+ * The condition as SQL. Single equality values that must all be there become one `@>`, which the GIN index answers by
+ * intersecting their lists, the shortest first.
+ */
+export function conditionSql(condition: Condition): Sql {
+  switch (condition.kind) {
+    case "holds":
+      return condition.values.length === 1
+        ? sql`r.equality @> ${condition.values}::bigint[]`
+        : sql`r.equality && ${condition.values}::bigint[]`;
+    case "row":
+      return rowSql(condition.table, condition.parameter, condition.test);
+    case "and": {
+      const single = condition.conditions.filter(isSingleValue);
+      const others = condition.conditions.filter((member) => !isSingleValue(member)).map(conditionSql);
+      if (single.length === 0) return all(others);
+      const values = single.map((member) => member.values[0] ?? 0n);
+      return all([sql`r.equality @> ${values}::bigint[]`, ...others]);
+    }
+    case "or":
+      return any(condition.conditions.map(conditionSql));
+    case "not":
+      return sql`not ${conditionSql(condition.condition)}`;
+    default:
+      return condition.test;
+  }
+}
+
+function isSingleValue(condition: Condition): condition is { kind: "holds"; values: readonly bigint[] } {
+  return condition.kind === "holds" && condition.values.length === 1;
+}
+
+/** Segments are matched too: only partitions of the same number hold values of the same version. */
+function rowSql(table: OrderedTable, parameter: number, test: Sql): Sql {
+  const rows = sql`s.segment = r.segment and s.key = r.key and s.parameter = ${parameter} and ${test}`;
+  if (table === "search_date") return sql`exists (select from search_date s where ${rows})`;
+  if (table === "search_quantity") return sql`exists (select from search_quantity s where ${rows})`;
+  return sql`exists (select from search_string s where ${rows})`;
+}

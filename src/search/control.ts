@@ -1,0 +1,106 @@
+import { StokerError } from "../base/errors.ts";
+
+/** The order of the pages. `key` is the store's own order, the one to page through everything. */
+export type SortOrder = "key" | "_lastUpdated" | "-_lastUpdated";
+
+/** How the answer is to look, as opposed to what is searched. */
+export interface Control {
+  /** Entries of a page; 0 asks for the total only. */
+  count: number;
+  total: "none" | "accurate" | "estimate";
+  sort: SortOrder;
+  /** The `_cursor` of a page link. */
+  cursor: string | undefined;
+}
+
+/** {@link parseControl}'s result: what was understood, what was not, and what is left. */
+export interface ParsedControl extends Control {
+  used: [string, string][];
+  /** Names of result parameters of FHIR that have no effect here. */
+  ignored: string[];
+  /** The parameters that filter. */
+  filters: (readonly [string, string])[];
+}
+
+/** Takes the result parameters out of a query. Throws `bad-request` or `not-supported` on values that make no sense. */
+export function parseControl(parameters: readonly (readonly [string, string])[]): ParsedControl {
+  const control: ParsedControl = {
+    count: DEFAULT_COUNT,
+    total: "none",
+    sort: "key",
+    cursor: undefined,
+    used: [],
+    ignored: [],
+    filters: [],
+  };
+  for (const [name, value] of parameters) {
+    const apply = CONTROLS.get(name);
+    if (apply !== undefined) {
+      apply(control, value);
+      control.used.push([name, value]);
+    } else if (IGNORED.has(name.split(":", 1)[0] ?? "")) {
+      control.ignored.push(name);
+    } else {
+      control.filters.push([name, value]);
+    }
+  }
+  return control;
+}
+
+/** Reads `_count`: at least 0; more than {@link MAX_COUNT} is taken as that many. */
+export function parseCount(value: string): number {
+  if (!/^\d{1,9}$/.test(value)) {
+    throw new StokerError("bad-request", "_count: not a number of entries.", { expression: "_count" });
+  }
+  return Math.min(Number(value), MAX_COUNT);
+}
+
+/** Entries of a page unless the query says otherwise, and at most. */
+export const DEFAULT_COUNT = 10;
+export const MAX_COUNT = 1000;
+
+const CONTROLS: ReadonlyMap<string, (control: ParsedControl, value: string) => void> = new Map(
+  Object.entries({
+    _count: (control: ParsedControl, value: string) => {
+      control.count = parseCount(value);
+    },
+    _total: (control: ParsedControl, value: string) => {
+      if (value !== "none" && value !== "accurate" && value !== "estimate") {
+        throw new StokerError("bad-request", "_total: must be none, estimate or accurate.", { expression: "_total" });
+      }
+      control.total = value;
+    },
+    _sort: (control: ParsedControl, value: string) => {
+      if (value !== "_lastUpdated" && value !== "-_lastUpdated") {
+        throw new StokerError("not-supported", "_sort: only _lastUpdated and -_lastUpdated are supported.", {
+          expression: "_sort",
+        });
+      }
+      control.sort = value;
+    },
+    _summary: (control: ParsedControl, value: string) => {
+      if (value === "count") control.count = 0;
+      else if (value !== "false") {
+        throw new StokerError("not-supported", "_summary: only count and false are supported.", {
+          expression: "_summary",
+        });
+      }
+    },
+    _cursor: (control: ParsedControl, value: string) => {
+      control.cursor = value;
+    },
+    _format: () => {},
+    _pretty: () => {},
+  }),
+);
+
+/** Result parameters that add to an answer or trim it: without them it is still a right answer. */
+const IGNORED: ReadonlySet<string> = new Set([
+  "_include",
+  "_revinclude",
+  "_elements",
+  "_contained",
+  "_containedType",
+  "_score",
+  "_maxresults",
+]);

@@ -1,0 +1,27 @@
+/**
+ * FHIR's escaping in query values: `\,` `\|` `\$` `\\` stand for the character itself (R4 search, 3.1.1.5.7). A
+ * backslash before any other character, or at the end, is an ordinary backslash.
+ */
+
+/** The parts between unescaped `separator`s, still escaped; always at least one part. */
+export function splitEscaped(text: string, separator: "," | "|" | "$"): string[] {
+  const parts: string[] = [];
+  let start = 0;
+  for (let index = 0; index < text.length; index++) {
+    const character = text[index];
+    if (character === "\\" && ESCAPABLE.includes(text[index + 1] ?? "-")) index++;
+    else if (character === separator) {
+      parts.push(text.slice(start, index));
+      start = index + 1;
+    }
+  }
+  parts.push(text.slice(start));
+  return parts;
+}
+
+/** The text that an escaped part stands for. */
+export function unescape(text: string): string {
+  return text.replaceAll(/\\([,|$\\])/g, "$1");
+}
+
+const ESCAPABLE = ",|$\\";

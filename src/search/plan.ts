@@ -1,0 +1,107 @@
+import { resourceKeyOf, keyRangeOfType } from "../fhir/resource-key.ts";
+import { RESOURCE_TYPES, resourceTypeId } from "../fhir/resource-types.ts";
+import type { SearchParameter } from "../fhir/search-parameters.ts";
+import { EqualityForm } from "../fhir/search-value.ts";
+import { compositeCondition, compositePresence } from "./composite.ts";
+import { ALWAYS, allOf, conditionSql, NEVER, oneOf, type Condition } from "./condition.ts";
+import type { Comparison, Criterion, CriterionValue } from "./criteria.ts";
+import { equalityOf, IDENTIFIER_FORMS, tokenEquality } from "./equality.ts";
+import { instantTest, stringContainsTest, stringPrefixTest, uriBelowTest, type DateRules } from "./ordered.ts";
+import type { CriteriaGroup } from "./query.ts";
+import { simpleCondition } from "./simple.ts";
+import { sql, type Sql } from "./sql.ts";
+
+/** The condition that a row `r` of search_resource meets when its resource is found. */
+export function searchCondition(groups: readonly CriteriaGroup[], rules: DateRules): Sql {
+  return conditionSql(oneOf(groups.map((group) => groupCondition(group, rules))));
+}
+
+function groupCondition({ types, criteria }: CriteriaGroup, rules: DateRules): Condition {
+  const conditions = criteria.map((criterion) => criterionCondition(criterion, types ?? RESOURCE_TYPES, rules));
+  return allOf(types === undefined ? conditions : [typesCondition(types), ...conditions]);
+}
+
+/** Keys of a type are one range; neighbouring types share one. */
+function typesCondition(types: readonly string[]): Condition {
+  const ids = types.map((type) => resourceTypeId(type) ?? 0).toSorted((a, b) => a - b);
+  const ranges: { low: bigint; high: bigint }[] = [];
+  for (const id of ids) {
+    const range = keyRangeOfType(id);
+    const last = ranges.at(-1);
+    if (last !== undefined && last.high + 1n === range.low) last.high = range.high;
+    else ranges.push(range);
+  }
+  return oneOf(ranges.map(({ low, high }) => ({ kind: "sql", test: sql`r.key between ${low} and ${high}` })));
+}
+
+function criterionCondition(criterion: Criterion, types: readonly string[], rules: DateRules): Condition {
+  switch (criterion.kind) {
+    case "always":
+      return criterion.matches ? ALWAYS : NEVER;
+    case "id": {
+      const keys = types.flatMap((type) => criterion.ids.map((id) => resourceKeyOf(type, id)));
+      const test = criterion.negated ? sql`r.key <> all(${keys}::bigint[])` : sql`r.key = any(${keys}::bigint[])`;
+      return { kind: "sql", test };
+    }
+    case "lastUpdated":
+      return oneOf(
+        criterion.values.map((value) => ({ kind: "sql", test: instantTest(value, sql`r.last_updated`, rules) })),
+      );
+    case "missing": {
+      const present = presence(criterion.parameter, types);
+      return criterion.missing ? { kind: "not", condition: present } : present;
+    }
+    default: {
+      const { parameter, comparison, values } = criterion;
+      const conditions = values.map((value) => valueCondition(parameter, comparison, value, types, rules));
+      const condition = oneOf(conditions);
+      return comparison === "not" ? { kind: "not", condition } : condition;
+    }
+  }
+}
+
+function presence(parameter: SearchParameter, types: readonly string[]): Condition {
+  if (parameter.type === "composite") return compositePresence(parameter, types);
+  return { kind: "holds", values: [equalityOf(parameter.id, EqualityForm.present, "")] };
+}
+
+function valueCondition(
+  parameter: SearchParameter,
+  comparison: Comparison,
+  value: CriterionValue,
+  types: readonly string[],
+  rules: DateRules,
+): Condition {
+  if (value.type === "composite") return compositeCondition(parameter, value, types, rules);
+  const { id } = parameter;
+  if (value.type === "token" && comparison === "identifier") {
+    return { kind: "holds", values: [tokenEquality(id, IDENTIFIER_FORMS, value)] };
+  }
+  if (value.type === "token" && comparison === "of-type") {
+    return { kind: "holds", values: [equalityOf(id, EqualityForm.ofType, value.code ?? "")] };
+  }
+  if (value.type === "string") return stringCondition(id, comparison, value.text);
+  if (value.type === "uri" && comparison !== "plain") return uriCondition(id, comparison, value.text);
+  return simpleCondition(id, value, rules);
+}
+
+function stringCondition(parameter: number, comparison: Comparison, text: string): Condition {
+  if (comparison === "exact") {
+    return { kind: "holds", values: [equalityOf(parameter, EqualityForm.stringExact, text)] };
+  }
+  const test = comparison === "contains" ? stringContainsTest(text) : stringPrefixTest(text);
+  return { kind: "row", table: "search_string", parameter, test };
+}
+
+/** Contract 10.8: plain string prefixes, without path segments; `urn:` uris never take part. */
+function uriCondition(parameter: number, comparison: Comparison, text: string): Condition {
+  if (text.startsWith("urn:")) return NEVER;
+  if (comparison === "below") {
+    return { kind: "row", table: "search_string", parameter, test: uriBelowTest(text) };
+  }
+  const beginnings = Array.from({ length: text.length }, (_, index) => text.slice(0, index + 1));
+  return {
+    kind: "holds",
+    values: beginnings.map((beginning) => equalityOf(parameter, EqualityForm.uri, beginning)),
+  };
+}

@@ -1,0 +1,213 @@
+import { StokerError } from "../base/errors.ts";
+import { RESOURCE_TYPES, resourceTypeId } from "../fhir/resource-types.ts";
+import { searchParameter, type SearchParameter } from "../fhir/search-parameters.ts";
+import { parseControl, type Control } from "./control.ts";
+import type { Comparison, Criterion, CriterionValue } from "./criteria.ts";
+import { splitEscaped, unescape } from "./escape.ts";
+import { malformed, parseDate, parseOfType, parseToken, parseValue } from "./values.ts";
+
+/** A search as it came in. */
+export interface SearchRequest {
+  /** The type in the path; undefined for a search over all types. */
+  type: string | undefined;
+  /** Decoded names and values in the order of the query, FHIR escapes still in place. */
+  parameters: readonly (readonly [name: string, value: string])[];
+  /** `Prefer: handling=strict`: parameters we do not know are an error instead of a warning. */
+  strict: boolean;
+  /** This server's base, without a slash at the end. */
+  baseUrl: string;
+}
+
+/** Criteria that hold for some types: in searches over several types one name can mean different parameters. */
+export interface CriteriaGroup {
+  /** Undefined: every type. */
+  types: readonly string[] | undefined;
+  criteria: readonly Criterion[];
+}
+
+/** A search that has been understood. */
+export interface SearchQuery extends Control {
+  /** Joined by OR. */
+  groups: readonly CriteriaGroup[];
+  /** The parameters that were used, for the self link. */
+  used: readonly (readonly [name: string, value: string])[];
+  /** Texts about the parameters that were not. */
+  warnings: readonly string[];
+}
+
+/**
+ * Understands a query (R4 search; contract 10). Pure. Throws `bad-request` on a value or result parameter that makes no
+ * sense, `not-supported` on a modifier, chain or filter that exists in FHIR and not here, and, for a strict request, on
+ * a name that means nothing. Names that mean nothing are warnings otherwise.
+ */
+export function parseQuery(request: SearchRequest): SearchQuery {
+  const control = parseControl(request.parameters);
+  const warnings = control.ignored.map((name) => `Parameter '${name}' is not supported and was ignored.`);
+  const used: (readonly [string, string])[] = [...control.used];
+  const types = searchedTypes(request);
+  const filters: Filter[] = [];
+  for (const [name, value] of control.filters) {
+    if (request.type === undefined && (name === "_type" || name === "_type:not")) {
+      used.push([name, value]);
+      continue;
+    }
+    const filter = parseFilterName(name, value);
+    if (meansSomething(filter.code, types ?? RESOURCE_TYPES)) {
+      filters.push(filter);
+      used.push([name, value]);
+    } else {
+      warnings.push(unknownText(name, request.type));
+    }
+  }
+  if (request.strict && warnings[0] !== undefined) throw new StokerError("bad-request", warnings[0]);
+  return { ...control, groups: group(types, filters, request), used, warnings };
+}
+
+/** One AND-joined parameter of the query before it is looked up. */
+interface Filter {
+  /** As written, with the modifier. */
+  name: string;
+  code: string;
+  modifier: string | undefined;
+  value: string;
+}
+
+function searchedTypes(request: SearchRequest): readonly string[] | undefined {
+  if (request.type !== undefined) return [request.type];
+  let types: readonly string[] | undefined;
+  for (const [name, value] of request.parameters) {
+    if (name !== "_type" && name !== "_type:not") continue;
+    const listed = splitEscaped(value, ",").map(unescape);
+    const unknown = listed.find((type) => resourceTypeId(type) === undefined);
+    if (unknown !== undefined) throw malformed({ name }, "not a list of resource types");
+    types = (types ?? RESOURCE_TYPES).filter((type) => listed.includes(type) === (name === "_type"));
+  }
+  return types;
+}
+
+function parseFilterName(name: string, value: string): Filter {
+  const colon = name.indexOf(":");
+  const code = colon < 0 ? name : name.slice(0, colon);
+  if (UNSUPPORTED_FILTERS.has(code) || name.includes(".")) {
+    throw new StokerError("not-supported", `Search parameter '${name}' is not supported.`, { expression: name });
+  }
+  if (value.includes("\0")) throw malformed({ name }, "the value contains a character that no text has");
+  return { name, code, modifier: colon < 0 ? undefined : name.slice(colon + 1), value };
+}
+
+/** Filters of FHIR that are not here: leaving them out would silently widen the answer. */
+const UNSUPPORTED_FILTERS: ReadonlySet<string> = new Set([
+  "_has",
+  "_filter",
+  "_query",
+  "_list",
+  "_text",
+  "_content",
+  "_in",
+]);
+
+function meansSomething(code: string, types: readonly string[]): boolean {
+  return SPECIAL.has(code) || (types.length > 0 && types.every((type) => searchParameter(type, code) !== undefined));
+}
+
+const SPECIAL: ReadonlySet<string> = new Set(["_id", "_lastUpdated"]);
+
+function unknownText(name: string, type: string | undefined): string {
+  return type === undefined
+    ? `Search parameter '${name}' is not known for all of the searched types and was ignored.`
+    : `Search parameter '${name}' is not known for ${type} and was ignored.`;
+}
+
+/** Puts the types for which all names mean the same parameters into one group. */
+function group(
+  types: readonly string[] | undefined,
+  filters: readonly Filter[],
+  request: SearchRequest,
+): readonly CriteriaGroup[] {
+  const groups = new Map<string, { types: string[]; definitions: (SearchParameter | undefined)[] }>();
+  for (const type of types ?? RESOURCE_TYPES) {
+    const definitions = filters.map(({ code }) => (SPECIAL.has(code) ? undefined : searchParameter(type, code)));
+    const signature = definitions.map((definition) => definition?.id ?? "").join();
+    const known = groups.get(signature);
+    if (known === undefined) groups.set(signature, { types: [type], definitions });
+    else known.types.push(type);
+  }
+  return [...groups.values()].map(({ types: members, definitions }) => ({
+    types: types === undefined && groups.size === 1 ? undefined : members,
+    criteria: filters.map((filter, index) => parseCriterion(filter, definitions[index], request)),
+  }));
+}
+
+function parseCriterion(filter: Filter, parameter: SearchParameter | undefined, request: SearchRequest): Criterion {
+  const { name, modifier, value } = filter;
+  const context = { name, baseUrl: request.baseUrl };
+  if (modifier === "missing") {
+    const missing = parseBoolean(filter);
+    return parameter === undefined ? { kind: "always", matches: !missing } : { kind: "missing", parameter, missing };
+  }
+  const alternatives = splitEscaped(value, ",");
+  if (alternatives.length > MAX_ALTERNATIVES) throw malformed(filter, `more than ${MAX_ALTERNATIVES} values`);
+  if (parameter === undefined) {
+    if (filter.code === "_id" && (modifier === undefined || modifier === "not")) {
+      const ids = alternatives.map((text) => parseToken(text, context).code ?? "");
+      return { kind: "id", ids, negated: modifier === "not" };
+    }
+    if (filter.code === "_lastUpdated" && modifier === undefined) {
+      return { kind: "lastUpdated", values: alternatives.map((text) => parseDate(text, context)) };
+    }
+    throw unsupportedModifier(filter);
+  }
+  const { comparison, referenceType } = parseModifier(filter, parameter);
+  const parse = valueParser(
+    parameter,
+    comparison,
+    referenceType === undefined ? context : { ...context, referenceType },
+  );
+  return { kind: "values", parameter, comparison, values: alternatives.map(parse) };
+}
+
+/** As many values as one parameter may list: keeps statements far below PostgreSQL's 65,535 parameters. */
+const MAX_ALTERNATIVES = 5000;
+
+function valueParser(
+  parameter: SearchParameter,
+  comparison: Comparison,
+  context: Parameters<typeof parseValue>[2],
+): (text: string) => CriterionValue {
+  if (comparison === "identifier") return (text) => parseToken(text, context);
+  if (comparison === "of-type") return (text) => parseOfType(text, context);
+  if (comparison === "text") return (text) => parseValue({ ...parameter, type: "string" }, text, context);
+  return (text) => parseValue(parameter, text, context);
+}
+
+function parseModifier(filter: Filter, parameter: SearchParameter): { comparison: Comparison; referenceType?: string } {
+  const { modifier } = filter;
+  if (modifier === undefined) return { comparison: "plain" };
+  const known = MODIFIERS[parameter.type]?.find((comparison) => comparison === modifier);
+  if (known !== undefined) return { comparison: known };
+  if (parameter.type === "reference" && resourceTypeId(modifier) !== undefined) {
+    return { comparison: "plain", referenceType: modifier };
+  }
+  throw unsupportedModifier(filter);
+}
+
+const MODIFIERS: { readonly [type: string]: readonly Comparison[] } = {
+  token: ["not", "text", "of-type"],
+  string: ["exact", "contains"],
+  uri: ["above", "below"],
+  reference: ["identifier"],
+};
+
+function unsupportedModifier({ name, modifier }: Filter): StokerError {
+  return new StokerError(
+    "not-supported",
+    `Modifier ':${modifier ?? ""}' of search parameter '${name}' is not supported.`,
+    { expression: name },
+  );
+}
+
+function parseBoolean(filter: Filter): boolean {
+  if (filter.value === "true") return true;
+  if (filter.value === "false") return false;
+  throw malformed(filter, "the value must be true or false");
+}

@@ -1,0 +1,42 @@
+import { StokerError } from "../base/errors.ts";
+import { readBodies } from "../store/body.ts";
+import { readCurrent, readVersion, type StoredVersion } from "../store/read.ts";
+import type { ReadContext } from "./context.ts";
+import { servedBody } from "./search.ts";
+
+/** A version as it is served. A deleted one has no body: the answer is 410. */
+export interface ServedVersion {
+  version: StoredVersion;
+  body: Buffer | undefined;
+}
+
+/** The current version of a resource. Throws `not-found`. */
+export async function read(context: ReadContext, type: string, id: string): Promise<ServedVersion> {
+  return served(context, await readCurrent(context.pool, type, id), `${type}/${id}`);
+}
+
+/** One version of a resource, current or not; `versionId` as in the path. Throws `not-found`. */
+export async function readOneVersion(
+  context: ReadContext,
+  type: string,
+  id: string,
+  versionId: string,
+): Promise<ServedVersion> {
+  const number = VERSION_ID.test(versionId) ? Number(versionId) : Number.NaN;
+  const version = Math.abs(number) <= MAX_VERSION ? await readVersion(context.pool, type, id, number) : undefined;
+  return served(context, version, `${type}/${id}/_history/${versionId}`);
+}
+
+const VERSION_ID = /^-?[1-9]\d{0,9}$/;
+const MAX_VERSION = 2_147_483_647;
+
+async function served(
+  context: ReadContext,
+  version: StoredVersion | undefined,
+  reference: string,
+): Promise<ServedVersion> {
+  if (version === undefined) throw new StokerError("not-found", `Resource ${reference} is not known.`);
+  if (version.deleted) return { version, body: undefined };
+  const [body] = await readBodies(context.pool, context.blocks, [version.place]);
+  return { version, body: body && servedBody(version, body) };
+}

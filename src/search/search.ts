@@ -1,0 +1,73 @@
+import { withMeta } from "../fhir/meta-bytes.ts";
+import { readBodies } from "../store/body.ts";
+import type { StoredVersion } from "../store/read.ts";
+import { bundleBytes, type Entry } from "./bundle.ts";
+import { readSnapshot, type ReadContext } from "./context.ts";
+import { readCursor, writeCursor } from "./cursor.ts";
+import { queryUrl } from "./links.ts";
+import { countResources, estimateResources, readPage, type Page } from "./page.ts";
+import { searchCondition } from "./plan.ts";
+import { parseQuery, type SearchQuery, type SearchRequest } from "./query.ts";
+
+/**
+ * Searches and answers with a searchset Bundle as bytes (contract 10). Throws what {@link parseQuery} throws, and
+ * `too-costly`.
+ */
+export async function search(context: ReadContext, request: Omit<SearchRequest, "baseUrl">): Promise<Buffer> {
+  const query = parseQuery({ ...request, baseUrl: context.baseUrl });
+  const { baseUrl } = context;
+  const { total, page, bodies } = await find(context, query);
+  const path = request.type ?? "";
+  const links: { relation: "self" | "next"; url: string }[] = [
+    { relation: "self", url: queryUrl(baseUrl, path, query.used) },
+  ];
+  if (page.next !== undefined) {
+    const others = query.used.filter(([name]) => name !== "_cursor");
+    links.push({ relation: "next", url: queryUrl(baseUrl, path, [...others, ["_cursor", writeCursor(page.next)]]) });
+  }
+  const entries = page.versions.map((version, index) => matchEntry(baseUrl, version, bodies[index]));
+  if (query.warnings.length > 0) entries.push(outcomeEntry(query.warnings));
+  return bundleBytes({ type: "searchset", ...(total === undefined ? {} : { total }), links, entries });
+}
+
+/** The stored body with its version and date, as it is served. */
+export function servedBody(version: StoredVersion, body: Buffer): Buffer {
+  return withMeta(body, version.versionId, version.lastUpdated);
+}
+
+interface Found {
+  total: number | undefined;
+  page: Page;
+  bodies: Buffer[];
+}
+
+async function find(context: ReadContext, query: SearchQuery): Promise<Found> {
+  const after = query.cursor === undefined ? undefined : readCursor(query.cursor, query.sort);
+  const condition = searchCondition(query.groups, { dateEquality: context.dateEquality, now: Date.now() });
+  return readSnapshot(context, async (client) => {
+    let total: number | undefined;
+    if (query.total === "accurate" || query.count === 0) total = await countResources(client, condition);
+    else if (query.total === "estimate") total = await estimateResources(client, condition);
+    if (query.count === 0) return { total, page: { versions: [], next: undefined }, bodies: [] };
+    const page = await readPage(client, { condition, count: query.count, sort: query.sort, after });
+    const places = page.versions.map((version) => version.place);
+    return { total, page, bodies: await readBodies(client, context.blocks, places) };
+  });
+}
+
+function matchEntry(baseUrl: string, version: StoredVersion, body: Buffer | undefined): Entry {
+  return {
+    fullUrl: `${baseUrl}/${version.type}/${version.id}`,
+    resource: servedBody(version, body ?? Buffer.alloc(0)),
+    rest: { search: { mode: "match" } },
+  };
+}
+
+/** What was not understood: the client may have meant to search for less. */
+function outcomeEntry(warnings: readonly string[]): Entry {
+  const issue = warnings.map((diagnostics) => ({ severity: "warning", code: "not-supported", diagnostics }));
+  return {
+    resource: Buffer.from(JSON.stringify({ resourceType: "OperationOutcome", issue })),
+    rest: { search: { mode: "outcome" } },
+  };
+}

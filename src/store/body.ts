@@ -1,0 +1,78 @@
+import { inflateRawSync } from "node:zlib";
+import type { BodyPlace } from "./body-blocks.ts";
+import type { Queryable } from "./read.ts";
+
+/** Keeps the blocks that were opened last, so that neighbours of a resource are read without opening theirs again. */
+export class BlockCache {
+  readonly #blocks = new Map<bigint, Buffer>();
+  readonly #capacity: number;
+  #bytes = 0;
+
+  /** `capacity` in bytes of uncompressed blocks; 0 keeps none. */
+  constructor(capacity: number) {
+    this.#capacity = capacity;
+  }
+
+  /** The uncompressed block, which then counts as used last. */
+  get(id: bigint): Buffer | undefined {
+    const block = this.#blocks.get(id);
+    if (block !== undefined) {
+      this.#blocks.delete(id);
+      this.#blocks.set(id, block);
+    }
+    return block;
+  }
+
+  /** Adds a block, dropping those that were not used for longest. Blocks of more than a quarter of the cache stay out. */
+  add(id: bigint, block: Buffer): void {
+    if (block.length > this.#capacity / 4 || this.#blocks.has(id)) return;
+    this.#blocks.set(id, block);
+    this.#bytes += block.length;
+    for (const [oldest, { length }] of this.#blocks) {
+      if (this.#bytes <= this.#capacity) break;
+      this.#blocks.delete(oldest);
+      this.#bytes -= length;
+    }
+  }
+}
+
+/** Capacity of a server's block cache: some 250 blocks. */
+export const BLOCK_CACHE_BYTES: number = 16 * 1024 * 1024;
+
+/**
+ * The bodies at these places, in their order, each a copy of the stored bytes. One query for all blocks that are not in
+ * the cache. Throws RangeError when a block is missing or shorter than its bodies: the store is damaged.
+ */
+export async function readBodies(db: Queryable, cache: BlockCache, places: readonly BodyPlace[]): Promise<Buffer[]> {
+  const bodies: Buffer[] = [];
+  const wanted = new Map<bigint, number[]>();
+  for (const [index, place] of places.entries()) {
+    const cached = cache.get(place.block);
+    const waiting = wanted.get(place.block);
+    if (cached !== undefined) bodies[index] = slice(cached, place);
+    else if (waiting !== undefined) waiting.push(index);
+    else wanted.set(place.block, [index]);
+  }
+  if (wanted.size === 0) return bodies;
+  // Binary: as text, bytea would be printed and parsed as hexadecimal digits.
+  const found = await db.query<{ id: string; raw_length: number; bytes: Buffer }>({
+    text: "select id::text as id, raw_length, bytes from block where id = any($1::bigint[])",
+    values: [[...wanted.keys()]],
+    binary: true,
+  });
+  for (const row of found.rows) {
+    const id = BigInt(row.id);
+    const block = inflateRawSync(row.bytes, { maxOutputLength: Math.max(row.raw_length, 1) });
+    cache.add(id, block);
+    for (const index of wanted.get(id) ?? []) bodies[index] = slice(block, places[index]);
+    wanted.delete(id);
+  }
+  for (const id of wanted.keys()) throw new RangeError(`block ${id} is missing`);
+  return bodies;
+}
+
+/** A copy: a view would keep the whole block alive as long as the body. */
+function slice(block: Buffer, place: BodyPlace | undefined): Buffer {
+  if (place === undefined || place.offset + place.length > block.length) throw new RangeError("a block is too short");
+  return Buffer.from(block.subarray(place.offset, place.offset + place.length));
+}
