@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import { assert, integer, property, string, stringMatching } from "fast-check";
 import { describe, expect, it } from "vitest";
 import { dateRangeOf } from "./date-range.ts";
 
@@ -7,6 +7,10 @@ const TICKS_PER_MS = 10_000n;
 /** Reference: ticks of an instant with `Date` and BigInt. */
 function ticksOf(iso: string): bigint {
   return BigInt(Date.parse(iso)) * TICKS_PER_MS;
+}
+
+function pad(value: number): string {
+  return String(value).padStart(2, "0");
 }
 
 describe("dateRangeOf (contract 10.3)", () => {
@@ -69,32 +73,26 @@ describe("dateRangeOf (contract 10.3)", () => {
   });
 
   it("agrees with Date and BigInt on every instant", () => {
-    const milliseconds = fc.integer({
+    const milliseconds = integer({
       min: Date.parse("0001-01-01T00:00:00Z"),
       max: Date.parse("9999-12-31T23:59:59Z"),
     });
-    fc.assert(
-      fc.property(
-        milliseconds,
-        fc.integer({ min: 0, max: 9999 }),
-        fc.integer({ min: -840, max: 840 }),
-        (ms, sub, zone) => {
-          const iso = new Date(ms).toISOString();
-          const sign = zone < 0 ? "-" : "+";
-          const pad = (value: number): string => String(value).padStart(2, "0");
-          const offset = `${sign}${pad(Math.floor(Math.abs(zone) / 60))}:${pad(Math.abs(zone) % 60)}`;
-          const point = BigInt(ms) * TICKS_PER_MS + BigInt(sub) - BigInt(zone) * 600_000_000n;
-          const text = `${iso.slice(0, -1)}${String(sub).padStart(4, "0")}${offset}`;
-          expect(dateRangeOf(text)).toEqual({ low: point, high: point });
-          const second = (BigInt(Math.floor(ms / 1000)) - BigInt(zone) * 60n) * 10_000_000n;
-          expect(dateRangeOf(`${iso.slice(0, 19)}${offset}`)).toEqual({ low: second, high: second + 9_999_999n });
-        },
-      ),
+    assert(
+      property(milliseconds, integer({ min: 0, max: 9999 }), integer({ min: -840, max: 840 }), (ms, sub, zone) => {
+        const iso = new Date(ms).toISOString();
+        const sign = zone < 0 ? "-" : "+";
+        const offset = `${sign}${pad(Math.floor(Math.abs(zone) / 60))}:${pad(Math.abs(zone) % 60)}`;
+        const point = BigInt(ms) * TICKS_PER_MS + BigInt(sub) - BigInt(zone) * 600_000_000n;
+        const text = `${iso.slice(0, -1)}${String(sub).padStart(4, "0")}${offset}`;
+        expect(dateRangeOf(text)).toEqual({ low: point, high: point });
+        const second = (BigInt(Math.floor(ms / 1000)) - BigInt(zone) * 60n) * 10_000_000n;
+        expect(dateRangeOf(`${iso.slice(0, 19)}${offset}`)).toEqual({ low: second, high: second + 9_999_999n });
+      }),
     );
   });
 
   it("never throws, whatever the text", () => {
-    fc.assert(fc.property(fc.string(), (text) => void dateRangeOf(text)));
-    fc.assert(fc.property(fc.stringMatching(/^[0-9:TZ.+-]{0,32}$/), (text) => void dateRangeOf(text)));
+    assert(property(string(), (text) => void dateRangeOf(text)));
+    assert(property(stringMatching(/^[0-9:TZ.+-]{0,32}$/), (text) => void dateRangeOf(text)));
   });
 });

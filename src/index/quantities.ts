@@ -1,0 +1,125 @@
+import { unitValue } from "../fhir/search-value.ts";
+import { decimalText } from "./decimal-text.ts";
+import type { ValueCollector } from "./value-collector.ts";
+import { emitPresent, isObject, isText, type ValueGroup } from "./value-group.ts";
+
+/** decimal and integer elements: a number without a unit. */
+export function emitNumber(to: ValueCollector, group: ValueGroup, value: unknown): void {
+  const text = decimalText(to, value);
+  if (text === undefined) return;
+  emitPresent(to, group);
+  emitRow(to, group, text, text, undefined, undefined);
+}
+
+/** Range where a plain number is searched. */
+export function emitNumberRange(to: ValueCollector, group: ValueGroup, value: unknown): void {
+  if (!isObject(value)) return;
+  const { low, high } = value;
+  emitBounds(to, group, isObject(low) ? low["value"] : undefined, isObject(high) ? high["value"] : undefined, {});
+}
+
+/** Quantity and its kin (Age, Duration, Count, Distance); a comparator leaves one side open. */
+export function emitQuantity(to: ValueCollector, group: ValueGroup, value: unknown): void {
+  if (!isObject(value)) return;
+  const { comparator } = value;
+  const text = decimalText(to, value["value"]);
+  emitPresent(to, group);
+  if (text === undefined) return;
+  const low = comparator === "<" || comparator === "<=" ? "-Infinity" : text;
+  const high = comparator === ">" || comparator === ">=" ? "Infinity" : text;
+  emitUnits(to, group, low, high, value);
+}
+
+/** Range: from low to high, either may be open. */
+export function emitRange(to: ValueCollector, group: ValueGroup, value: unknown): void {
+  if (!isObject(value)) return;
+  const low = isObject(value["low"]) ? value["low"] : {};
+  const high = isObject(value["high"]) ? value["high"] : {};
+  emitBounds(to, group, low["value"], high["value"], hasUnit(low) ? low : high);
+}
+
+/** Money: the currency is a code of ISO 4217. */
+export function emitMoney(to: ValueCollector, group: ValueGroup, value: unknown): void {
+  if (!isObject(value)) return;
+  const text = decimalText(to, value["value"]);
+  emitPresent(to, group);
+  if (text !== undefined) emitRow(to, group, text, text, "urn:iso:std:iso:4217", value["currency"]);
+}
+
+/**
+ * SampledData: the bounds of its values (the search parameters' own description). A value below the detection limit
+ * (L) opens the low side, one above it (U) the high side; an error (E) is no value.
+ */
+export function emitSampledData(to: ValueCollector, group: ValueGroup, value: unknown): void {
+  if (!isObject(value)) return;
+  const { data, factor } = value;
+  const origin = isObject(value["origin"]) ? value["origin"] : {};
+  const zero = typeof origin["value"] === "number" ? origin["value"] : 0;
+  const scale = typeof factor === "number" ? factor : 1;
+  emitPresent(to, group);
+  if (!isText(data)) return;
+  let low = Number.POSITIVE_INFINITY;
+  let high = Number.NEGATIVE_INFINITY;
+  for (const word of data.split(/\s+/)) {
+    if (word === "L") low = Number.NEGATIVE_INFINITY;
+    else if (word === "U") high = Number.POSITIVE_INFINITY;
+    else if (word !== "" && !Number.isNaN(Number(word))) {
+      const sample = zero + Number(word) * scale;
+      low = Math.min(low, sample);
+      high = Math.max(high, sample);
+    }
+  }
+  if (low <= high) emitUnits(to, group, String(low), String(high), origin);
+}
+
+function emitBounds(
+  to: ValueCollector,
+  group: ValueGroup,
+  low: unknown,
+  high: unknown,
+  unit: Record<string, unknown>,
+): void {
+  const from = decimalText(to, low);
+  const till = decimalText(to, high);
+  emitPresent(to, group);
+  if (from !== undefined || till !== undefined) emitUnits(to, group, from ?? "-Infinity", till ?? "Infinity", unit);
+}
+
+/** One row with the unit's code, and one with its text where that is something else. */
+function emitUnits(
+  to: ValueCollector,
+  group: ValueGroup,
+  low: string,
+  high: string,
+  quantity: Record<string, unknown>,
+): void {
+  const { system, code, unit } = quantity;
+  emitRow(to, group, low, high, system, isText(code) ? code : unit);
+  if (isText(code) && isText(unit) && unit !== code) emitRow(to, group, low, high, system, unit);
+}
+
+function emitRow(
+  to: ValueCollector,
+  group: ValueGroup,
+  low: string,
+  high: string,
+  system: unknown,
+  code: unknown,
+): void {
+  setUnit(system, to.system);
+  setUnit(code, to.code);
+  for (const { id } of group.parameters) to.sink.quantity(id, low, high, to.system, to.code);
+}
+
+function setUnit(text: unknown, out: ValueCollector["system"]): void {
+  if (isText(text)) {
+    unitValue(text, out);
+  } else {
+    out.high = 0;
+    out.low = 0;
+  }
+}
+
+function hasUnit(quantity: Record<string, unknown>): boolean {
+  return isText(quantity["unit"]) || isText(quantity["code"]) || isText(quantity["system"]);
+}

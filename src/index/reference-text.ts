@@ -1,0 +1,60 @@
+import { resourceTypeId } from "../fhir/resource-types.ts";
+
+/** What the text of a reference says by itself. One object is used for all references: see {@link readReference}. */
+export interface ReferenceText {
+  /** The text without `/_history/…`. */
+  text: string;
+  /** The R4 type that the text names; empty when it names none. */
+  type: string;
+  /** `resourceTypeId` of `type`, 0 when it names none. */
+  typeId: number;
+  /** The id of a relative `Type/id`, or of a bare id; empty for everything else. */
+  id: string;
+}
+
+/**
+ * Reads `Type/id`, `Type/id/_history/1`, `http://host/Type/id`, `Type?identifier=…` and a bare `id`; of everything else
+ * (`#contained`, `urn:uuid:…`, other URLs) only the text is known.
+ */
+export function readReference(reference: string, out: ReferenceText): void {
+  const history = reference.indexOf("/_history/");
+  const text = history > 0 ? reference.slice(0, history) : reference;
+  out.text = text;
+  out.type = "";
+  out.typeId = 0;
+  out.id = "";
+  // A conditional reference may have slashes in its query; its type stands right before the question mark.
+  const mark = text.indexOf("?");
+  if (mark > 0) {
+    setType(text.slice(text.lastIndexOf("/", mark) + 1, mark), out);
+    return;
+  }
+  const slash = text.lastIndexOf("/");
+  if (!isId(text, slash + 1)) return;
+  if (slash < 0) {
+    out.id = text;
+    return;
+  }
+  const before = text.lastIndexOf("/", slash - 1);
+  setType(text.slice(before + 1, slash), out);
+  if (before < 0 && out.typeId !== 0) out.id = text.slice(slash + 1);
+}
+
+function setType(type: string, out: ReferenceText): void {
+  const typeId = resourceTypeId(type);
+  if (typeId === undefined) return;
+  out.type = type;
+  out.typeId = typeId;
+}
+
+/** Whether the text from a position on is a resource id: 1 to 64 of A-Z, a-z, 0-9, `-`, `.`. */
+function isId(text: string, from: number): boolean {
+  const { length } = text;
+  if (length === from || length - from > 64) return false;
+  for (let index = from; index < length; index++) {
+    const code = text.charCodeAt(index);
+    const letter = (code | 0x20) >= 0x61 && (code | 0x20) <= 0x7a;
+    if (!letter && !(code >= 0x30 && code <= 0x39) && code !== 0x2d && code !== 0x2e) return false;
+  }
+  return true;
+}

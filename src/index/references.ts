@@ -1,0 +1,90 @@
+import type { Int64Halves } from "../base/hash.ts";
+import { resourceKey } from "../fhir/resource-key.ts";
+import { resourceTypeId, resourceTypeName } from "../fhir/resource-types.ts";
+import { equalityValue, EqualityForm } from "../fhir/search-value.ts";
+import { readReference, type ReferenceText } from "./reference-text.ts";
+import type { ValueCollector } from "./value-collector.ts";
+import { emitEquality, emitPresent, isObject, isText, type GroupParameter, type ValueGroup } from "./value-group.ts";
+
+/** Reference (contract 10.7): the target, its type, and the logical identifier. */
+export function emitReference(to: ValueCollector, group: ValueGroup, value: unknown): void {
+  if (!isObject(value)) return;
+  const { reference, type, identifier } = value;
+  const read: ReferenceText = { text: "", type: "", typeId: 0, id: "" };
+  if (isText(reference)) readReference(reference, read);
+  if (read.typeId === 0 && isText(type)) {
+    const typeId = resourceTypeId(type);
+    if (typeId !== undefined) {
+      read.type = type;
+      read.typeId = typeId;
+    }
+  }
+  const key = to.system;
+  let keyType = 0;
+  for (const parameter of group.parameters) {
+    if (parameter.refersTo !== undefined && parameter.refersTo !== read.type) continue;
+    if (!group.component) to.equality(parameter.presentHigh, parameter.presentLow);
+    const inferred = read.typeId === 0 && read.id !== "" ? parameter.onlyTarget : 0;
+    const typeId = inferred === 0 ? read.typeId : inferred;
+    if (read.id !== "" && typeId !== 0) {
+      if (keyType !== typeId) {
+        resourceKey(typeId, read.id, key);
+        keyType = typeId;
+      }
+      emitTarget(to, parameter, key);
+    } else if (read.text !== "") {
+      emitEquality(to, parameter.id, EqualityForm.referenceText, read.text);
+    }
+    emitType(to, group, parameter, typeId);
+    if (isObject(identifier) && !group.component) emitReferenceIdentifier(to, parameter.id, identifier);
+  }
+}
+
+/** A canonical, or a uri where a reference is searched: as written, and without `|version`. */
+export function emitCanonicalReference(to: ValueCollector, group: ValueGroup, value: unknown): void {
+  if (!isText(value)) return;
+  emitPresent(to, group);
+  const version = value.indexOf("|");
+  for (const { id } of group.parameters) {
+    emitEquality(to, id, EqualityForm.referenceText, value);
+    if (version > 0) emitEquality(to, id, EqualityForm.referenceText, value.slice(0, version));
+  }
+}
+
+/** An element that is a resource itself (`Bundle.entry[0].resource`): as if it were referred to. */
+export function emitResourceReference(to: ValueCollector, group: ValueGroup, value: unknown): void {
+  if (!isObject(value)) return;
+  const { resourceType, id } = value;
+  const parameters = group.parameters.filter(({ targets }) => targets?.includes(String(resourceType)) ?? true);
+  if (parameters.length === 0 || !isText(resourceType)) return;
+  const reference = isText(id) ? { reference: `${resourceType}/${id}` } : { type: resourceType };
+  emitReference(to, { ...group, parameters }, reference);
+}
+
+function emitTarget(to: ValueCollector, parameter: GroupParameter, key: Int64Halves): void {
+  to.equality(key.high ^ parameter.constantHigh, key.low ^ parameter.constantLow);
+}
+
+/** The type a reference points to; not part of a composite's values. */
+function emitType(to: ValueCollector, group: ValueGroup, parameter: GroupParameter, typeId: number): void {
+  if (group.component || typeId === 0) return;
+  let number = parameter.types.get(typeId);
+  if (number === undefined) {
+    number = { high: 0, low: 0 };
+    equalityValue(parameter.id, EqualityForm.referenceType, resourceTypeName(typeId), number);
+    parameter.types.set(typeId, number);
+  }
+  to.equality(number.high, number.low);
+}
+
+/** `Reference.identifier`, for `:identifier`. */
+function emitReferenceIdentifier(to: ValueCollector, parameter: number, identifier: Record<string, unknown>): void {
+  const { system, value } = identifier;
+  if (isText(value)) emitEquality(to, parameter, EqualityForm.identifierCode, value);
+  if (isText(system)) {
+    emitEquality(to, parameter, EqualityForm.identifierSystem, system);
+    if (isText(value)) emitEquality(to, parameter, EqualityForm.identifierSystemCode, `${system}|${value}`);
+  } else if (isText(value)) {
+    emitEquality(to, parameter, EqualityForm.identifierNoSystemCode, value);
+  }
+}

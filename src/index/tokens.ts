@@ -1,0 +1,131 @@
+import { equalityValue, EqualityForm, foldString } from "../fhir/search-value.ts";
+import { storableText } from "./storable-text.ts";
+import type { CachedToken } from "./value-cache.ts";
+import type { ValueCollector } from "./value-collector.ts";
+import { emitEquality, emitPresent, isObject, isText, type ValueGroup } from "./value-group.ts";
+
+/** CodeableConcept: every coding, and the texts. */
+export function emitCodeableConcept(to: ValueCollector, group: ValueGroup, value: unknown): void {
+  if (!isObject(value)) return;
+  const { coding, text } = value;
+  emitPresent(to, group);
+  let shown: unknown;
+  if (Array.isArray(coding)) {
+    for (const each of coding as unknown[]) {
+      if (!isObject(each)) continue;
+      shown = each["display"];
+      emitCodingOf(to, group, each, shown);
+    }
+  }
+  if (text !== shown && group.texts && isText(text)) emitTokenText(to, group, text);
+}
+
+/** Coding. */
+export function emitCoding(to: ValueCollector, group: ValueGroup, value: unknown): void {
+  if (!isObject(value)) return;
+  emitPresent(to, group);
+  emitCodingOf(to, group, value, value["display"]);
+}
+
+/** Identifier: its value is the code; its type is for `:of-type`. */
+export function emitIdentifier(to: ValueCollector, group: ValueGroup, value: unknown): void {
+  if (!isObject(value)) return;
+  const { system, type } = value;
+  const code = value["value"];
+  emitPresent(to, group);
+  if (isText(system) || isText(code)) {
+    // Most identifiers are unique: remembering them would only push codes out of the cache.
+    const numbers = tokenNumbers(group, isText(system) ? system : "", isText(code) ? code : "", "");
+    for (let index = 0; index < numbers.length; index += 2) to.equality(numbers[index] ?? 0, numbers[index + 1] ?? 0);
+  }
+  if (isObject(type) && !group.component) emitIdentifierType(to, group, type, code);
+}
+
+/** ContactPoint: its value; `system` is phone or email, not a namespace. */
+export function emitContactPoint(to: ValueCollector, group: ValueGroup, value: unknown): void {
+  if (!isObject(value)) return;
+  emitPresent(to, group);
+  if (isText(value["value"])) emitToken(to, group, "", value["value"], "");
+}
+
+/** Primitive elements; a `code` has the code system that its binding implies. */
+export function emitPrimitiveToken(to: ValueCollector, group: ValueGroup, value: unknown): void {
+  const code = typeof value === "boolean" ? String(value) : value;
+  if (isText(code)) emitToken(to, group, "", code, group.system ?? "");
+}
+
+function emitCodingOf(to: ValueCollector, group: ValueGroup, coding: Record<string, unknown>, display: unknown): void {
+  const { system, code } = coding;
+  emitToken(to, group, isText(system) ? system : "", isText(code) ? code : "", "");
+  if (group.texts && isText(display)) emitTokenText(to, group, display);
+}
+
+/** The numbers of one (system, code), from the cache when it recurs, and once per resource. */
+function emitToken(to: ValueCollector, group: ValueGroup, system: string, code: string, implied: string): void {
+  if (system === "" && code === "") return;
+  let token = group.cache.find(system, code);
+  if (token === undefined) {
+    token = { values: tokenNumbers(group, system, code, implied), resource: 0 } satisfies CachedToken;
+    group.cache.keep(system, code, token);
+  }
+  if (!group.component) {
+    if (token.resource === to.resource) return;
+    token.resource = to.resource;
+  }
+  const { values } = token;
+  for (let index = 0; index < values.length; index += 2) to.equality(values[index] ?? 0, values[index + 1] ?? 0);
+}
+
+/** The numbers of a (system, code) for all parameters of the group: contract 10.6. Either text may be empty. */
+function tokenNumbers(group: ValueGroup, system: string, code: string, implied: string): Int32Array {
+  const numbers: number[] = [];
+  const halves = { high: 0, low: 0 };
+  const add = (parameter: number, form: EqualityForm, text: string): void => {
+    equalityValue(parameter, form, text, halves);
+    numbers.push(halves.high, halves.low);
+  };
+  for (const parameter of group.parameters) {
+    if (!group.component) numbers.push(parameter.presentHigh, parameter.presentLow);
+    if (code !== "") add(parameter.id, EqualityForm.code, code);
+    if (code !== "" && system === "") add(parameter.id, EqualityForm.noSystemCode, code);
+    const namespace = system === "" ? implied : system;
+    if (namespace === "") continue;
+    if (code !== "") add(parameter.id, EqualityForm.systemCode, `${namespace}|${code}`);
+    add(parameter.id, EqualityForm.system, namespace);
+  }
+  return Int32Array.from(numbers);
+}
+
+function emitIdentifierType(
+  to: ValueCollector,
+  group: ValueGroup,
+  type: Record<string, unknown>,
+  value: unknown,
+): void {
+  const { coding, text } = type;
+  if (Array.isArray(coding) && isText(value)) {
+    for (const each of coding as unknown[]) {
+      if (!isObject(each) || !isText(each["code"])) continue;
+      const system = isText(each["system"]) ? each["system"] : "";
+      for (const { id } of group.parameters) {
+        emitEquality(to, id, EqualityForm.ofType, `${system}|${each["code"]}|${value}`);
+      }
+    }
+  }
+  if (group.texts && isText(text)) emitTokenText(to, group, text);
+}
+
+/** String rows for `:text`, each text once per resource. */
+function emitTokenText(to: ValueCollector, group: ValueGroup, raw: string): void {
+  if (group.component) return;
+  const text = storableText(raw);
+  if (text === "") return;
+  const folded = foldString(text);
+  for (const { id } of group.parameters) {
+    equalityValue(id, TEXT_SEEN, folded, to.halves);
+    if (to.add(to.halves.high, to.halves.low)) to.sink.string(id, text, folded);
+  }
+}
+
+/** A form that is never stored: marks texts that the resource has already yielded. */
+const TEXT_SEEN = 29 as EqualityForm;

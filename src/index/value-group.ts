@@ -1,0 +1,87 @@
+import type { Int64Halves } from "../base/hash.ts";
+import { resourceTypeId } from "../fhir/resource-types.ts";
+import { equalityValue, EqualityForm, referenceConstant } from "../fhir/search-value.ts";
+import type { TreeNode } from "./extraction-tree.ts";
+import type { ValueCache } from "./value-cache.ts";
+import type { ValueCollector } from "./value-collector.ts";
+
+/**
+ * Takes values from one element for all parameters of one kind. `value` is whatever JSON stands there: an emitter yields
+ * nothing for what is not of its FHIR type, and never throws.
+ */
+export type Emitter = (to: ValueCollector, group: ValueGroup, value: unknown) => void;
+
+/** A parameter of a group with the constants of its values. */
+export interface GroupParameter {
+  id: number;
+  presentHigh: number;
+  presentLow: number;
+  /** References: the constant of its values, and its `referenceType` numbers by type id, as they are met. */
+  constantHigh: number;
+  constantLow: number;
+  types: Map<number, Int64Halves>;
+  refersTo: string | undefined;
+  /** Type id of the one type that a bare id can mean, 0 when several are possible. */
+  onlyTarget: number;
+  targets: readonly string[] | undefined;
+}
+
+/** The parameters of one kind that take values from one element. */
+export interface ValueGroup {
+  parameters: readonly GroupParameter[];
+  /** True when the values belong to a composite: no `present`, no texts, no types of references. */
+  component: boolean;
+  /** Whether token texts are stored (`:text`). */
+  texts: boolean;
+  /** Implied code system of `code` elements. */
+  system: string | undefined;
+  cache: ValueCache;
+}
+
+/** Makes the group of a node's values. */
+export function valueGroup(
+  node: TreeNode,
+  values: NonNullable<TreeNode["values"]>[number],
+  options: { component: boolean; texts: boolean; cache: ValueCache },
+): ValueGroup {
+  const halves: Int64Halves = { high: 0, low: 0 };
+  const constant: Int64Halves = { high: 0, low: 0 };
+  const parameters = values.parameters.map((parameter): GroupParameter => {
+    equalityValue(parameter.id, EqualityForm.present, "", halves);
+    referenceConstant(parameter.id, constant);
+    return {
+      id: parameter.id,
+      presentHigh: halves.high,
+      presentLow: halves.low,
+      constantHigh: constant.high,
+      constantLow: constant.low,
+      types: new Map(),
+      refersTo: parameter.refersTo,
+      onlyTarget: resourceTypeId(parameter.onlyTarget ?? "") ?? 0,
+      targets: parameter.targets,
+    };
+  });
+  return { parameters, ...options, system: node.system };
+}
+
+/** `present` for all parameters of a group. */
+export function emitPresent(to: ValueCollector, group: ValueGroup): void {
+  if (group.component) return;
+  for (const parameter of group.parameters) to.equality(parameter.presentHigh, parameter.presentLow);
+}
+
+/** One equality number of a parameter. */
+export function emitEquality(to: ValueCollector, parameter: number, form: EqualityForm, text: string): void {
+  equalityValue(parameter, form, text, to.halves);
+  to.equality(to.halves.high, to.halves.low);
+}
+
+/** Whether a JSON value is an object (not null, perhaps an array). */
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}
+
+/** Whether a JSON value is a string with something in it. */
+export function isText(value: unknown): value is string {
+  return typeof value === "string" && value !== "";
+}
