@@ -37,8 +37,8 @@ const CREATE_TABLE = `create table if not exists schema_migration (
 export async function migrate(database: Pick<Database, "pool">, folder: string = MIGRATIONS): Promise<number[]> {
   const migrations = await readMigrations(folder);
   const client = await database.pool.connect();
-  let broken = true;
   try {
+    await client.query("set statement_timeout = 0");
     await client.query("select pg_advisory_lock($1)", [LOCK]);
     await client.query(CREATE_TABLE);
     const { rows } = await client.query<{ number: number; name: string; checksum: string }>(
@@ -52,11 +52,9 @@ export async function migrate(database: Pick<Database, "pool">, folder: string =
       await apply(client, migration);
       ran.push(migration.number);
     }
-    await client.query("select pg_advisory_unlock($1)", [LOCK]);
-    broken = false;
     return ran;
   } finally {
-    client.release(broken); // a closed session also gives the lock back
+    client.release(true); // the end of the session gives the lock back
   }
 }
 

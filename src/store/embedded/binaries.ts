@@ -1,11 +1,11 @@
 import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
-import { chmod, cp, lstat, mkdir, readdir, readFile, rename, rm, symlink } from "node:fs/promises";
+import { constants, existsSync } from "node:fs";
+import { chmod, cp, lstat, mkdir, readdir, readFile, rename, rm, stat, symlink } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { StokerError } from "../../base/errors.ts";
-import type { ServerUser } from "./server-user.ts";
+import { firstClosedFolder, type ServerUser } from "./server-user.ts";
 
 /** The PostgreSQL programs: `bin/`, `lib/` and `share/` under one folder, and the version of the package they are from. */
 export interface Binaries {
@@ -59,7 +59,25 @@ export async function whyUnusable(binaries: Binaries, user: ServerUser | undefin
       return `${name} does not run: ${stderr?.trim() || String(code)}`;
     }
   }
+  for (const path of someDataFiles(binaries)) {
+    const mode = (await stat(path).catch(() => undefined))?.mode;
+    if (mode === undefined) return `${path} is missing`;
+    if (user === undefined) continue;
+    if ((mode & 0o004) === 0) return `${user.name} cannot read ${path}`;
+    const closed = await firstClosedFolder(dirname(path), user);
+    if (closed !== undefined) return `${user.name} cannot enter ${closed}`;
+  }
   return undefined;
+}
+
+/** Files that initdb and the server need besides the programs; their absence shows late and with odd words. */
+function someDataFiles(binaries: Binaries): string[] {
+  const [share, lib] = ["share", "lib"].map((name) => {
+    const folder = join(binaries.folder, name);
+    return existsSync(join(folder, "postgresql")) ? join(folder, "postgresql") : folder;
+  }) as [string, string];
+  const library = process.platform === "win32" ? "dll" : process.platform === "darwin" ? "dylib" : "so";
+  return [join(share, "postgres.bki"), join(share, "timezonesets", "Default"), join(lib, `plpgsql.${library}`)];
 }
 
 /**
@@ -76,6 +94,7 @@ export async function copyBinaries(binaries: Binaries, target: string): Promise<
   await cp(binaries.folder, unfinished, {
     recursive: true,
     verbatimSymlinks: true,
+    mode: constants.COPYFILE_FICLONE,
     filter: (path) => !path.endsWith(".a") && basename(path) !== "pkgconfig",
   });
   await addLibraryLinks(binaries.folder, unfinished);

@@ -26,7 +26,7 @@ export interface LockHolder {
   readonly mark?: string | undefined;
 }
 
-const HEARTBEAT_MS = 2000;
+const HEARTBEAT_MS = 1000;
 const RELEASED = "released";
 
 /** Takes the lock, or returns its living holder. */
@@ -84,7 +84,7 @@ async function holds(holder: LockHolder, self: LockHolder, path: string): Promis
 async function moves(path: string): Promise<boolean> {
   const time = async () => (await stat(path).catch(() => undefined))?.mtimeMs;
   const before = await time();
-  for (let waited = 0; waited < 3 * HEARTBEAT_MS; waited += 250) {
+  for (let waited = 0; waited < 4 * HEARTBEAT_MS; waited += 250) {
     await pause(250);
     if ((await time()) !== before) return true;
   }
@@ -112,7 +112,7 @@ async function readHolder(path: string): Promise<LockHolder | undefined> {
 /** Creates a file with its whole text at once; false when it exists. */
 async function createWhole(path: string, text: string): Promise<boolean> {
   const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
-  await writeFile(temporary, text, { mode: 0o600 });
+  await writeFile(temporary, text, { mode: 0o644 });
   try {
     await link(temporary, path);
     return true;
@@ -127,6 +127,6 @@ async function createWhole(path: string, text: string): Promise<boolean> {
 async function replaceWhole(path: string, text: string): Promise<void> {
   await stat(path);
   const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
-  await writeFile(temporary, text, { mode: 0o600 });
+  await writeFile(temporary, text, { mode: 0o644 });
   await rename(temporary, path);
 }

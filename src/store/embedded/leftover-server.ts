@@ -2,7 +2,7 @@ import { readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import type { Logger } from "../../base/logger.ts";
-import { commandLine, isAlive, processesIn, signal, waitUntilGone } from "./processes.ts";
+import { commandLine, isAlive, serverProcessesIn, signal, waitUntilGone } from "./processes.ts";
 
 /** Start of the names of short socket folders; see {@link ../embedded/server-address.ts}. */
 export const SOCKET_FOLDER_PREFIX = "stoker-pg-";
@@ -39,7 +39,7 @@ export async function clearLeftoverServer(cluster: string, logger: Logger): Prom
     await stopServer(file.pid);
   }
   // Backends may outlive a killed postmaster; with them alive a second server would destroy the data.
-  const rest = await processesIn(cluster);
+  const rest = await serverProcessesIn(cluster);
   if (rest.length > 0) {
     for (const pid of rest) signal(pid, "SIGQUIT");
     if (!(await waitUntilGone(rest, 5000))) {
@@ -69,7 +69,7 @@ async function stopServer(pid: number): Promise<void> {
 }
 
 async function servesCluster(pid: number, cluster: string): Promise<boolean> {
-  if (process.platform === "linux") return (await processesIn(cluster)).includes(pid);
+  if (process.platform === "linux") return (await serverProcessesIn(cluster)).includes(pid);
   const command = await commandLine(pid);
   return command.includes("postgres") && command.includes(cluster);
 }

@@ -20,7 +20,6 @@ import { chooseAddress } from "./server-address.ts";
 import { openServerLog } from "./server-log.ts";
 import { startServer } from "./server-process.ts";
 import { measureMachine, serverSettings, settingsFile, type ServerSettings } from "./server-settings.ts";
-import { openWatchdog } from "./watchdog.ts";
 
 /** What {@link openEmbedded} is told. */
 export interface EmbeddedOptions {
@@ -54,7 +53,7 @@ export interface EmbeddedServer {
  * Starts the PostgreSQL that comes with Stoker on the cluster of a data folder, making the cluster at the first time.
  *
  * Life: lock the folder → find or make the cluster → stop what a killed Stoker left → start, watched by a watchdog →
- * `close()` stops the server, then the watchdog, then gives the lock back. Throws `setting` (naming STOKER_DATA_DIR or
+ * `close()` stops the server, then gives the lock back. Throws `setting` (naming STOKER_DATA_DIR or
  * STOKER_DATABASE_URL) and `database-full`.
  */
 export async function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedServer> {
@@ -89,12 +88,7 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedSe
     const log = await openServerLog(join(dataDirectory, "postgres.log"));
     undo.push(() => log.close());
     const server = await startServer({ binaries, cluster: place.cluster, user: place.user, configuration, log });
-    const watchdog = openWatchdog(server.pid, place.user);
-    undo.push(async () => {
-      await server.stop();
-      await watchdog.close();
-    });
-    void server.ended.then(() => watchdog.close());
+    undo.push(() => server.stop());
     options.logger.info({ pid: server.pid, socket: address.host, version: binaries.version }, "PostgreSQL is ready");
     const connection = {
       host: address.host,

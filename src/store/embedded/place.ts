@@ -64,7 +64,7 @@ export async function findPlace(dataDirectory: string, folders: readonly string[
   const inside = join(dataDirectory, "postgres");
   const pointer = join(dataDirectory, POINTER);
   const elsewhere = existsSync(pointer) ? (await readFile(pointer, "utf8")).trim() : undefined;
-  const copyFolders = runsAsRoot() ? folders : [dataDirectory, ...folders];
+  const copyFolders = [dataDirectory, ...folders];
   const cluster = elsewhere ?? inside;
   if (existsSync(cluster)) {
     return { cluster: await realpath(cluster), user: await ownerOf(cluster), exists: true, copyFolders };

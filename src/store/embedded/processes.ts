@@ -37,13 +37,15 @@ export async function processSpace(hostname: string): Promise<string> {
   return `${hostname} ${space}`.trim();
 }
 
-/** Ids of the processes whose working folder is `folder`, which all processes of a PostgreSQL server share. Linux only. */
-export async function processesIn(folder: string): Promise<number[]> {
+/** Ids of the PostgreSQL processes that serve the cluster `folder`: it is their working folder. Linux only. */
+export async function serverProcessesIn(folder: string): Promise<number[]> {
   const found: number[] = [];
   for (const entry of await readdir("/proc").catch(() => [])) {
     if (!/^\d+$/.test(entry)) continue;
     const cwd = await readlink(`/proc/${entry}/cwd`).catch(() => undefined);
-    if (cwd === folder) found.push(Number(entry));
+    if (cwd !== folder) continue;
+    const name = await readFile(`/proc/${entry}/comm`, "utf8").catch(() => "");
+    if (name.trim() === "postgres") found.push(Number(entry)); // else a shell that somebody left there
   }
   return found;
 }

@@ -1,5 +1,6 @@
-import { closeSync, openSync } from "node:fs";
+import { closeSync, fchownSync, openSync } from "node:fs";
 import { open, rename, stat, truncate } from "node:fs/promises";
+import { dirname } from "node:path";
 
 /** The server's own log: a file the server appends to, which neither grows without bound nor needs Stoker alive. */
 export interface ServerLog {
@@ -22,6 +23,11 @@ export async function openServerLog(path: string): Promise<ServerLog> {
   const before = (await stat(path).catch(() => undefined))?.size ?? 0;
   if (before > KEPT_BYTES) await rename(path, `${path}.1`);
   const descriptor = openSync(path, "a", 0o600);
+  if (process.getuid?.() === 0) {
+    // Root may run once where an ordinary user runs otherwise.
+    const { uid, gid } = await stat(dirname(path));
+    fchownSync(descriptor, uid, gid);
+  }
   const start = before > KEPT_BYTES ? 0 : before;
   const size = async (): Promise<number> => (await stat(path).catch(() => undefined))?.size ?? 0;
   // All writers append, so the file can be emptied under them.

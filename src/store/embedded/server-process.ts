@@ -7,6 +7,7 @@ import { dataDirectoryError } from "./place.ts";
 import { pause } from "./processes.ts";
 import type { ServerLog } from "./server-log.ts";
 import type { ServerUser } from "./server-user.ts";
+import { openWatchdog } from "./watchdog.ts";
 
 /** A started server. */
 export interface ServerProcess {
@@ -43,13 +44,15 @@ export async function startServer(start: ServerStart): Promise<ServerProcess> {
     ...(user === undefined ? {} : { uid: user.uid, gid: user.gid }),
   });
   let failure: Error | undefined;
-  const ended = new Promise<void>((resolve) => {
+  const exited = new Promise<void>((resolve) => {
     child.once("exit", () => resolve());
     child.once("error", (error) => {
       failure = error;
       resolve();
     });
   });
+  const watchdog = child.pid === undefined ? undefined : openWatchdog(child.pid, user);
+  const ended = exited.then(() => watchdog?.close());
   const running = child.pid === undefined ? undefined : serverProcess(child, child.pid, ended, start);
   const state = await Promise.race([ready(child, cluster, log), ended.then(() => "ended" as const)]);
   if (state === "ready" && running !== undefined) return running;

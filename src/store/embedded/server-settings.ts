@@ -48,6 +48,8 @@ export function serverSettings(machine: Machine): ServerSettings {
     random_page_cost: "1.1",
     jit: "off",
     max_connections: "100",
+    // A search may lock every segment's tables and indexes at once.
+    max_locks_per_transaction: "512",
     max_parallel_workers_per_gather: `${clamp(Math.floor(machine.cores / 2), 0, 4)}`,
     max_parallel_workers: `${clamp(machine.cores, 1, 8)}`,
     max_worker_processes: `${clamp(machine.cores, 4, 16)}`,

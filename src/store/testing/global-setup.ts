@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestProject } from "vitest/node";
@@ -54,6 +54,7 @@ async function openServer(undo: (() => Promise<void>)[]): Promise<DatabaseConnec
   if (url !== undefined && url !== "") return { url };
   const folder = await mkdtemp(join(tmpdir(), "stoker-test-"));
   undo.push(() => rm(folder, { recursive: true, force: true }));
+  await chmod(folder, 0o711); // the server's user must get in when the tests run as root
   const server = await openEmbedded({
     dataDirectory: join(folder, "data"),
     logger: openLogger("warn", "test"),
