@@ -16,7 +16,7 @@ export function openDefinitions() {
   const folder = dirname(createRequire(import.meta.url).resolve("hl7.fhir.r4.examples/package.json"));
   const names = readdirSync(folder)
     .filter((name) => name.endsWith(".json") && name !== "package.json" && !name.startsWith("."))
-    .toSorted();
+    .toSorted((a, b) => (a < b ? -1 : 1));
   const read = (/** @type {string} */ name) => JSON.parse(readFileSync(join(folder, name), "utf8"));
   return {
     files: () => names,

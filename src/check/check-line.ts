@@ -50,7 +50,7 @@ export function checkLine(text: string, rules: LineRules): CheckedResource | Lin
   return checkRules(resource as JsonObject, typeId, conditionalReference, rules);
 }
 
-/** The rules behind the parsing, for a resource whose structure is sound; writes by API obey some of them too. */
+/** The rules behind the parsing, for a resource whose structure is sound. */
 function checkRules(
   resource: JsonObject,
   typeId: number,

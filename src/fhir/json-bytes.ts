@@ -18,7 +18,7 @@ export interface JsonMember extends ByteRange {
 }
 
 /** The members of the object that begins at `at` (a `{`, or white space before it), in the order of the text. */
-export function membersAt(bytes: Uint8Array, at: number): JsonMember[] {
+export function membersAt(bytes: Buffer, at: number): JsonMember[] {
   const members: JsonMember[] = [];
   let cursor = skipSpace(bytes, at) + 1;
   for (;;) {
@@ -34,7 +34,7 @@ export function membersAt(bytes: Uint8Array, at: number): JsonMember[] {
 }
 
 /** The items of the array that begins at `at` (a `[`). */
-export function itemsAt(bytes: Uint8Array, at: number): ByteRange[] {
+export function itemsAt(bytes: Buffer, at: number): ByteRange[] {
   const items: ByteRange[] = [];
   let cursor = at + 1;
   for (;;) {
@@ -90,12 +90,12 @@ export function spliced(bytes: Buffer, splices: readonly Splice[]): Buffer {
 }
 
 /** Whether the value that begins at `at` is an object. */
-export function isObjectAt(bytes: Uint8Array, at: number): boolean {
+export function isObjectAt(bytes: Buffer, at: number): boolean {
   return bytes[at] === OPEN_BRACE;
 }
 
 /** Whether the value that begins at `at` is an array. */
-export function isArrayAt(bytes: Uint8Array, at: number): boolean {
+export function isArrayAt(bytes: Buffer, at: number): boolean {
   return bytes[at] === OPEN_BRACKET;
 }
 
@@ -107,7 +107,7 @@ const CLOSE_BRACKET = 93;
 const OPEN_BRACE = 123;
 const CLOSE_BRACE = 125;
 
-function skipSpace(bytes: Uint8Array, at: number): number {
+function skipSpace(bytes: Buffer, at: number): number {
   let cursor = at;
   for (let byte = bytes[cursor]; byte === 32 || byte === 9 || byte === 10 || byte === 13; byte = bytes[cursor])
     cursor++;
@@ -115,13 +115,13 @@ function skipSpace(bytes: Uint8Array, at: number): number {
 }
 
 /** Where the string that begins at `at` (a quote) ends. */
-function stringEnd(bytes: Uint8Array, at: number): number {
+function stringEnd(bytes: Buffer, at: number): number {
   let cursor = at + 1;
   for (; cursor < bytes.length && bytes[cursor] !== QUOTE; cursor++) if (bytes[cursor] === BACKSLASH) cursor++;
   return cursor + 1;
 }
 
-function valueEnd(bytes: Uint8Array, at: number): number {
+function valueEnd(bytes: Buffer, at: number): number {
   const first = bytes[at];
   if (first === QUOTE) return stringEnd(bytes, at);
   let cursor = at;
@@ -145,6 +145,11 @@ function valueEnd(bytes: Uint8Array, at: number): number {
   return cursor;
 }
 
-function stringAt(bytes: Uint8Array, start: number, end: number): string {
-  return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString("utf8")) as string;
+/** The text of the string from `start` (its first quote) to `end`; names hardly ever need the JSON parser. */
+function stringAt(bytes: Buffer, start: number, end: number): string {
+  for (let at = start; at < end; at++) {
+    const byte = bytes[at] as number;
+    if (byte === BACKSLASH || byte > 126) return JSON.parse(bytes.toString("utf8", start, end)) as string;
+  }
+  return bytes.toString("latin1", start + 1, end - 1);
 }

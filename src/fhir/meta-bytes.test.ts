@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { JsonObject, JsonValue } from "../base/json.ts";
 import { contentHash, storedBody, withMeta } from "./meta-bytes.ts";
@@ -7,6 +7,7 @@ import { SOFT_DELETE_URL } from "./soft-delete.ts";
 const MS = Date.UTC(2021, 4, 6, 7, 8, 9, 123);
 const ISO = "2021-05-06T07:08:09.123Z";
 const bytes = (text: string): Buffer => Buffer.from(text);
+const hashOf = (text: string): bigint => contentHash(bytes(text), true);
 const marker = `{"url":"${SOFT_DELETE_URL}","valueString":"soft-deleted"}`;
 
 describe("withMeta", () => {
@@ -76,8 +77,6 @@ describe("storedBody", () => {
 });
 
 describe("contentHash", () => {
-  const hashOf = (text: string): bigint => contentHash(bytes(text), true);
-
   it("is a signed 64-bit number, the same with and without the scan", () => {
     const body = bytes('{"resourceType":"Patient","id":"a","meta":{"tag":[{"code":"x"}]}}');
     expect(contentHash(body, false)).toBe(BigInt.asIntN(64, contentHash(body, true)));
@@ -139,7 +138,7 @@ const resources: fc.Arbitrary<JsonObject> = fc
   .tuple(fc.dictionary(names, values, { maxKeys: 6, noNullPrototype: true }), fc.option(fc.oneof(metas, values)))
   .map(([resource, meta]) => {
     const { meta: _meta, ...rest } = resource;
-    return (meta === null ? rest : { ...rest, meta }) as JsonObject;
+    return meta === null ? rest : { ...rest, meta };
   });
 const spacing = fc.constantFrom(0, 2, "\t");
 

@@ -34,13 +34,13 @@ export function generate(definitions) {
 
   const wanted = new Set([...types.values()].flatMap((type) => type.elements.map((element) => element.valueSet)));
   wanted.delete(undefined);
-  const codes = codesOf(definitions, [...wanted].toSorted());
+  const codes = codesOf(definitions, [...wanted].toSorted(byText));
   for (const url of codes.notEnumerable) console.log(`no code check (cannot be enumerated): ${url}`);
 
   const structure = [
     "{",
     `"fhirVersion":"4.0.1",`,
-    `"primitives":${JSON.stringify(primitives.toSorted())},`,
+    `"primitives":${JSON.stringify(primitives.toSorted(byText))},`,
     `"codes":{`,
     lines(codes.sets),
     "},",
@@ -56,7 +56,7 @@ export function generate(definitions) {
     [
       "resource-types.json",
       `[\n${resources
-        .toSorted()
+        .toSorted(byText)
         .map((type) => JSON.stringify(type))
         .join(",\n")}\n]\n`,
     ],
@@ -77,9 +77,14 @@ function written(type, nameOf) {
 /** One member per line, in the order of the names: small diffs. */
 function lines(map) {
   return [...map]
-    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .toSorted(([a], [b]) => byText(a, b))
     .map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`)
     .join(",\n");
+}
+
+/** By code units: the same order on every machine. */
+function byText(a, b) {
+  return a < b ? -1 : Number(a > b);
 }
 
 function checkReferences(types, primitives) {
