@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { constants, existsSync } from "node:fs";
-import { chmod, cp, lstat, mkdir, readdir, readFile, rename, rm, stat, symlink } from "node:fs/promises";
+import { chmod, cp, lstat, mkdtemp, readdir, readFile, rename, rm, stat, symlink } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
@@ -14,6 +14,8 @@ export interface Binaries {
 }
 
 const run = promisify(execFile);
+
+const COPY_MAX_MS = 3_600_000;
 
 /** Path of a program of `binaries`. */
 export function program(binaries: Binaries, name: "initdb" | "postgres" | "pg_ctl"): string {
@@ -87,10 +89,9 @@ function someDataFiles(binaries: Binaries): string[] {
 export async function copyBinaries(binaries: Binaries, target: string): Promise<Binaries> {
   const copy = { folder: target, version: binaries.version };
   if (existsSync(target)) return copy;
-  const unfinished = `${target}.${process.pid}.tmp`;
-  await rm(unfinished, { recursive: true, force: true });
-  await mkdir(unfinished, { recursive: true, mode: 0o755 });
-  await chmod(unfinished, 0o755); // whatever the umask
+  await removeUnfinished(target);
+  const unfinished = await mkdtemp(`${target}.`);
+  await chmod(unfinished, 0o755);
   await cp(binaries.folder, unfinished, {
     recursive: true,
     verbatimSymlinks: true,
@@ -106,6 +107,16 @@ export async function copyBinaries(binaries: Binaries, target: string): Promise<
     if (!existsSync(target)) throw error; // else another process was faster
   }
   return copy;
+}
+
+/** Removes copies that a killed process did not finish: those older than any copying takes. */
+async function removeUnfinished(target: string): Promise<void> {
+  for (const name of await readdir(dirname(target))) {
+    if (!name.startsWith(`${basename(target)}.`)) continue;
+    const path = join(dirname(target), name);
+    const age = Date.now() - ((await stat(path).catch(() => undefined))?.mtimeMs ?? 0);
+    if (age > COPY_MAX_MS) await rm(path, { recursive: true, force: true });
+  }
 }
 
 /** Links like libicuuc.so.60 -> libicuuc.so.60.2: npm packages cannot hold them, a JSON file lists them instead. */

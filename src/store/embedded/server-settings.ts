@@ -60,8 +60,6 @@ export function serverSettings(machine: Machine): ServerSettings {
     // The log says what the server does, never what it stores: no statements, no row contents.
     log_error_verbosity: "terse",
     log_min_error_statement: "panic",
-    log_statement: "none",
-    log_min_duration_statement: "-1",
     log_checkpoints: "off",
     log_line_prefix: "%m [%p] ",
     log_timezone: "UTC",
