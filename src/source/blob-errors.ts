@@ -8,6 +8,8 @@ interface StorageFailure {
   /** The service's error code, or the system's (`ENOTFOUND`). */
   code?: string;
   statusCode?: number;
+  /** Of a HEAD answer, which has no body, only the headers are left. */
+  details?: { errorCode?: string };
 }
 
 /** A HEAD answer has a code but no text; these are the service's texts for it. */
@@ -33,7 +35,7 @@ export function blobStartError(url: string, error: unknown): StokerError {
   const known = identityError(failure) ?? networkError(url, failure);
   if (known !== undefined) return known;
   const status = failure.statusCode;
-  const message = STORAGE_MESSAGES[failure.code ?? ""] ?? `Failed to get properties of blob ${url}`;
+  const message = knownMessage(failure) ?? `Failed to get properties of blob ${url}`;
   if (status === 404) return new StokerError("source-missing", message, { cause: error });
   if (status === 401 || status === 403) return new StokerError("source-forbidden", message, { status, cause: error });
   return failed(message, status, error);
@@ -104,9 +106,13 @@ function isIdentity(name: string | undefined): boolean {
   return name !== undefined && /^(?:CredentialUnavailable|Authentication|AggregateAuthentication)/.test(name);
 }
 
+function knownMessage(failure: StorageFailure): string | undefined {
+  return STORAGE_MESSAGES[failure.code ?? failure.details?.errorCode ?? ""];
+}
+
 /** The service's own sentence: the first line, without request id and time. */
 function messageOf(failure: StorageFailure): string | undefined {
-  const known = STORAGE_MESSAGES[failure.code ?? ""];
+  const known = knownMessage(failure);
   const first = failure.message?.split("\n", 1)[0]?.trim();
   return known ?? (first === "" ? undefined : first);
 }
