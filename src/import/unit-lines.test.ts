@@ -109,7 +109,7 @@ describe("readLineBlocks", () => {
   it("holds a few chunks of a 200 MB file in memory, not the file", async () => {
     const path = join(folder, "large.ndjson");
     const file = await open(path, "w");
-    const piece = Buffer.from(`${`{"text":"${"z".repeat(1_012)}"}\n`.repeat(1_000)}`);
+    const piece = Buffer.from(`{"text":"${"z".repeat(1_012)}"}\n`.repeat(1_000));
     let lines = 0;
     for (let written = 0; written < 200 * MEGABYTE; written += piece.length) {
       await file.write(piece);

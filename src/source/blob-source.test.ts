@@ -256,10 +256,11 @@ describe("a network that fails", () => {
   });
 });
 
-describe("error logs (contract 6, D-22)", () => {
-  const write = (container: string, name: string, ...texts: string[]): Promise<string> =>
-    source.writeErrorLog?.(container, name, chunked(...texts)) ?? Promise.reject(new Error("not offered"));
+function write(container: string, name: string, ...texts: string[]): Promise<string> {
+  return source.writeErrorLog?.(container, name, chunked(...texts)) ?? Promise.reject(new Error("not offered"));
+}
 
+describe("error logs (contract 6, D-22)", () => {
   it("makes the container, writes the blob and returns its url", async () => {
     const url = await write("new-logs", "Patient1042_1043.ndjson", "one\n", "two\n");
     expect(url).toBe(`${azurite.blobEndpoint}/new-logs/Patient1042_1043.ndjson`);
