@@ -15,7 +15,7 @@ export interface ResourceRoutesOptions {
 }
 
 /**
- * Reading back: `read`, `vread`, `history` of an instance and `search` (contract 5.6, 10), below `/fhir`. Errors are
+ * Reading back: `read`, `vread`, `history` of an instance and `search` (contract 5.6, 10), for a prefix `/fhir`. Errors are
  * thrown, for the application's error handler. Bodies go out as the bytes that are stored.
  */
 export async function resourceRoutes(app: FastifyInstance, { context }: ResourceRoutesOptions): Promise<void> {
@@ -32,29 +32,27 @@ export async function resourceRoutes(app: FastifyInstance, { context }: Resource
     app.addContentTypeParser(FORM, { parseAs: "string" }, (_request, body, done) => done(null, body));
   }
 
-  app.get("/fhir", (request, reply) => answerSearch(reading, request, reply, undefined, queryOf(request)));
-  app.post("/fhir/_search", (request, reply) => answerSearch(reading, request, reply, undefined, formOf(request)));
-  app.get<TypeRoute>("/fhir/:type", (request, reply) =>
+  app.addHook("onRequest", async (request) => checkAccept(request));
+  app.get("/", (request, reply) => answerSearch(reading, request, reply, undefined, queryOf(request)));
+  app.post("/_search", (request, reply) => answerSearch(reading, request, reply, undefined, formOf(request)));
+  app.get<TypeRoute>("/:type", (request, reply) =>
     answerSearch(reading, request, reply, typeOf(request), queryOf(request)),
   );
-  app.post<TypeRoute>("/fhir/:type/_search", (request, reply) =>
+  app.post<TypeRoute>("/:type/_search", (request, reply) =>
     answerSearch(reading, request, reply, typeOf(request), formOf(request)),
   );
-  app.get<InstanceRoute>("/fhir/:type/:id", async (request, reply) => {
-    checkAccept(request);
+  app.get<InstanceRoute>("/:type/:id", async (request, reply) => {
     const found = await read(reading, typeOf(request), request.params.id);
     return answerVersion(request, reply, found);
   });
-  app.get<InstanceRoute>("/fhir/:type/:id/_history", async (request, reply) => {
-    checkAccept(request);
+  app.get<InstanceRoute>("/:type/:id/_history", async (request, reply) => {
     const type = typeOf(request);
     const { id } = request.params;
     const bundle = await history(reading, { type, id, parameters: queryOf(request) });
     if (bundle === undefined) throw new StokerError("not-found", `Resource ${type}/${id} is not known.`);
     return reply.type(FHIR_JSON).send(bundle);
   });
-  app.get<VersionRoute>("/fhir/:type/:id/_history/:version", async (request, reply) => {
-    checkAccept(request);
+  app.get<VersionRoute>("/:type/:id/_history/:version", async (request, reply) => {
     const { id, version } = request.params;
     return answerVersion(request, reply, await readOneVersion(reading, typeOf(request), id, version));
   });
@@ -81,7 +79,6 @@ async function answerSearch(
   type: string | undefined,
   parameters: [string, string][],
 ): Promise<FastifyReply> {
-  checkAccept(request);
   const bundle = await search(context, { type, parameters, strict: isStrict(request) });
   return reply.type(FHIR_JSON).send(bundle);
 }

@@ -54,11 +54,9 @@ export async function readBodies(db: Queryable, cache: BlockCache, places: reado
     else wanted.set(place.block, [index]);
   }
   if (wanted.size === 0) return bodies;
-  // Binary: as text, bytea would be printed and parsed as hexadecimal digits.
   const found = await db.query<{ id: string; raw_length: number; bytes: Buffer }>({
     text: "select id::text as id, raw_length, bytes from block where id = any($1::bigint[])",
     values: [[...wanted.keys()]],
-    binary: true,
   });
   for (const row of found.rows) {
     const id = BigInt(row.id);

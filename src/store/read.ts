@@ -4,7 +4,7 @@ import type { BodyPlace } from "./body-blocks.ts";
 
 /** A pool or one of its clients. */
 export interface Queryable {
-  query<Row extends QueryResultRow>(query: QueryConfig & { binary?: boolean }): Promise<QueryResult<Row>>;
+  query<Row extends QueryResultRow>(query: QueryConfig): Promise<QueryResult<Row>>;
 }
 
 /** A stored version of a resource, without its body. */
