@@ -77,6 +77,11 @@ export async function* errorLog(database: Pool, jobId: string, input: number): A
   for await (const page of rejectedLines(database, jobId, input)) yield Buffer.from(page.map(errorLogLine).join(""));
 }
 
+/** The error logs of all inputs of a job, one after the other, in the order of the request. */
+export async function* allErrorLogs(database: Pool, jobId: string): AsyncGenerator<Buffer, void, undefined> {
+  for (const input of await inputsWithRejectedLines(database, jobId)) yield* errorLog(database, jobId, input);
+}
+
 /** The numbers of the inputs that have rejected lines, in the order of the request. */
 export async function inputsWithRejectedLines(database: Pool, jobId: string): Promise<readonly number[]> {
   const { rows } = await database.query<{ input: number }>(

@@ -1,0 +1,84 @@
+import { fastify, LogController, type FastifyBaseLogger, type FastifyInstance } from "fastify";
+import { capabilityStatement } from "./capability-statement.ts";
+import { checkAccept, sendResource } from "./content-negotiation.ts";
+import type { HttpContext } from "./context.ts";
+import { registerHealthRoutes } from "./health-routes.ts";
+import { registerImportRoutes } from "./import-routes.ts";
+import { isLocked, lockedError } from "./initial-import-lock.ts";
+import { openMetrics } from "./metrics.ts";
+import { sendError, sendNotFound } from "./operation-outcome.ts";
+import { resourceRoutes } from "./resource-routes.ts";
+import { newRequestId, setRequestIds } from "./request-id.ts";
+import { statusPage } from "./status-page.ts";
+
+/** Bodies of requests other than `$import`. */
+const BODY_BYTES = 16 * 1024 * 1024;
+
+/** Formats whose text is handed to the routes as it came. */
+const TEXT_BODIES = ["application/fhir+json", "application/json", "application/x-www-form-urlencoded"];
+
+/**
+ * The HTTP application: the FHIR base at `/fhir`, health, metrics and a page at `/`. It listens when told
+ * to; `close()` ends it after the requests at hand.
+ */
+export function createApp(context: HttpContext): FastifyInstance {
+  const app: FastifyInstance = fastify({
+    loggerInstance: context.logger as FastifyBaseLogger,
+    logController: new LogController({ disableRequestLogging: true }),
+    genReqId: newRequestId,
+    requestIdHeader: false,
+    bodyLimit: BODY_BYTES,
+    rewriteUrl: (request) => withDollar(request.url ?? "/"),
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 256 },
+    frameworkErrors: (error, request, reply) => {
+      setRequestIds(request, reply);
+      sendError(error, request, reply);
+    },
+  });
+  const metrics = openMetrics(context.database.pool);
+
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser(TEXT_BODIES, { parseAs: "string" }, (_request, body, done) => done(null, body));
+  app.setErrorHandler((error, request, reply) => sendError(error, request, reply));
+  app.setNotFoundHandler((request, reply) => sendNotFound(request, reply));
+  app.addHook("onRequest", async (request, reply) => {
+    setRequestIds(request, reply);
+    const path = request.url.split("?", 1)[0] ?? "";
+    if (context.importEnabled && context.initialImportMode && isLocked(request.method, path)) throw lockedError();
+  });
+  app.addHook("onResponse", async (request, reply) => {
+    // Patterns of routes, not URLs: a query string may hold a patient's data, and labels must be few.
+    const route = request.routeOptions.url ?? "none";
+    metrics.observe(request.method, route, reply.statusCode, reply.elapsedTime / 1000);
+    request.log.debug({ method: request.method, route, status: reply.statusCode, ms: reply.elapsedTime }, "answered");
+  });
+
+  registerHealthRoutes(app, context.database.pool);
+  app.get("/metrics", async (_request, reply) => {
+    return reply.header("content-type", metrics.contentType).send(await metrics.text());
+  });
+  app.get("/", async (_request, reply) => {
+    return reply.header("content-type", "text/html; charset=utf-8").send(statusPage(context.version, context.baseUrl));
+  });
+  void app.register(
+    async (scope) => {
+      scope.addHook("onRequest", async (request) => checkAccept(request));
+      const capabilities = capabilityStatement(context.version);
+      scope.get("/metadata", async (_request, reply) => {
+        const implementation = { description: "Stoker", url: context.baseUrl };
+        return sendResource(reply, 200, { ...capabilities, implementation });
+      });
+      registerImportRoutes(scope, context);
+    },
+    { prefix: "/fhir" },
+  );
+  void app.register(resourceRoutes, { prefix: "/fhir", context });
+  return app;
+}
+
+/** Operations may be written `%24import`: the router compares paths as they come. */
+function withDollar(url: string): string {
+  const mark = url.indexOf("?");
+  const path = mark < 0 ? url : url.slice(0, mark);
+  return path.includes("%24") ? path.replaceAll("%24", "$") + url.slice(path.length) : url;
+}

@@ -1,0 +1,71 @@
+import type { Pool } from "pg";
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+import { UnitState } from "../import/job-state.ts";
+
+/** The metrics of one application. */
+export interface Metrics {
+  /** Prometheus' content type. */
+  readonly contentType: string;
+  /** Everything as Prometheus text; the numbers of imports are read from the database, so that they cover all processes. */
+  text(): Promise<string>;
+  /** Counts an HTTP request; `seconds` until its answer was sent. */
+  observe(method: string, route: string, status: number, seconds: number): void;
+}
+
+const LINES = `
+select coalesce(sum(loaded), 0)::float8 as loaded, coalesce(sum(rejected), 0)::float8 as rejected,
+  coalesce(sum(case
+    when state = ${UnitState.completed} then end_offset - start_offset
+    when position is null then 0
+    else greatest(0, least(position, end_offset) - start_offset)
+  end), 0)::float8 as bytes,
+  count(*) filter (where state in (${UnitState.created}, ${UnitState.running}))::float8 as open
+from import_unit`;
+
+/** Makes the metrics, in a registry of their own. */
+export function openMetrics(database: Pool): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const requests = new Histogram({
+    name: "stoker_http_request_duration_seconds",
+    help: "Time from a request's arrival to the end of its answer.",
+    labelNames: ["method", "route", "status"],
+    buckets: [0.005, 0.02, 0.1, 0.5, 2, 10, 60],
+    registers: [registry],
+  });
+  const lines = new Counter({
+    name: "stoker_import_lines_total",
+    help: "Lines of imports that were loaded or rejected, by all processes on this database.",
+    labelNames: ["outcome"],
+    registers: [registry],
+  });
+  const bytes = new Counter({
+    name: "stoker_import_bytes_total",
+    help: "Bytes of input files that imports have worked through, by all processes on this database.",
+    registers: [registry],
+  });
+  const open = new Gauge({
+    name: "stoker_import_open_units",
+    help: "Units of imports that are waiting or being worked on.",
+    registers: [registry],
+  });
+  return {
+    contentType: registry.contentType,
+    async text() {
+      const { rows } = await database.query<Record<"loaded" | "rejected" | "bytes" | "open", number>>(LINES);
+      const sums = rows[0];
+      if (sums !== undefined) {
+        lines.reset();
+        lines.inc({ outcome: "loaded" }, sums.loaded);
+        lines.inc({ outcome: "rejected" }, sums.rejected);
+        bytes.reset();
+        bytes.inc(sums.bytes);
+        open.set(sums.open);
+      }
+      return await registry.metrics();
+    },
+    observe(method, route, status, seconds) {
+      requests.observe({ method, route, status: String(status) }, seconds);
+    },
+  };
+}

@@ -1,0 +1,58 @@
+import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
+import { StokerError } from "../base/errors.ts";
+import { operationOutcome, type Issue } from "../fhir/operation-outcome.ts";
+import { databaseError } from "../store/database-errors.ts";
+import { sendResource } from "./content-negotiation.ts";
+
+/** What a thrown error becomes for the client. */
+export interface ErrorAnswer {
+  readonly status: number;
+  readonly issue: Issue;
+}
+
+/** FHIR issue codes of the framework's own refusals, by HTTP status. */
+const ISSUE_CODES: Readonly<Record<number, string>> = {
+  404: "not-found",
+  405: "not-supported",
+  413: "too-long",
+  414: "too-long",
+  415: "not-supported",
+};
+
+/** The answer to an error: what users can act on is said, everything else is hidden (decision D-12). */
+export function answerTo(thrown: unknown): ErrorAnswer {
+  const error = databaseError(thrown);
+  if (error instanceof StokerError && error.code !== "internal") {
+    const expression = error.expression === undefined ? undefined : [error.expression];
+    return {
+      status: error.status,
+      issue: { severity: "error", code: error.issue, diagnostics: error.message, expression },
+    };
+  }
+  const status = (thrown as Partial<FastifyError> | null | undefined)?.statusCode;
+  if (thrown instanceof Error && status !== undefined && status >= 400 && status < 500) {
+    return {
+      status,
+      issue: { severity: "error", code: ISSUE_CODES[status] ?? "invalid", diagnostics: thrown.message },
+    };
+  }
+  const diagnostics = "An internal error occurred. The server's log has its details under the id of this outcome.";
+  return { status: 500, issue: { severity: "error", code: "exception", diagnostics } };
+}
+
+/** Answers with the OperationOutcome of an error and logs those that are the server's fault. */
+export function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const answer = answerTo(error);
+  if (answer.status >= 500) {
+    // The route's pattern, not the URL: a query string may hold a patient's data.
+    request.log.error({ err: error, method: request.method, route: request.routeOptions.url }, "a request failed");
+  }
+  if (answer.status === 503) reply.header("retry-after", "1");
+  return sendResource(reply, answer.status, operationOutcome(request.id, answer.issue));
+}
+
+/** The answer for a path that is no route. */
+export function sendNotFound(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const path = request.url.split("?", 1)[0] ?? "";
+  return sendError(new StokerError("not-found", `There is nothing at ${request.method} ${path}.`), request, reply);
+}
