@@ -17,6 +17,8 @@ export interface SettingSources {
   readonly configFile?: string;
   /** Relative paths of flags and environment start here; those of a file start at the file's folder. */
   readonly folder?: string;
+  /** What holds instead of the usual default, for commands with another purpose. */
+  readonly defaults?: Readonly<Partial<Settings>>;
   /** A worker listens on no address, so that the rules on host and authentication do not concern it. */
   readonly listens?: boolean;
 }
@@ -39,6 +41,8 @@ export function loadSettings(sources: SettingSources = {}): Settings {
       values[key] = parse(key, fromEnvironment, folder);
     } else if (file.values[key] !== undefined && file.values[key] !== null) {
       values[key] = parse(key, file.values[key], file.folder);
+    } else if (sources.defaults?.[key] !== undefined) {
+      values[key] = sources.defaults[key];
     } else {
       values[key] = key === "dataDir" ? resolve(folder, SETTING_TABLE.dataDir.fallback) : SETTING_TABLE[key].fallback;
     }
@@ -55,18 +59,28 @@ export function baseUrlOf(settings: Settings, port: number): string {
   return `http://${host}:${String(port)}/fhir`;
 }
 
-/** What a terminal wants to know of the environment, read here so that `process.env` is read in one file only. */
-export function terminalEnvironment(environment: Readonly<Record<string, string | undefined>> = process.env): {
+/** What the commands of a terminal read from the environment. */
+export interface TerminalEnvironment {
   readonly noColor: boolean;
+  /** A terminal whose lines cannot be rewritten. */
   readonly dumb: boolean;
+  /** The server that `jobs` and `cancel` speak to. */
   readonly baseUrl: string;
   readonly token: string | undefined;
-} {
+  /** Whether unexpected errors are shown with their stack. */
+  readonly stacks: boolean;
+}
+
+/** What the commands of a terminal want to know, read here so that `process.env` is read in one file only. */
+export function terminalEnvironment(
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): TerminalEnvironment {
   return {
     noColor: (environment["NO_COLOR"] ?? "") !== "",
     dumb: environment["TERM"] === "dumb",
     baseUrl: environment["STOKER_BASE_URL"] || "http://127.0.0.1:8080/fhir",
     token: environment["STOKER_TOKEN"] || undefined,
+    stacks: environment["STOKER_LOG_LEVEL"] === "debug" || environment["STOKER_LOG_LEVEL"] === "trace",
   };
 }
 

@@ -1,6 +1,7 @@
 import { open, mkdir, rm, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { StokerError } from "../../base/errors.ts";
+import { writeAll } from "../write-all.ts";
 import { generateFacilities } from "./facility.ts";
 import { generateHistory } from "./history.ts";
 import { generatePerson } from "./person.ts";
@@ -114,7 +115,6 @@ async function flush(files: ReadonlyMap<string, OpenFile>, least: number): Promi
     file.lines = [];
     file.waiting = 0;
     file.bytes += bytes.length;
-    let written = 0;
-    while (written < bytes.length) written += (await file.handle.write(bytes, written)).bytesWritten;
+    await writeAll(file.handle, bytes);
   }
 }

@@ -33,7 +33,10 @@ export function generatePanel(visit: VisitContext, panel: tests.Panel): void {
 export function generateTest(visit: VisitContext, test: tests.Measure): { reference: string; display: string } {
   const middle = (test.low + test.high) / 2;
   const spread = (test.high - test.low) / 4.5;
-  const value = Math.max(test.low * 0.4, bell(visit.random, middle + shift(visit, test), spread));
+  const moved = shift(visit, test);
+  // the sick differ more from each other than the healthy
+  const deviation = moved === 0 ? spread : spread * 2.5;
+  const value = Math.max(test.low * 0.4, bell(visit.random, middle + moved, deviation));
   const observation = frame(visit, test.code, LABORATORY, 12);
   const { value: rounded } = quantity(test, value) as { value: number };
   visit.emit("Observation", {

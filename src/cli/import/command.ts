@@ -1,0 +1,185 @@
+import { join } from "node:path";
+import { Option, type Command } from "commander";
+import { StokerError } from "../../base/errors.ts";
+import { openLogger } from "../../base/logger.ts";
+import { loadSettings, terminalEnvironment, type Settings } from "../../base/settings.ts";
+import type { SettingKey } from "../../base/setting-table.ts";
+import { RESOURCE_TYPES } from "../../fhir/resource-types.ts";
+import { formatPlural } from "../format.ts";
+import { createDisplay } from "../progress/display.ts";
+import { reportLines, type ImportReport } from "../report/report.ts";
+import { configFile } from "../serve.ts";
+import { openServer, type RunningServer } from "../server.ts";
+import { addSettingOptions, settingFlags } from "../setting-options.ts";
+import { openStopRequests } from "../stop.ts";
+import { openTerminal } from "../terminal.ts";
+import { commonFolder, resolveInputs, type CliInput } from "./inputs.ts";
+import { runImport, type ImportEnd, type RunOptions } from "./run-import.ts";
+
+interface ImportFlags extends Record<string, unknown> {
+  readonly server?: string;
+  readonly mode: "IncrementalLoad" | "InitialLoad";
+  readonly type?: string;
+  readonly allowNegativeVersions?: boolean;
+  readonly token?: string;
+  readonly json?: boolean;
+}
+
+/** Settings that an import with a server of its own takes as flags. */
+const OWN_SERVER_SETTINGS: readonly SettingKey[] = [
+  "dataDir",
+  "databaseUrl",
+  "workers",
+  "azureStorageConnectionString",
+  "azureStorageUrl",
+  "logLevel",
+];
+
+const EXAMPLES = `
+Examples:
+  $ stoker import ./exports                      every *.ndjson below the folder, into the database in ./.stoker
+  $ stoker import Patient.ndjson --type Patient --mode InitialLoad
+  $ stoker import ./exports --server http://127.0.0.1:8080/fhir
+
+Exit code: 0 all lines loaded, 1 some lines rejected, 2 fatal error or cancelled.`;
+
+/** `stoker import`. */
+export function addImportCommand(program: Command): void {
+  const command = program
+    .command("import")
+    .description("load NDJSON files, folders or blobs into a server, and report every line that was rejected")
+    .argument("<PATH-OR-URL...>", "files, folders (all *.ndjson below them), file: and https: URLs")
+    .option("--server <URL>", "FHIR base of the server to drive; without it one is started on the data folder")
+    .addOption(
+      new Option("--mode <MODE>", "how to treat what is there already")
+        .choices(["IncrementalLoad", "InitialLoad"])
+        .default("IncrementalLoad"),
+    )
+    .addOption(new Option("--type <TYPE>", "resource type of every line; lines of other types are rejected"))
+    .option("--allow-negative-versions", "give lines without a version that fall between others a negative one")
+    .option("--token <TOKEN>", "bearer token for --server [STOKER_TOKEN]")
+    .option("--json", "print the result as JSON, show no progress")
+    .addHelpText("after", EXAMPLES);
+  addSettingOptions(command, OWN_SERVER_SETTINGS).action(async (words: string[], flags: ImportFlags) => {
+    process.exitCode = await importInputs(words, flags);
+  });
+}
+
+async function importInputs(words: readonly string[], flags: ImportFlags): Promise<number> {
+  if (flags.type !== undefined && !RESOURCE_TYPES.includes(flags.type)) {
+    throw new StokerError(
+      "bad-request",
+      `--type ${flags.type} is no resource type of FHIR R4; types are written like Patient`,
+    );
+  }
+  const inputs = resolveInputs(words, process.cwd());
+  const requests = openStopRequests();
+  let own: RunningServer | undefined;
+  try {
+    const order = {
+      inputs: inputs.map(({ url }) => ({ url, type: flags.type })),
+      mode: flags.mode,
+      allowNegativeVersions: flags.allowNegativeVersions ?? false,
+    };
+    const common = {
+      order,
+      knownBytes: inputs.reduce((sum, input) => sum + input.bytes, 0),
+      display: flags.json ? undefined : createDisplay(openTerminal(process.stderr)),
+      signal: requests.signal,
+    };
+    let options: RunOptions;
+    if (flags.server === undefined) {
+      const settings = ownServerSettings(inputs, flags);
+      own = await openServer(settings, openLogger(settings.logLevel, "import"));
+      const logFolder = (id: string): string => join(settings.dataDir, "imports", id);
+      options = { ...common, server: { baseUrl: own.baseUrl, token: undefined }, logFolder, pollMs: 250 };
+    } else {
+      const token = flags.token ?? terminalEnvironment().token;
+      options = { ...common, server: { baseUrl: serverBase(flags.server), token }, logFolder: undefined, pollMs: 1000 };
+    }
+    return show(await followImport(options, inputs, flags), flags.json ?? false);
+  } finally {
+    await own?.close();
+    requests.close();
+  }
+}
+
+async function followImport(options: RunOptions, inputs: readonly CliInput[], flags: ImportFlags): Promise<ImportEnd> {
+  try {
+    return await runImport(options);
+  } catch (error) {
+    const local = inputs.some((input) => input.path !== undefined);
+    if (error instanceof StokerError && flags.server !== undefined && local && isSourceRefusal(error)) {
+      const hint =
+        "the server reads files itself: start it with --file-root (STOKER_FILE_ROOT) on a folder that holds them";
+      throw new StokerError("bad-request", `${error.message.trim()} (${hint})`, { cause: error });
+    }
+    throw error;
+  }
+}
+
+/** R-008 and R-012, with which a server refuses files that it may not read. */
+function isSourceRefusal(error: StokerError): boolean {
+  return /import storage account is not configured|must match the configured integration storage account/.test(
+    error.message,
+  );
+}
+
+/** A server for this import alone: any free port, and a file root that holds all inputs. */
+function ownServerSettings(inputs: readonly CliInput[], flags: ImportFlags): Settings {
+  const settings = loadSettings({
+    flags: settingFlags(flags),
+    defaults: { logLevel: "warn" },
+    ...configFile(flags),
+    listens: false,
+  });
+  return Object.freeze({
+    ...settings,
+    host: "127.0.0.1",
+    port: 0,
+    baseUrl: undefined,
+    importEnabled: true,
+    initialImportMode: false,
+    importMaxInputs: Math.max(settings.importMaxInputs, inputs.length),
+    fileRoot: commonFolder(inputs),
+  });
+}
+
+/** Checks and normalises the FHIR base given by a user. Throws `bad-request`. */
+export function serverBase(text: string): string {
+  if (!/^https?:\/\//i.test(text) || !URL.canParse(text)) {
+    throw new StokerError(
+      "bad-request",
+      `--server ${text} is no http or https URL; it looks like http://127.0.0.1:8080/fhir`,
+    );
+  }
+  return text.replace(/\/+$/, "");
+}
+
+/** Prints how an import ended and returns the exit code. */
+function show(end: ImportEnd, json: boolean): number {
+  if (end.kind === "cancelled") {
+    const loaded = end.last?.loaded ?? 0;
+    if (json) process.stdout.write(`${JSON.stringify({ id: end.id, state: "cancelled", loaded })}\n`);
+    process.stderr.write(
+      `import ${end.id} cancelled; about ${formatPlural(loaded, "resource")} had been loaded and stay, and importing again continues with the rest\n`,
+    );
+    return 2;
+  }
+  const rejected = end.report.rows.reduce((sum, row) => sum + row.rejected, 0);
+  if (json) {
+    process.stdout.write(`${JSON.stringify(jsonReport(end.id, end.report))}\n`);
+  } else {
+    const terminal = openTerminal(process.stdout);
+    const style = { width: terminal.interactive ? terminal.width() : 100, color: terminal.color };
+    process.stdout.write(`${reportLines(end.report, style).join("\n")}\n`);
+  }
+  return rejected > 0 ? 1 : 0;
+}
+
+function jsonReport(id: string, report: ImportReport): unknown {
+  const { rows, ...rest } = report;
+  const loaded = rows.reduce((sum, row) => sum + row.loaded, 0);
+  const rejected = rows.reduce((sum, row) => sum + row.rejected, 0);
+  return { id, state: "completed", loaded, rejected, types: rows, ...rest };
+}

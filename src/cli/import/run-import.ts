@@ -1,0 +1,114 @@
+import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import { StokerError } from "../../base/errors.ts";
+import type { ProgressDisplay } from "../progress/display.ts";
+import { createTrack, follow, type ProgressView } from "../progress/view.ts";
+import type { ImportReport } from "../report/report.ts";
+import { reportRows, type InputCounts } from "../report/rows.ts";
+import { cancelImport, readStatus, registerImport, snapshotOf } from "./client.ts";
+import type { ImportOrder, ImportResult, ServerAddress } from "./client.ts";
+import { readRejectedLines } from "./rejected.ts";
+
+/** What {@link runImport} is told. */
+export interface RunOptions {
+  readonly server: ServerAddress;
+  readonly order: Omit<ImportOrder, "source">;
+  /** Bytes of all inputs, 0 when unknown; for servers that do not say. */
+  readonly knownBytes: number;
+  readonly display: ProgressDisplay | undefined;
+  /** Where copies of error logs and rejected lines are kept, by job; undefined = they stay on the server. */
+  readonly logFolder: ((jobId: string) => string) | undefined;
+  /** Milliseconds between two looks at the status. */
+  readonly pollMs: number;
+  /** Cancels the import on the server. */
+  readonly signal: AbortSignal;
+}
+
+/** How an import ended. */
+export type ImportEnd =
+  | { readonly kind: "completed"; readonly id: string; readonly report: ImportReport }
+  | { readonly kind: "cancelled"; readonly id: string; readonly last: ProgressView | undefined };
+
+/** Looks at the status that may fail in a row before the import is given up from here: the server may be restarting. */
+const PATIENCE = 20;
+
+/**
+ * Registers an import, follows it to its end and reads the reasons of rejected lines. Every call is a new job, also on
+ * the same inputs. Throws StokerError when it was refused or failed.
+ */
+export async function runImport(options: RunOptions): Promise<ImportEnd> {
+  const { server, signal, display } = options;
+  const started = performance.now();
+  const statusUrl = await registerImport(server, { ...options.order, source: `urn:stoker:cli:${randomUUID()}` });
+  const id = statusUrl.slice(statusUrl.lastIndexOf("/") + 1);
+  const track = createTrack(started);
+  let last: ProgressView | undefined;
+  let failures = 0;
+  try {
+    for (;;) {
+      if (signal.aborted) {
+        if (await cancelled(server, statusUrl)) return { kind: "cancelled", id, last };
+      }
+      try {
+        const state = await readStatus(server, statusUrl);
+        failures = 0;
+        last = follow(track, snapshotOf(state, performance.now(), options.knownBytes));
+        display?.show(last);
+        if (state.completed && state.result !== undefined) {
+          display?.end();
+          const report = await makeReport(options, id, state.result, (performance.now() - started) / 1000);
+          return { kind: "completed", id, report };
+        }
+      } catch (error) {
+        if (!(error instanceof StokerError) || error.code !== "database-unavailable" || ++failures > PATIENCE)
+          throw error;
+      }
+      await sleep(failures > 0 ? 1000 : options.pollMs, undefined, { signal }).catch(() => undefined);
+    }
+  } finally {
+    display?.end();
+  }
+}
+
+/** True when the import was cancelled; false when it had completed before. */
+async function cancelled(server: ServerAddress, statusUrl: string): Promise<boolean> {
+  try {
+    await cancelImport(server, statusUrl);
+    return true;
+  } catch (error) {
+    if (error instanceof StokerError && error.code === "job-completed") return false;
+    throw error;
+  }
+}
+
+async function makeReport(
+  options: RunOptions,
+  id: string,
+  result: ImportResult,
+  seconds: number,
+): Promise<ImportReport> {
+  const { causes, otherLines, logs } = await readRejectedLines(options.server, result, options.logFolder?.(id));
+  return {
+    rows: reportRows(countsOf(result)),
+    bytes: result.stoker?.bytes ?? options.knownBytes,
+    seconds: result.stoker?.seconds ?? seconds,
+    created: result.stoker?.created ?? 0,
+    updated: result.stoker?.updated ?? 0,
+    unchanged: result.stoker?.unchanged ?? 0,
+    deleted: result.stoker?.deleted ?? 0,
+    causes,
+    otherLines,
+    logs,
+  };
+}
+
+/** Loaded and rejected lines by input. */
+function countsOf(result: ImportResult): InputCounts[] {
+  const rejected = new Map<string, number>();
+  for (const { inputUrl, count } of result.error) rejected.set(inputUrl, (rejected.get(inputUrl) ?? 0) + count);
+  return result.output.map(({ type, inputUrl, count }) => {
+    const lost = rejected.get(inputUrl) ?? 0;
+    rejected.delete(inputUrl);
+    return { type, url: inputUrl, loaded: count, rejected: lost };
+  });
+}

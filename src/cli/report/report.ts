@@ -1,0 +1,137 @@
+import { fit, formatBytes, formatCount, formatDuration, formatPlural } from "../format.ts";
+import type { Cause } from "./causes.ts";
+
+/** What an import did, ready to be shown. */
+export interface ImportReport {
+  /** One row per resource type, or per file where the type is not known. */
+  readonly rows: readonly ReportRow[];
+  readonly bytes: number;
+  /** From registration to the end of the job. */
+  readonly seconds: number;
+  readonly created: number;
+  readonly updated: number;
+  readonly unchanged: number;
+  readonly deleted: number;
+  readonly causes: readonly Cause[];
+  /** Rejected lines whose cause is not among {@link causes}. */
+  readonly otherLines: number;
+  readonly logs: readonly ReportLog[];
+}
+
+/** A row of the table. */
+export interface ReportRow {
+  readonly label: string;
+  readonly loaded: number;
+  readonly rejected: number;
+}
+
+/** Where the error log of an input is, and its rejected lines. */
+export interface ReportLog {
+  readonly input: string;
+  readonly errorLog: string;
+  readonly rejectedLines: string | undefined;
+}
+
+/** How a report may look. */
+export interface ReportStyle {
+  readonly width: number;
+  readonly color: boolean;
+}
+
+/** Error logs that are listed one by one. */
+const MOST_LOGS = 20;
+
+/** The report as lines: what was loaded and how fast, what was rejected and why, where to find it. */
+export function reportLines(report: ImportReport, style: ReportStyle): string[] {
+  const loaded = report.rows.reduce((sum, row) => sum + row.loaded, 0);
+  const rejected = report.rows.reduce((sum, row) => sum + row.rejected, 0);
+  const seconds = Math.max(report.seconds, 0.001);
+  const rates = `${formatCount((loaded + rejected) / seconds)} resources/s, ${formatBytes(report.bytes / seconds)}/s`;
+  const fates = (["created", "updated", "unchanged", "deleted"] as const)
+    .filter((fate) => report[fate] > 0)
+    .map((fate) => `${formatCount(report[fate])} ${fate}`);
+  return [
+    ...table([...report.rows, { label: "Total", loaded, rejected }], style),
+    "",
+    ...wrap(
+      `${formatPlural(loaded, "resource")} loaded (${formatBytes(report.bytes)}) in ${formatDuration(report.seconds)}: ${rates}`,
+      "",
+      style,
+    ),
+    ...(fates.length > 0 ? wrap(fates.join(", "), "", style) : []),
+    ...(rejected > 0 ? rejectedLines(report, rejected, style) : []),
+  ];
+}
+
+function table(rows: readonly ReportRow[], style: ReportStyle): string[] {
+  const counts = Math.max(
+    8,
+    ...rows.map((row) => Math.max(formatCount(row.loaded).length, formatCount(row.rejected).length)),
+  );
+  const room = Math.max(8, style.width - 1 - 2 * (counts + 2));
+  const labels = Math.min(room, Math.max(8, ...rows.map((row) => row.label.length)));
+  const line = (label: string, loaded: string, rejected: string): string =>
+    `${fit(label, labels).padEnd(labels)}  ${loaded.padStart(counts)}  ${rejected.padStart(counts)}`;
+  const rule = "─".repeat(labels + 2 * (counts + 2));
+  const shown = rows.map((row) => {
+    const text = line(row.label, formatCount(row.loaded), formatCount(row.rejected));
+    return row.rejected > 0 ? paint(text, "31", style) : text;
+  });
+  return [paint(line("", "loaded", "rejected"), "2", style), ...shown.slice(0, -1), rule, ...shown.slice(-1)];
+}
+
+function rejectedLines(report: ImportReport, rejected: number, style: ReportStyle): string[] {
+  const lines = ["", paint(`${formatPlural(rejected, "line")} rejected, by cause:`, "1", style)];
+  const counts = Math.max(5, ...report.causes.map((cause) => formatCount(cause.count).length));
+  const indent = " ".repeat(counts + 4);
+  for (const { text, count, sample } of report.causes) {
+    const [first = "", ...rest] = wrap(text, indent, style);
+    lines.push(`  ${formatCount(count).padStart(counts)}  ${first.trimStart()}`, ...rest);
+    const place = [
+      `${sample.file}${sample.line === undefined ? "" : ` line ${String(sample.line)}`}`,
+      ...(sample.byteOffset === undefined ? [] : [`byte ${String(sample.byteOffset)}`]),
+      ...(sample.element === undefined ? [] : [sample.element]),
+    ];
+    const example = sample.message === text ? "" : `: ${sample.message}`;
+    for (const part of wrap(`e.g. ${place.join(", ")}${example}`, indent, style)) lines.push(paint(part, "2", style));
+  }
+  if (report.otherLines > 0) {
+    lines.push(`  ${formatCount(report.otherLines).padStart(counts)}  with other causes (see the error logs)`);
+  }
+  for (const { input, errorLog, rejectedLines: copy } of report.logs.slice(0, MOST_LOGS)) {
+    lines.push("", input, `  error log       ${errorLog}`);
+    if (copy !== undefined) lines.push(`  rejected lines  ${copy}`);
+  }
+  if (report.logs.length > MOST_LOGS) lines.push(`and ${formatPlural(report.logs.length - MOST_LOGS, "more file")}`);
+  if (report.logs.some((log) => log.rejectedLines !== undefined)) {
+    lines.push(
+      "",
+      ...wrap(
+        "Correct the rejected lines in their copy and import that file: nothing else needs to be sent again.",
+        "",
+        style,
+      ),
+    );
+  }
+  return lines;
+}
+
+/** Breaks a text at spaces so that no line, with its indent, is wider than the terminal. */
+export function wrap(text: string, indent: string, style: ReportStyle): string[] {
+  const room = Math.max(20, style.width - 1 - indent.length);
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    if (line !== "" && line.length + 1 + word.length > room) {
+      lines.push(indent + line);
+      line = word;
+    } else {
+      line = line === "" ? word : `${line} ${word}`;
+    }
+  }
+  return [...lines, indent + line];
+}
+
+function paint(text: string, code: string, style: ReportStyle): string {
+  return style.color ? `\u001B[${code}m${text}\u001B[0m` : text;
+}

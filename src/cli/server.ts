@@ -1,0 +1,180 @@
+import type { FastifyInstance } from "fastify";
+import { StokerError } from "../base/errors.ts";
+import type { Logger } from "../base/logger.ts";
+import { baseUrlOf, type Settings } from "../base/settings.ts";
+import { createApp } from "../http/app.ts";
+import { startCoordinator } from "../import/coordinator.ts";
+import { openImportSignal, type ImportSignal } from "../import/signal.ts";
+import { startWorkers } from "../import/workers.ts";
+import { createSources, type Sources } from "../source/sources.ts";
+import type { DatabaseConnection } from "../store/connection.ts";
+import { openEmbedded } from "../store/embedded/open-embedded.ts";
+import { migrate } from "../store/migrate.ts";
+import { openDatabase, type Database } from "../store/pool.ts";
+import { publishSearchRows } from "../store/publish.ts";
+import { readVersion } from "./version.ts";
+
+/** A running server, or the worker part of one. */
+export interface RunningServer {
+  /** Public FHIR base; for a process without HTTP the empty text. */
+  readonly baseUrl: string;
+  readonly database: Database;
+  /** Resolves when the embedded PostgreSQL ended by itself, with which nothing works any more. Never, without it. */
+  readonly databaseEnded: Promise<void>;
+  /** Puts open units back, waits for the requests at hand, stops the embedded PostgreSQL. */
+  close(): Promise<void>;
+}
+
+/** Connections that requests and the coordinator share; every worker thread has one more of its own. */
+const POOL_CONNECTIONS = 16;
+
+/**
+ * The composition root: database → migrations → sources → import (signal, coordinator, worker threads) → HTTP. Whatever
+ * was opened is closed again when a later step fails. Throws `setting` for what the user can put right.
+ */
+export async function openServer(settings: Settings, logger: Logger): Promise<RunningServer> {
+  return await assemble(settings, logger, true);
+}
+
+/** Import workers without HTTP, for a further machine on the same database. */
+export async function openWorker(settings: Settings, logger: Logger): Promise<RunningServer> {
+  if (settings.databaseUrl === undefined) {
+    throw new StokerError(
+      "setting",
+      "STOKER_DATABASE_URL is not set; a worker needs the database of a server, because an embedded one serves one machine only",
+      { expression: "STOKER_DATABASE_URL" },
+    );
+  }
+  return await assemble(settings, logger, false);
+}
+
+async function assemble(settings: Settings, logger: Logger, listens: boolean): Promise<RunningServer> {
+  const undo: (() => Promise<unknown>)[] = [];
+  const close = async (): Promise<void> => {
+    for (let step = undo.pop(); step !== undefined; step = undo.pop()) await step();
+  };
+  try {
+    const sourceConfig = {
+      fileRoot: settings.fileRoot,
+      azureConnectionString: settings.azureStorageConnectionString,
+      azureStorageUrl: settings.azureStorageUrl,
+    };
+    const sources = createSources(sourceConfig);
+    const { connection, ended } = await findDatabase(settings, logger, undo);
+    const database = await openDatabase({
+      connection,
+      maxConnections: POOL_CONNECTIONS,
+      applicationName: listens ? "stoker" : "stoker worker",
+      logger,
+    });
+    undo.push(() => database.close());
+    await migrate(database);
+    const signal = await openImportSignal(database.pool, logger);
+    undo.push(() => signal.close());
+    const coordinator = startCoordinator({
+      database: database.pool,
+      sources,
+      signal,
+      logger,
+      publish: () => publishSearchRows(database.pool),
+    });
+    undo.push(() => coordinator.close());
+    const workers = startWorkers({
+      count: settings.workers,
+      connection,
+      sources: sourceConfig,
+      database: database.pool,
+      signal,
+      logger,
+    });
+    undo.push(() => workers.close());
+    const baseUrl = listens ? await listen(settings, { database, sources, signal, logger }, undo) : "";
+    return { baseUrl, database, databaseEnded: ended, close };
+  } catch (error) {
+    await close().catch((failure: unknown) =>
+      logger.error({ err: failure }, "closing after a failed start failed, too"),
+    );
+    throw error;
+  }
+}
+
+async function findDatabase(
+  settings: Settings,
+  logger: Logger,
+  undo: (() => Promise<unknown>)[],
+): Promise<{ connection: DatabaseConnection; ended: Promise<void> }> {
+  if (settings.databaseUrl !== undefined) {
+    return { connection: { url: settings.databaseUrl }, ended: new Promise(() => undefined) };
+  }
+  let closing = false;
+  const embedded = await openEmbedded({ dataDirectory: settings.dataDir, logger });
+  undo.push(async () => {
+    closing = true;
+    await embedded.close();
+  });
+  const ended = new Promise<void>((resolve) => {
+    void embedded.ended.then(() => {
+      if (!closing) resolve();
+    });
+  });
+  return { connection: embedded.connection, ended };
+}
+
+async function listen(
+  settings: Settings,
+  services: { database: Database; sources: Sources; signal: ImportSignal; logger: Logger },
+  undo: (() => Promise<unknown>)[],
+): Promise<string> {
+  let baseUrl = baseUrlOf(settings, settings.port);
+  const context = {
+    ...services,
+    version: readVersion(),
+    // with port 0 it is known only after listening
+    get baseUrl() {
+      return baseUrl;
+    },
+    importEnabled: settings.importEnabled,
+    initialImportMode: settings.initialImportMode,
+    importMaxInputs: settings.importMaxInputs,
+    dateEquality: settings.dateEquality,
+  };
+  const app: FastifyInstance = createApp(context);
+  undo.push(() => app.close());
+  try {
+    await app.listen({ host: settings.host, port: settings.port });
+  } catch (cause) {
+    throw listenError(settings, cause);
+  }
+  const address = app.server.address();
+  if (typeof address === "object" && address !== null) baseUrl = baseUrlOf(settings, address.port);
+  return baseUrl;
+}
+
+function listenError(settings: Settings, cause: unknown): unknown {
+  const place = `${settings.host}:${String(settings.port)}`;
+  switch ((cause as NodeJS.ErrnoException).code) {
+    case "EADDRINUSE":
+      return new StokerError(
+        "setting",
+        `STOKER_PORT: ${place} is in use by another program; choose another port (0 = any free one)`,
+        {
+          expression: "STOKER_PORT",
+          cause,
+        },
+      );
+    case "EACCES":
+      return new StokerError("setting", `STOKER_PORT: this user may not listen on ${place}; choose a port above 1023`, {
+        expression: "STOKER_PORT",
+        cause,
+      });
+    case "EADDRNOTAVAIL":
+    case "ENOTFOUND":
+    case "EAI_AGAIN":
+      return new StokerError("setting", `STOKER_HOST: ${settings.host} is no address of this machine`, {
+        expression: "STOKER_HOST",
+        cause,
+      });
+    default:
+      return cause;
+  }
+}
