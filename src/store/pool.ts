@@ -32,7 +32,9 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   const { connection, logger } = options;
   const pool = createPool(options);
   // Without a listener the end of an idle connection would end the process.
-  pool.on("error", (error) => logger.warn({ err: error }, "an idle database connection was lost"));
+  pool.on("error", (error) => {
+    if (!pool.ending) logger.warn({ reason: error.message }, "an idle database connection was lost");
+  });
   try {
     await checkServer(pool);
   } catch (error) {

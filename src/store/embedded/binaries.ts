@@ -91,16 +91,16 @@ export async function copyBinaries(binaries: Binaries, target: string): Promise<
   if (existsSync(target)) return copy;
   await removeUnfinished(target);
   const unfinished = await mkdtemp(`${target}.`);
-  await chmod(unfinished, 0o755);
-  await cp(binaries.folder, unfinished, {
-    recursive: true,
-    verbatimSymlinks: true,
-    mode: constants.COPYFILE_FICLONE,
-    filter: (path) => !path.endsWith(".a") && basename(path) !== "pkgconfig",
-  });
-  await addLibraryLinks(binaries.folder, unfinished);
-  await openToOthers(unfinished);
   try {
+    await chmod(unfinished, 0o755);
+    await cp(binaries.folder, unfinished, {
+      recursive: true,
+      verbatimSymlinks: true,
+      mode: constants.COPYFILE_FICLONE,
+      filter: (path) => !path.endsWith(".a") && basename(path) !== "pkgconfig",
+    });
+    await addLibraryLinks(binaries.folder, unfinished);
+    await openToOthers(unfinished);
     await rename(unfinished, target);
   } catch (error) {
     await rm(unfinished, { recursive: true, force: true });

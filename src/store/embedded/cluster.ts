@@ -5,6 +5,7 @@ import { basename, dirname, join } from "node:path";
 import { StokerError } from "../../base/errors.ts";
 import { program, type Binaries } from "./binaries.ts";
 import { dataDirectoryError } from "./place.ts";
+import type { ServerSettings } from "./server-settings.ts";
 import type { ServerUser } from "./server-user.ts";
 
 /** The database user and database of every embedded cluster. */
@@ -20,16 +21,23 @@ export function serverEnvironment(): NodeJS.ProcessEnv {
   return { ...Object.fromEntries(inherited), LC_ALL: "C" };
 }
 
+/** What {@link createCluster} is told. */
+export interface ClusterCreation {
+  readonly binaries: Binaries;
+  /** Path of the new cluster; its parent exists. */
+  readonly cluster: string;
+  readonly user: ServerUser | undefined;
+  readonly settings: ServerSettings;
+  /** False: not written through to the disk. */
+  readonly durable: boolean;
+}
+
 /**
  * Makes a cluster at `cluster` (which does not exist yet). It is made beside it and renamed when it is whole, so that a
  * process killed meanwhile leaves nothing that looks like a cluster. Throws `setting` or `database-full`.
  */
-export async function createCluster(
-  binaries: Binaries,
-  cluster: string,
-  user: ServerUser | undefined,
-  durable: boolean,
-): Promise<void> {
+export async function createCluster(creation: ClusterCreation): Promise<void> {
+  const { binaries, cluster, user } = creation;
   await removeUnfinished(cluster);
   const unfinished = `${cluster}.new-${randomBytes(6).toString("hex")}`;
   const passwordFile = `${unfinished}.password`;
@@ -49,7 +57,9 @@ export async function createCluster(
       "--encoding=UTF8",
       "--locale=C",
       "--set=scram_iterations=256", // the password is 192 random bits: stretching it only slows connections down
-      ...(durable ? [] : ["--no-sync"]),
+      // initdb believes in /dev/shm as soon as it exists, however small it is.
+      `--set=dynamic_shared_memory_type=${creation.settings["dynamic_shared_memory_type"]}`,
+      ...(creation.durable ? [] : ["--no-sync"]),
     ];
     await runInitdb(binaries, arguments_, unfinished, user);
     const kept = join(unfinished, PASSWORD_FILE);
@@ -141,6 +151,13 @@ function explain(error: unknown, cluster: string, user: ServerUser | undefined):
       "database-full",
       `There is no room for a database in ${cluster}: make some, or choose another folder (STOKER_DATA_DIR).`,
       { expression: "STOKER_DATA_DIR", cause: error },
+    );
+  }
+  if (message.includes("could not look up effective user ID")) {
+    return dataDirectoryError(
+      `PostgreSQL makes no database for a user without a name (uid ${process.getuid?.()} is not in /etc/passwd)`,
+      "run Stoker as a user that has one, or set STOKER_DATABASE_URL",
+      error,
     );
   }
   const as = user === undefined ? "" : ` as user ${user.name}`;

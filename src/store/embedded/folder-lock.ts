@@ -86,7 +86,9 @@ async function moves(path: string): Promise<boolean> {
   const before = await time();
   for (let waited = 0; waited < 4 * HEARTBEAT_MS; waited += 250) {
     await pause(250);
-    if ((await time()) !== before) return true;
+    const now = await time();
+    if (now === undefined) return false; // somebody took over: look again
+    if (now !== before) return true;
   }
   return false;
 }

@@ -1,5 +1,5 @@
 import { availableParallelism } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { rm } from "node:fs/promises";
 import type { Logger } from "../../base/logger.ts";
 import type { DatabaseConnection } from "../connection.ts";
@@ -9,6 +9,7 @@ import { isHolder, lockFolder, type FolderLock } from "./folder-lock.ts";
 import { clearLeftoverServer } from "./leftover-server.ts";
 import {
   dataDirectoryError,
+  fileError,
   findPlace,
   openDataDirectory,
   openFolderFor,
@@ -37,6 +38,8 @@ export interface EmbeddedOptions {
   /** Where programs and cluster go when the server's user cannot reach them; see place.ts. */
   readonly folders?: readonly string[];
 }
+
+const NOT_DURABLE: ServerSettings = { fsync: "off", full_page_writes: "off", synchronous_commit: "off" };
 
 /** A running embedded server. */
 export interface EmbeddedServer {
@@ -68,9 +71,13 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedSe
     undo.push(() => lock.release());
     const place = await findPlace(dataDirectory, folders);
     const binaries = await findBinaries(place, options.logger);
+    const cores = options.cores ?? availableParallelism();
+    const machine = await measureMachine(dirname(place.cluster), cores, options.memoryBytes);
+    const durable = options.durable ?? true;
+    const settings = { ...serverSettings(machine), ...(durable ? {} : NOT_DURABLE) };
     if (!place.exists) {
       options.logger.info({ cluster: place.cluster, user: place.user?.name }, "making a PostgreSQL cluster");
-      await createCluster(binaries, place.cluster, place.user, options.durable ?? true);
+      await createCluster({ binaries, cluster: place.cluster, user: place.user, settings, durable });
       await rememberPlace(dataDirectory, place);
     }
     const { password } = await readCluster(binaries, place.cluster);
@@ -82,9 +89,8 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedSe
     await clearLeftoverServer(place.cluster, options.logger);
     const address = await chooseAddress(place.cluster, place.user);
     undo.push(() => address.close());
-    const machine = await measureMachine(place.cluster, options.cores ?? availableParallelism(), options.memoryBytes);
-    const settings = { ...serverSettings(machine), ...address.settings, ...notDurable(options), ...options.settings };
-    const configuration = await writeClusterFile(place.cluster, "stoker.conf", settingsFile(settings), place.user);
+    const text = settingsFile({ ...settings, ...address.settings, ...options.settings });
+    const configuration = await writeClusterFile(place.cluster, "stoker.conf", text, place.user);
     const log = await openServerLog(join(dataDirectory, "postgres.log"));
     undo.push(() => log.close());
     const server = await startServer({ binaries, cluster: place.cluster, user: place.user, configuration, log });
@@ -99,8 +105,8 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedSe
     };
     return { connection, pid: server.pid, ended: server.ended, close };
   } catch (error) {
-    await close();
-    throw error;
+    await close().catch(() => undefined); // a full disk also stops the clean-up; the lock ends with this process
+    throw fileError(error, dataDirectory);
   }
 }
 
@@ -108,7 +114,7 @@ async function takeLock(folder: string): Promise<FolderLock> {
   const result = await lockFolder(folder, "stoker.lock");
   if (!isHolder(result)) return result;
   throw dataDirectoryError(
-    `${folder} is in use by another Stoker (process ${result.pid})`,
+    `${folder} is in use by another Stoker (process ${result.pid} on ${result.space.split(" ")[0]})`,
     "stop that one, or choose another folder",
   );
 }
@@ -139,9 +145,4 @@ async function findBinaries(place: Place, logger: EmbeddedOptions["logger"]): Pr
     `the embedded PostgreSQL does not run on this system (${reasons.join("; ")})`,
     "choose another folder, or set STOKER_DATABASE_URL",
   );
-}
-
-function notDurable(options: EmbeddedOptions): ServerSettings {
-  if (options.durable ?? true) return {};
-  return { fsync: "off", full_page_writes: "off", synchronous_commit: "off" };
 }

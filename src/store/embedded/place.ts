@@ -47,16 +47,26 @@ export async function openDataDirectory(dataDirectory: string): Promise<string> 
     await writeFile(probe, "");
     await rm(probe, { force: true });
     return await realpath(path);
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    if (code === "ENOSPC" || code === "EDQUOT") {
-      throw new StokerError("database-full", `There is no room left in ${path} (STOKER_DATA_DIR).`, {
-        expression: "STOKER_DATA_DIR",
-        cause,
-      });
-    }
-    throw dataDirectoryError(`${path} cannot be written to (${code})`, "choose another folder", cause);
+  } catch (error) {
+    throw fileError(error, path);
   }
+}
+
+/** What a failed file operation in the data folder means to the user; errors that are none come back as they are. */
+export function fileError(error: unknown, dataDirectory: string): unknown {
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  if (code === "ENOSPC" || code === "EDQUOT") {
+    return new StokerError("database-full", `There is no room left in ${dataDirectory} (STOKER_DATA_DIR).`, {
+      expression: "STOKER_DATA_DIR",
+      cause: error,
+    });
+  }
+  if (error instanceof StokerError || code === undefined || syscall === undefined) return error;
+  return dataDirectoryError(
+    `${dataDirectory} cannot be used (${(error as Error).message})`,
+    "choose another folder",
+    error,
+  );
 }
 
 /** Finds the cluster of a data folder, or decides where the new one goes. Throws `setting`. */
@@ -94,7 +104,7 @@ export async function rememberPlace(dataDirectory: string, place: Place): Promis
 
 /**
  * The first of `folders` that exists or can be made, is ours alone to write to (somebody else's programs must not be
- * run from there) and that `user` can enter, with `name` made below it.
+ * run from there) and that `user` can enter, with the folders of `name` (which may be empty) made below it.
  */
 export async function openFolderFor(
   user: ServerUser | undefined,
@@ -115,7 +125,7 @@ export async function openFolderFor(
       else if (closed !== undefined) reasons.push(`${user?.name} cannot enter ${closed}`);
       else {
         let path = base;
-        for (const part of name.split("/")) {
+        for (const part of name.split("/").filter((part) => part !== "")) {
           path = join(path, part);
           await mkdir(path, { recursive: true });
           await chmod(path, 0o755);

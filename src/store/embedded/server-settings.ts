@@ -1,5 +1,4 @@
-import { existsSync } from "node:fs";
-import { statfs } from "node:fs/promises";
+import { access, constants, stat, statfs } from "node:fs/promises";
 import { totalmem } from "node:os";
 
 /** What the machine offers to the server. */
@@ -94,7 +93,13 @@ export function usableMemory(): number {
 
 async function hasPosixSharedMemory(): Promise<boolean> {
   if (process.platform !== "linux") return process.platform === "darwin";
-  if (!existsSync("/dev/shm")) return false;
+  try {
+    await access("/dev/shm", constants.W_OK | constants.X_OK);
+    // Root may write anywhere, but runs the server as somebody else.
+    if (((await stat("/dev/shm")).mode & 0o002) === 0) return false;
+  } catch {
+    return false;
+  }
   const shm = await statfs("/dev/shm");
   // Parallel queries take segments of some work_mem each; Docker's default of 64 MB is not enough for them.
   return shm.bavail * shm.bsize >= 256 * MB;
