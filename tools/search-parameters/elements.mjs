@@ -2,12 +2,14 @@
 
 /**
  * Opens the element table.
- * `element(owner, name)` is `{ types: [{ type, targets }], many, choice, path, binding }` or undefined.
+ * `element(owner, name)` is `{ types: [{ type, targets }], many, choice, path, binding }` or undefined; `isA(type, wanted)` knows derived types.
  */
 export function openElements(structureDefinitions) {
   const byPath = new Map();
+  const parents = new Map();
   for (const definition of structureDefinitions) {
     if (definition.derivation === "constraint" || definition.kind === "logical") continue;
+    parents.set(definition.type, definition.baseDefinition?.slice(definition.baseDefinition.lastIndexOf("/") + 1));
     for (const element of definition.snapshot.element) {
       if (element.path.includes(".")) byPath.set(element.path, element);
     }
@@ -33,7 +35,13 @@ export function openElements(structureDefinitions) {
       binding: found.binding?.strength === "required" ? found.binding.valueSet?.split("|")[0] : undefined,
     };
   }
-  return { element };
+
+  /** Whether a type is another or derived from it: a canonical is a uri. */
+  function isA(type, wanted) {
+    for (let at = type; at !== undefined; at = parents.get(at)) if (at === wanted) return true;
+    return false;
+  }
+  return { element, isA };
 }
 
 /** Types whose children are defined where the element is, not by a type of their own. */

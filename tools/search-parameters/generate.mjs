@@ -27,7 +27,7 @@ export function generate(definitions) {
   const types = structures
     .filter(({ kind, abstract, derivation }) => kind === "resource" && !abstract && derivation === "specialization")
     .map(({ type }) => type)
-    .toSorted();
+    .toSorted((a, b) => (a < b ? -1 : 1));
   const trees = types.map((type) => `${JSON.stringify(type)}:${JSON.stringify(treeOf(world, type).nodes)}`);
   return new Map([
     ["search-parameters.json", `[\n${world.parameters.map((row) => JSON.stringify(row)).join(",\n")}\n]\n`],

@@ -30,7 +30,7 @@ function withContext(elements, context, type, tree) {
   const select = (node) => {
     if (node.union !== undefined) return node.union.flatMap(select);
     if (node.and !== undefined) return [existsAndIsNotFalse(node.and)];
-    if (node.as !== undefined) return narrow(select(node.as), node.type);
+    if (node.as !== undefined) return narrow(elements, select(node.as), node.type);
     if (node.index !== undefined) {
       if (node.index !== 0) throw new Error("only [0] is understood");
       return expand(select(node.of)).map((from) => ({ ...from, steps: [...from.steps, { first: true }] }));
@@ -63,7 +63,7 @@ function withContext(elements, context, type, tree) {
 
   const call = (node) => {
     const [argument] = node.arguments;
-    if (node.call === "as" || node.call === "ofType") return narrow(select(node.of), argument.member);
+    if (node.call === "as" || node.call === "ofType") return narrow(elements, select(node.of), argument.member);
     if (node.call !== "where") throw new Error(`function ${node.call}() is not understood`);
     const found = expand(select(node.of));
     if (argument.is?.call === "resolve" && argument.is.of === undefined) {
@@ -100,10 +100,10 @@ function expand(selections) {
   return selections.flatMap((selection) => selection.choices ?? [selection]);
 }
 
-function narrow(selections, type) {
+function narrow(elements, selections, type) {
   // HL7 4.0.1 writes `value.as(DateTime)` once; the type is dateTime.
   const wanted = type === "DateTime" ? "dateTime" : type;
-  return expand(selections).filter((selection) => selection.type === wanted);
+  return expand(selections).filter((selection) => elements.isA(selection.type, wanted));
 }
 
 function capital(name) {

@@ -1,0 +1,174 @@
+// Everything that one resource must yield, from fhirpath's selections and the conversion in expected.mjs.
+import { toBigInt } from "../../dist/base/hash.js";
+import { resourceKey } from "../../dist/fhir/resource-key.js";
+import { resourceTypeId } from "../../dist/fhir/resource-types.js";
+import { searchParametersOf } from "../../dist/fhir/search-parameters.js";
+import {
+  compositeValue,
+  equalityValue,
+  EqualityForm,
+  referenceValue,
+  unitValue,
+} from "../../dist/fhir/search-value.js";
+import { convert, referredType } from "./expected.mjs";
+import { compile } from "./select.mjs";
+
+/** Answered from columns, or not from elements at all. */
+const NOT_INDEXED = new Set(["_id", "_lastUpdated", "_text", "_content", "_query", "_filter", "near"]);
+
+/** `expectedOf(resource)` gives the sets that a recording sink must have seen, and the codes that had values. */
+export function openExpectation(paths) {
+  const plans = new Map();
+
+  function planOf(type) {
+    let plan = plans.get(type);
+    if (plan === undefined) {
+      plan = searchParametersOf(type)
+        .filter(({ code }) => !NOT_INDEXED.has(code))
+        // Composites come last: those of the resource itself are compared with the plain parameters.
+        .toSorted((a, b) => Number(a.type === "composite") - Number(b.type === "composite"))
+        .map((parameter) => ({ parameter, evaluate: evaluator(parameter, type) }));
+      plans.set(type, plan);
+    }
+    return plan;
+  }
+
+  function evaluator(parameter, type) {
+    if (parameter.type !== "composite") {
+      const select = compile(parameter.expression, type, referredType);
+      return (resource) => converted(parameter, select(resource, resource));
+    }
+    const contexts = parameter.expression
+      .split("|")
+      .map((text) => text.trim())
+      .filter((text) => text === type || text.startsWith(`${type}.`));
+    const parts = contexts.map((context) => ({
+      context: compile(context, type, referredType),
+      described: parameter.composite[type][contexts.indexOf(context)],
+      components: parameter.components.map((component) => ({
+        component,
+        select: compile(component.expression, type, referredType, context),
+        path: context,
+      })),
+    }));
+    return (resource) => parts.flatMap((part) => compositeRows(parameter, part, resource));
+  }
+
+  /** Conversions of the nodes whose type the parameter can search. */
+  function converted(parameter, nodes) {
+    return nodes.map((node) => convert(parameter, node, paths)).filter((values) => values !== undefined);
+  }
+
+  /** One row per context element: the components' values there. */
+  function compositeRows(composite, { context, components, described }, resource) {
+    return context(resource, resource).map(({ value }) => ({
+      described,
+      parts: components.map(({ component, select, path }) => {
+        const nodes = select(value, resource).map((node) => ({ ...node, path: `${path}.${node.path}` }));
+        return converted({ ...component, id: composite.id }, nodes);
+      }),
+    }));
+  }
+
+  return function expectedOf(resource) {
+    const out = { equality: new Map(), rows: new Set(), used: new Set(), broken: [] };
+    const number = (halves, why) => {
+      const key = String(toBigInt(halves));
+      out.equality.set(key, why);
+      return key;
+    };
+    const plain = new Map();
+    for (const { parameter, evaluate } of planOf(resource.resourceType)) {
+      const found = evaluate(resource);
+      if (parameter.type !== "composite") plain.set(parameter.id, found);
+      if (found.length === 0) continue;
+      const name = `${resource.resourceType}.${parameter.code}`;
+      if (parameter.type === "composite") {
+        for (const row of found) addComposite(out, name, parameter, row, plain, number);
+        continue;
+      }
+      out.used.add(name);
+      number(halvesOf(parameter.id, [EqualityForm.present, ""]), `${name} present`);
+      for (const values of found) {
+        for (const row of values.equality) number(halvesOf(parameter.id, row), `${name} ${row.join(" ")}`);
+        addRows(out, parameter.id, "0", values);
+        for (const row of values.texts) out.rows.add(`text ${parameter.id} ${row[1]}`);
+      }
+    }
+    return out;
+  };
+}
+
+/** Halves of an equality row for a parameter. */
+function halvesOf(parameter, [form, text, id]) {
+  const halves = { high: 0, low: 0 };
+  if (form === "key") {
+    const key = { high: 0, low: 0 };
+    resourceKey(resourceTypeId(text), id, key);
+    referenceValue(parameter, key, halves);
+  } else {
+    equalityValue(parameter, form, text, halves);
+  }
+  return halves;
+}
+
+function addRows(out, parameter, qualifier, values) {
+  for (const [low, high] of values.dates) out.rows.add(`date ${parameter} ${qualifier} ${low} ${high}`);
+  for (const [low, high, system, code] of values.quantities) {
+    out.rows.add(`quantity ${parameter} ${qualifier} ${low} ${high} ${unit(system)} ${unit(code)}`);
+  }
+  for (const row of values.strings) out.rows.add(`string ${parameter} ${qualifier} ${row.join(" | ")}`);
+}
+
+function unit(text) {
+  const halves = { high: 0, low: 0 };
+  if (text) unitValue(text, halves);
+  return String(toBigInt(halves));
+}
+
+function addComposite(out, name, parameter, { described, parts }, plain, number) {
+  if (described.context === "root") {
+    // Nothing is stored; but each component must find no more than the plain parameter that stands for it.
+    parts.forEach((values, index) => {
+      const known = new Set((plain.get(described.parameters[index]) ?? []).map(asText));
+      for (const value of values) if (!known.has(asText(value))) out.broken.push(`${name}: component ${index}`);
+    });
+    if (parts.every((values) => values.length > 0)) out.used.add(`${name} (root)`);
+    return;
+  }
+  const id = described.values;
+  const equality = parts.map((values) => values.flatMap((value) => value.equality.filter(isComponentForm)));
+  const ordered = parts.map((values) => values.some((value) => value.dates.length + value.quantities.length > 0));
+  const equalityParts = parts.filter((_, index) => parameter.components[index].type.match(/token|reference|uri/));
+  const complete = parts.every((_, index) => equality[index].length > 0 || ordered[index]);
+  if (!complete) return;
+  out.used.add(name);
+  number(halvesOf(id, [EqualityForm.present, ""]), `${name} present`);
+  if (equalityParts.length === 2) {
+    for (const a of equality[0]) {
+      for (const b of equality[1]) {
+        const halves = { high: 0, low: 0 };
+        compositeValue(id, halvesOf(id, a), halvesOf(id, b), halves);
+        number(halves, `${name} ${a.join(" ")} $ ${b.join(" ")}`);
+      }
+    }
+    return;
+  }
+  for (const a of equality[0]) {
+    const qualifier = String(toBigInt(halvesOf(id, a)));
+    if (parts.length === 2) {
+      for (const values of parts[1]) addRows(out, id, qualifier, values);
+    } else {
+      const [start, end] = [parts[1][0].quantities[0][0], parts[2][0].quantities[0][0]];
+      out.rows.add(`quantity ${id} ${qualifier} ${start} ${end} 0 0`);
+    }
+  }
+}
+
+function isComponentForm([form]) {
+  return form !== EqualityForm.referenceType && form !== EqualityForm.ofType && !(form >= 9 && form <= 12);
+}
+
+function asText(value) {
+  return JSON.stringify(value, (_, each) => (typeof each === "bigint" ? String(each) : each));
+}
