@@ -1,6 +1,7 @@
 import { Command, CommanderError } from "commander";
 import { StokerError } from "../base/errors.ts";
 import { terminalEnvironment } from "../base/settings.ts";
+import { addBenchCommand } from "./bench/command.ts";
 import { addCancelCommand } from "./cancel.ts";
 import { addDemoCommand } from "./demo/command.ts";
 import { addGenerateCommand } from "./generate/command.ts";
@@ -30,6 +31,7 @@ export function createProgram(): Command {
   addCancelCommand(program);
   addGenerateCommand(program);
   addDemoCommand(program);
+  addBenchCommand(program);
   return program;
 }
 

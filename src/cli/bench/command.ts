@@ -1,0 +1,79 @@
+import { tmpdir } from "node:os";
+import { resolve } from "node:path";
+import type { Command } from "commander";
+import { StokerError } from "../../base/errors.ts";
+import { wholeNumber } from "../generate/command.ts";
+import { openStopRequests } from "../stop.ts";
+import { WrongCount } from "./import-run.ts";
+import { reportLines } from "./report.ts";
+import { runBench, writeResults } from "./run-bench.ts";
+
+interface BenchFlags {
+  readonly data?: string;
+  readonly grow: number;
+  readonly repeat: number;
+  readonly json: string;
+  readonly workers?: number;
+  readonly searches: boolean;
+  readonly databaseUrl?: string;
+  readonly workDir: string;
+  readonly keep?: boolean;
+}
+
+/** Exit code when an import loaded something else than its lines. Slow is no failure. */
+const WRONG = 1;
+
+/** `stoker bench`. */
+export function addBenchCommand(program: Command): void {
+  program
+    .command("bench")
+    .description("measure this machine: raw COPY, imports and their ratio to it, growth, reads, searches, memory, disk")
+    .option("--data <DIR>", "folder with *.ndjson or *.ndjson.gz files [generated data of 500 patients]")
+    .option("--grow <N>", "also let a store grow to N resources, by copies with other ids", wholeNumber(0, 1e9), 0)
+    .option("--repeat <N>", "imports into an empty store per mode; the median counts", wholeNumber(1, 99), 3)
+    .option("--json <FILE>", "file for the results", "stoker-bench.json")
+    .option("--workers <COUNT>", "import units processed at once [number of cores]", wholeNumber(1, 256))
+    .option("--no-searches", "leave the searches out")
+    .option("--database-url <URL>", "measure on this PostgreSQL instead of the embedded one, in databases of its own")
+    .option("--work-dir <DIR>", "where temporary data goes", tmpdir())
+    .option("--keep", "leave the temporary data and the databases")
+    .addHelpText("after", "\nExample:\n  $ stoker bench --data ./exports --grow 5000000 --json results.json")
+    .action(async (flags: BenchFlags) => {
+      const requests = openStopRequests();
+      try {
+        const results = await runBench(
+          {
+            data: flags.data === undefined ? undefined : resolve(flags.data),
+            grow: flags.grow,
+            repeat: flags.repeat,
+            workers: flags.workers,
+            searches: flags.searches,
+            databaseUrl: flags.databaseUrl,
+            workDir: resolve(flags.workDir),
+            keep: flags.keep ?? false,
+            commandLine: shownCommandLine(process.argv.slice(2)),
+          },
+          requests.signal,
+          say,
+        );
+        await writeResults(flags.json, results);
+        say(["", ...reportLines(results), "", `Everything is in ${flags.json}.`].join("\n"));
+      } catch (error) {
+        if (requests.signal.aborted) throw new StokerError("bad-request", "stopped; nothing temporary is left");
+        if (!(error instanceof WrongCount)) throw error;
+        process.stderr.write(`stoker: wrong result: ${error.message}\n`);
+        process.exitCode = WRONG;
+      } finally {
+        requests.close();
+      }
+    });
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+/** The command line as it may be shown: a database's address may hold a password. */
+export function shownCommandLine(words: readonly string[]): string {
+  return ["stoker", ...words].join(" ").replaceAll(/(postgres(?:ql)?:\/\/[^:@/\s]*):[^@\s]*@/g, "$1:…@");
+}
