@@ -43,7 +43,7 @@ export interface SearchQuery extends Control {
 export function parseQuery(request: SearchRequest): SearchQuery {
   const control = parseControl(request.parameters);
   const warnings = control.ignored.map((name) => `Parameter '${name}' is not supported and was ignored.`);
-  const used: (readonly [string, string])[] = [...control.used];
+  const used: (readonly [string, string])[] = [];
   const types = searchedTypes(request);
   const filters: Filter[] = [];
   for (const [name, value] of control.filters) {
@@ -60,7 +60,7 @@ export function parseQuery(request: SearchRequest): SearchQuery {
     }
   }
   if (request.strict && warnings[0] !== undefined) throw new StokerError("bad-request", warnings[0]);
-  return { ...control, groups: group(types, filters, request), used, warnings };
+  return { ...control, groups: group(types, filters, request), used: [...used, ...control.used], warnings };
 }
 
 /** One AND-joined parameter of the query before it is looked up. */

@@ -51,7 +51,7 @@ export async function openSearchServer(dateEquality: HttpContext["dateEquality"]
   const load = (versions: readonly TestVersion[]): Promise<void> =>
     loadVersions(
       database.pool,
-      (resource, sink) => indexer.index(resourceTypeId(String(resource["resourceType"])) ?? 0, resource, sink),
+      (resource, sink) => indexer.index(resourceTypeId(resource["resourceType"] as string) ?? 0, resource, sink),
       versions,
     );
   const get = async (path: string, headers: Record<string, string> = {}): Promise<Answer> =>
@@ -74,7 +74,7 @@ export async function openSearchServer(dateEquality: HttpContext["dateEquality"]
       const { status, body, text } = await get(path);
       if (status !== 200) throw new Error(`${path}: ${status} ${text}`);
       return matchesOf(body)
-        .map((resource) => String(resource["id"]))
+        .map((resource) => resource["id"] as string)
         .toSorted();
     },
     async close() {
@@ -99,7 +99,7 @@ export function entriesOf(bundle: JsonObject): JsonObject[] {
 /** The URL of a link, below the base. */
 export function linkOf(bundle: JsonObject, relation: string): string | undefined {
   const link = (bundle["link"] as JsonObject[]).find((each) => each["relation"] === relation);
-  return link === undefined ? undefined : String(link["url"]).slice(BASE.length);
+  return link === undefined ? undefined : (link["url"] as string).slice(BASE.length);
 }
 
 function answer(response: { statusCode: number; headers: object; payload: string }): Answer {

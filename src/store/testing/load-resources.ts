@@ -72,8 +72,8 @@ async function writeVersion(
   const { deleted = false, current = true, versionId = 1, lastUpdated = NEW_YEAR } = version;
   const resource =
     typeof version.resource === "string" ? (JSON.parse(version.resource) as JsonObject) : version.resource;
-  const type = String(resource["resourceType"]);
-  const id = String(resource["id"]);
+  const { resourceType: type, id } = resource;
+  if (typeof type !== "string" || typeof id !== "string") throw new TypeError("a resource needs a type and an id");
   const key = resourceKeyOf(type, id);
   const columns = [versionId, lastUpdated, deleted, place.block, place.offset, place.length, 0, 0, 0];
   if (!current) {

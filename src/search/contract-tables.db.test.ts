@@ -10,7 +10,7 @@ afterAll(() => server.close());
 
 const TAG = [{ system: "http://e2e-test", code: "10" }];
 
-/** Loads resources whose ids are their numbers, and others without the tag that must never be found. */
+/** Loads resources whose ids are their numbers. Those that an earlier table left under other numbers must be gone. */
 async function loadNumbered(resources: readonly JsonObject[]): Promise<void> {
   await server.loadLive(...resources.map((resource, index) => ({ ...resource, id: `${index}`, meta: { tag: TAG } })));
 }
@@ -20,6 +20,12 @@ async function found(type: string, query: string): Promise<string> {
 }
 
 const q = encodeURIComponent;
+
+const coding = (system: string | undefined, code: string, display?: string): JsonObject => ({
+  ...(system === undefined ? {} : { system }),
+  code,
+  ...(display === undefined ? {} : { display }),
+});
 
 describe("10.2 basic", () => {
   beforeAll(() =>
@@ -234,11 +240,6 @@ describe("10.6 tokens", () => {
     Array.from(all)
       .filter((digit) => !digits.includes(digit))
       .join("");
-  const coding = (system: string | undefined, code: string, display?: string): JsonObject => ({
-    ...(system === undefined ? {} : { system }),
-    code,
-    ...(display === undefined ? {} : { display }),
-  });
   beforeAll(async () => {
     await server.database.pool.query("delete from search_resource; delete from head");
     const values: JsonObject[] = [

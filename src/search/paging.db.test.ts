@@ -1,0 +1,87 @@
+import * as fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { TestVersion } from "../store/testing/load-resources.ts";
+import { linkOf, matchesOf, openSearchServer, type SearchServer } from "./testing/search-server.ts";
+
+let server: SearchServer;
+beforeAll(async () => {
+  server = await openSearchServer();
+});
+afterAll(() => server.close());
+
+/** What happens between two pages: these patients are written again, as live or deleted versions. */
+interface Write {
+  ids: number[];
+  deleted: boolean;
+}
+
+const writes: fc.Arbitrary<Write> = fc.record({
+  ids: fc.uniqueArray(fc.nat(40), { maxLength: 6 }),
+  deleted: fc.boolean(),
+});
+
+describe("paging while resources are written", () => {
+  it("repeats nothing and skips nothing that was there all the time", async () => {
+    let round = 0;
+    await fc.assert(
+      fc.asyncProperty(
+        fc.uniqueArray(fc.nat(40), { minLength: 1, maxLength: 25 }),
+        fc.integer({ min: 1, max: 7 }),
+        fc.array(writes, { maxLength: 8 }),
+        async (stored, count, between) => {
+          const tag = `round-${round++}`;
+          await write(stored, tag, false, 1);
+          const untouched = new Set(stored.map((id) => `${tag}-${id}`));
+          const seen: string[] = [];
+          const pending = [...between];
+          let path: string | undefined = `/Patient?_tag=${tag}&_count=${count}`;
+          for (let page = 2; path !== undefined; page++) {
+            const { body } = await server.get(path);
+            seen.push(...matchesOf(body).map((resource) => resource["id"] as string));
+            path = linkOf(body, "next");
+            const next = pending.shift();
+            if (next === undefined) continue;
+            await write(next.ids, tag, next.deleted, page);
+            if (next.deleted) for (const id of next.ids) untouched.delete(`${tag}-${id}`);
+          }
+          expect(seen).toHaveLength(new Set(seen).size);
+          expect(seen).toEqual(expect.arrayContaining([...untouched]));
+        },
+      ),
+      { numRuns: 25 },
+    );
+  });
+
+  it("has a next link only when there is more", async () => {
+    await write([1, 2, 3, 4], "even", false, 1);
+    const first = await server.get("/Patient?_tag=even&_count=2");
+    const second = await server.get(linkOf(first.body, "next") ?? "");
+    expect(matchesOf(second.body)).toHaveLength(2);
+    expect(linkOf(second.body, "next")).toBeUndefined();
+    expect(linkOf(second.body, "self")).toContain("_cursor=");
+  });
+
+  it("cuts a page of large resources short instead of holding them all", async () => {
+    const resources = [1, 2, 3].map((number) => ({
+      resourceType: "Binary",
+      id: `large-${number}`,
+      contentType: "application/octet-stream",
+      data: "A".repeat(14 * 1024 * 1024),
+    }));
+    for (const resource of resources) await server.loadLive(resource);
+    const first = await server.get("/Binary");
+    expect(matchesOf(first.body)).toHaveLength(2);
+    const second = await server.get(linkOf(first.body, "next") ?? "");
+    expect(matchesOf(second.body)).toHaveLength(1);
+  });
+});
+
+function write(ids: readonly number[], tag: string, deleted: boolean, versionId: number): Promise<void> {
+  const versions: TestVersion[] = ids.map((id) => ({
+    resource: { resourceType: "Patient", id: `${tag}-${id}`, meta: { tag: [{ code: tag }] } },
+    versionId,
+    lastUpdated: Date.UTC(2024, 0, 1) + versionId,
+    deleted,
+  }));
+  return server.load(versions);
+}

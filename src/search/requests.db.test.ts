@@ -1,0 +1,206 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { JsonObject } from "../base/json.ts";
+import { entriesOf, linkOf, matchesOf, openSearchServer, type SearchServer } from "./testing/search-server.ts";
+
+let server: SearchServer;
+beforeAll(async () => {
+  server = await openSearchServer();
+  await server.load([
+    { resource: { resourceType: "Patient", id: "a", name: [{ family: "Holm" }] }, lastUpdated: Date.UTC(2020, 0, 1) },
+    { resource: { resourceType: "Patient", id: "b", name: [{ family: "O'Hara" }] }, lastUpdated: Date.UTC(2021, 0, 1) },
+    { resource: { resourceType: "Patient", id: "c", name: [{ family: "100%" }] }, lastUpdated: Date.UTC(2022, 0, 1) },
+    { resource: { resourceType: "Patient", id: "gone", name: [{ family: "Holm" }] } },
+    { resource: { resourceType: "Patient", id: "gone" }, versionId: 2, deleted: true },
+    {
+      resource: '{"resourceType":"Observation","id":"d","valueQuantity":{"value":1.500},"status":"final"}',
+    },
+  ]);
+});
+afterAll(() => server.close());
+
+describe("the searchset", () => {
+  it("has links, full URLs and the stored bytes", async () => {
+    const { body, text, headers } = await server.get("/Observation?status=final");
+    expect(headers["content-type"]).toBe("application/fhir+json; charset=utf-8");
+    expect(body).toMatchObject({
+      resourceType: "Bundle",
+      type: "searchset",
+      link: [{ relation: "self", url: "http://stoker.test/fhir/Observation?status=final" }],
+      entry: [{ fullUrl: "http://stoker.test/fhir/Observation/d", search: { mode: "match" } }],
+    });
+    expect(body).not.toHaveProperty("total");
+    expect(text).toContain('"value":1.500');
+  });
+  it("has no entry when nothing is found, and leaves out what is deleted (C-111)", async () => {
+    expect((await server.get("/Patient?family=nobody")).body).not.toHaveProperty("entry");
+    expect(await server.ids("/Patient?family=Holm")).toEqual(["a"]);
+  });
+  it.each([
+    ["_count=0", 3, 0],
+    ["_summary=count", 3, 0],
+    ["_total=accurate&_count=1", 3, 1],
+    ["_total=estimate", 3, 3],
+    ["_total=none", undefined, 3],
+    ["_count=5000", undefined, 3],
+  ])("%s has total %s and %i entries", async (query, total, entries) => {
+    const { body } = await server.get(`/Patient?${query}`);
+    expect(body["total"]).toBe(total);
+    expect(matchesOf(body)).toHaveLength(entries);
+  });
+  it("can be asked for by POST, with parameters in the form and in the URL", async () => {
+    const { status, body } = await server.post("/Patient/_search?family=O", "_id=b,c&_count=5");
+    expect(status).toBe(200);
+    expect(matchesOf(body).map((resource) => resource["id"])).toEqual(["b"]);
+    expect(linkOf(body, "self")).toBe("/Patient?family=O&_id=b,c&_count=5");
+  });
+  it.each([
+    ["_sort=_lastUpdated", ["a", "b", "c"]],
+    ["_sort=-_lastUpdated", ["c", "b", "a"]],
+  ])("%s sorts over pages", async (query, expected) => {
+    const seen: unknown[] = [];
+    let path: string | undefined = `/Patient?${query}&_count=1`;
+    while (path !== undefined) {
+      const { body } = await server.get(path);
+      seen.push(...matchesOf(body).map((resource) => resource["id"]));
+      path = linkOf(body, "next");
+    }
+    expect(seen).toEqual(expected);
+  });
+  it.each([
+    ["_lastUpdated=2021", "b"],
+    ["_lastUpdated=ge2021", "b,c"],
+    ["_lastUpdated=lt2021", "a"],
+    ["_lastUpdated=ne2021", "a,c"],
+    ["_lastUpdated=2021-01-01T00:00:00.000Z", "b"],
+    ["_lastUpdated=2021-01-01T00:00:00.0000001Z", ""],
+    ["_lastUpdated=gt2020-12-31T23:59:59.9999999Z", "b,c"],
+    ["_lastUpdated=gt2020-06&_lastUpdated=lt2021-06", "b"],
+    ["_lastUpdated=2020,2022", "a,c"],
+  ])("%s finds %s", async (query, expected) => {
+    expect((await server.ids(`/Patient?${query}`)).join(",")).toBe(expected);
+  });
+});
+
+describe("what is not understood", () => {
+  it("is a warning in the answer and not in the self link", async () => {
+    const { status, body } = await server.get("/Patient?family=Holm&shoe-size=43&_include=Patient:organization");
+    expect(status).toBe(200);
+    const outcomes = entriesOf(body).filter((entry) => (entry["search"] as JsonObject)["mode"] === "outcome");
+    expect(outcomes).toMatchObject([
+      { resource: { resourceType: "OperationOutcome", issue: [{ severity: "warning" }, { severity: "warning" }] } },
+    ]);
+    expect(JSON.stringify(outcomes)).toContain("shoe-size");
+    expect(matchesOf(body)).toHaveLength(1);
+    expect(linkOf(body, "self")).toBe("/Patient?family=Holm");
+  });
+  it.each(["handling=strict", "respond-async, handling=strict", "return=minimal; handling=strict"])(
+    "is an error with Prefer: %s",
+    async (prefer) => {
+      const { status, body } = await server.get("/Patient?shoe-size=43", { prefer });
+      expect(status).toBe(400);
+      expect(JSON.stringify(body)).toContain("shoe-size");
+    },
+  );
+  it("is a parameter that some of the types do not have, in a search over types", async () => {
+    const { body } = await server.get("?_type=Patient,Observation&family=Holm");
+    expect(JSON.stringify(body)).toContain("family");
+    expect(linkOf(body, "self")).toBe("?_type=Patient,Observation");
+  });
+  it.each([
+    "family:phonetic=a",
+    "gender:in=http://x",
+    "family:not=Holm",
+    "birthdate:exact=2000",
+    "_id:exact=a",
+    "organization:Spaceship=1",
+    "organization.name=x",
+    "organization:Organization.name=x",
+    "_has:Observation:patient:code=1",
+    "_filter=x",
+    "_text=x",
+    "_content=x",
+    "_query=x",
+    "_list=x",
+    "_sort=family",
+    "_summary=true",
+  ])("%s is always an error, never a wider answer", async (query) => {
+    const { status, body } = await server.get(`/Patient?${query}`);
+    expect(status).toBe(400);
+    expect(body).toMatchObject({ issue: [{ severity: "error", code: "not-supported" }] });
+  });
+});
+
+describe("values that make no sense", () => {
+  it.each([
+    ["Patient", "birthdate", "yesterday"],
+    ["Patient", "birthdate", "xx2012"],
+    ["Patient", "birthdate", "2012-13"],
+    ["Patient", "birthdate", ""],
+    ["Patient", "birthdate", "2012,"],
+    ["Patient", "family", ""],
+    ["Patient", "gender", "|"],
+    ["Patient", "gender:missing", "maybe"],
+    ["Patient", "family", "a%00b"],
+    ["Patient", "_lastUpdated", "now"],
+    ["Patient", "_count", "-1"],
+    ["Patient", "_count", "ten"],
+    ["Patient", "_total", "some"],
+    ["Patient", "_cursor", "AQ"],
+    ["Patient", "_cursor", "'; select 1"],
+    ["Patient", "general-practitioner:Practitioner", "Organization/1"],
+    ["Observation", "value-quantity", "many"],
+    ["Observation", "value-quantity", "1|a|b|c"],
+    ["Observation", "code-value-quantity", "a"],
+    ["Observation", "code-value-quantity", "a$b"],
+    ["Observation", "code-value-quantity", "a$1$2"],
+    ["RiskAssessment", "probability", "1|a"],
+    ["RiskAssessment", "probability", "0x10"],
+  ])("%s?%s=%s is a 400 that names the parameter", async (type, name, value) => {
+    const { status, body } = await server.get(`/${type}?${name}=${value}`);
+    expect(status).toBe(400);
+    const [issue] = body["issue"] as JsonObject[];
+    expect(issue?.["expression"]).toEqual([name]);
+    expect(issue?.["diagnostics"]).toContain(name);
+  });
+  it("are not repeated in the message: they may be somebody's data", async () => {
+    expect((await server.get("/Patient?birthdate=Secret")).text).not.toContain("Secret");
+  });
+});
+
+describe("hostile values", () => {
+  const hostile = ["'; drop table head; --", "\\'; drop table head", "$1", "%", "_", "O'Hara", "{1,2}", '"', "\\"];
+  it.each(hostile)("%s is only a value", async (value) => {
+    const text = encodeURIComponent(value);
+    for (const name of [
+      "family",
+      "family:contains",
+      "family:exact",
+      "name",
+      "identifier",
+      "organization",
+      "_id",
+      "_tag",
+    ]) {
+      const ids = await server.ids(`/Patient?${name}=${text}`);
+      const expected =
+        value === "O'Hara" && /family|name/.test(name)
+          ? ["b"]
+          : value === "%" && name === "family:contains"
+            ? ["c"]
+            : [];
+      expect([name, ids]).toEqual([name, expected]);
+    }
+    for (const name of ["url", "url:above", "url:below"])
+      expect(await server.ids(`/ValueSet?${name}=${text}`)).toEqual([]);
+    expect(await server.ids("/Patient")).toEqual(["a", "b", "c"]);
+  });
+  it("takes a long list of values", async () => {
+    const list = Array.from({ length: 3000 }, (_, index) => `x${index}`).join(",");
+    for (const name of ["_id", "family", "birthdate", "identifier"]) {
+      const value = name === "birthdate" ? list.replaceAll("x", "").replaceAll(/\d+/g, "2001") : list;
+      const { status, body } = await server.post("/Patient/_search", `${name}=${value}`);
+      expect([name, status, matchesOf(body)]).toEqual([name, 200, []]);
+    }
+    expect((await server.post("/Patient/_search", `family=${list},${list}`)).status).toBe(400);
+  });
+});
