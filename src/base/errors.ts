@@ -12,6 +12,8 @@ export const ERROR_CODES = {
   "not-supported": { status: 400, issue: "not-supported" },
   "method-not-allowed": { status: 405, issue: "not-supported" },
   "not-acceptable": { status: 406, issue: "not-supported" },
+  /** A search took longer than reads may. */
+  "too-costly": { status: 408, issue: "too-costly" },
   "job-completed": { status: 409, issue: "processing" },
   /** An import ended otherwise than completed (contract 3.1); the status of a failed one is that of its failure. */
   "job-cancelled": { status: 400, issue: "processing" },
