@@ -103,7 +103,7 @@ export async function measureLoadedStore(
       const run = await grown(copy, before);
       return { run, patients: await readIds(copy, "Patient", 500, signal) };
     });
-    if (grow > 0) growth.push(loaded.run);
+    growth.push(loaded.run);
     const reads =
       loaded.patients.length === 0
         ? undefined
@@ -200,6 +200,10 @@ async function withStoker<T>(
     try {
       await context.server.checkpoint();
       return await use(stoker, database);
+    } catch (error) {
+      if (!context.signal.aborted && stoker.logTail() !== "")
+        context.say(`the server's log ends with\n${stoker.logTail()}`);
+      throw error;
     } finally {
       await stoker.close();
     }

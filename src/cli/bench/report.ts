@@ -19,7 +19,7 @@ export function reportLines(results: BenchResults): string[] {
     ["Figures", ...figureLines(figuresOf(results))],
     ["Runs (median)", ...runLines(results)],
     ["Where the time goes (seconds of the workers)", ...stageLines(results)],
-    ...(results.growth.length + results.grownRuns.length > 0 ? [["Growth", ...growthLines(results)]] : []),
+    ...(results.grownRuns.length > 0 ? [["Growth", ...growthLines(results)]] : []),
     ...(results.searches.length > 0
       ? [
           [

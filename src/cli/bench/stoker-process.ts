@@ -23,6 +23,8 @@ export interface StokerProcess {
   memory(): ReturnType<typeof processMemory>;
   cpuSeconds(): Promise<number | undefined>;
   stages(): Promise<StageSeconds | undefined>;
+  /** Its last log lines. */
+  logTail(): string;
   /** Stops it; kills it when it has not ended after some seconds. */
   close(): Promise<void>;
 }
@@ -70,6 +72,7 @@ export async function startStoker(options: StokerOptions, signal: AbortSignal): 
         const response = await fetch(new URL("/metrics", base));
         return response.ok ? parseStages(await response.text()) : undefined;
       },
+      logTail: () => tail.trimEnd(),
       close,
     };
   } catch (error) {
