@@ -82,9 +82,12 @@ function isSingleValue(condition: Condition): condition is { kind: "holds"; valu
   return condition.kind === "holds" && condition.values.length === 1;
 }
 
-/** Segments are matched too: only partitions of the same number hold values of the same version. */
+/**
+ * The same segment and stamp, or it is a value of another version. The segment lets the planner join partition by
+ * partition.
+ */
 function rowSql(table: OrderedTable, parameter: number, test: Sql): Sql {
-  const rows = sql`s.segment = r.segment and s.key = r.key and s.parameter = ${parameter} and ${test}`;
+  const rows = sql`s.segment = r.segment and s.key = r.key and s.stamp = r.stamp and s.parameter = ${parameter} and ${test}`;
   if (table === "search_date") return sql`exists (select from search_date s where ${rows})`;
   if (table === "search_quantity") return sql`exists (select from search_quantity s where ${rows})`;
   return sql`exists (select from search_string s where ${rows})`;

@@ -13,11 +13,14 @@ afterAll(() => server.close());
 interface Write {
   ids: number[];
   deleted: boolean;
+  /** False: into a segment that is still loading, where old rows are only listed as stale. */
+  live: boolean;
 }
 
 const writes: fc.Arbitrary<Write> = fc.record({
   ids: fc.uniqueArray(fc.nat(40), { maxLength: 6 }),
   deleted: fc.boolean(),
+  live: fc.boolean(),
 });
 
 describe("paging while resources are written", () => {
@@ -28,9 +31,10 @@ describe("paging while resources are written", () => {
         fc.uniqueArray(fc.nat(40), { minLength: 1, maxLength: 25 }),
         fc.integer({ min: 1, max: 7 }),
         fc.array(writes, { maxLength: 8 }),
-        async (stored, count, between) => {
+        fc.boolean(),
+        async (stored, count, between, isLive) => {
           const tag = `round-${round++}`;
-          await write(stored, tag, false, 1);
+          await write(stored, tag, { deleted: false, live: isLive }, 1);
           const untouched = new Set(stored.map((id) => `${tag}-${id}`));
           const seen: string[] = [];
           const pending = [...between];
@@ -41,7 +45,7 @@ describe("paging while resources are written", () => {
             path = linkOf(body, "next");
             const next = pending.shift();
             if (next === undefined) continue;
-            await write(next.ids, tag, next.deleted, page);
+            await write(next.ids, tag, next, page);
             if (next.deleted) for (const id of next.ids) untouched.delete(`${tag}-${id}`);
           }
           expect(seen).toHaveLength(new Set(seen).size);
@@ -52,8 +56,18 @@ describe("paging while resources are written", () => {
     );
   });
 
+  it("finds the current version of what is written twice to a segment that is loading, by its own values", async () => {
+    const patient = { ids: [1], tag: "twice" };
+    for (const version of [1, 2]) await write(patient.ids, patient.tag, { deleted: false, live: false }, version);
+    expect(await server.ids("/Patient?_tag=twice&birthdate=1902")).toEqual(["twice-1"]);
+    expect(await server.ids("/Patient?_tag=twice&birthdate=1901")).toEqual([]);
+    expect((await server.get("/Patient?_tag=twice&_total=accurate")).body["total"]).toBe(1);
+    await write(patient.ids, patient.tag, { deleted: true, live: false }, 3);
+    expect(await server.ids("/Patient?_tag=twice")).toEqual([]);
+  });
+
   it("has a next link only when there is more", async () => {
-    await write([1, 2, 3, 4], "even", false, 1);
+    await write([1, 2, 3, 4], "even", { deleted: false, live: true }, 1);
     const first = await server.get("/Patient?_tag=even&_count=2");
     const second = await server.get(linkOf(first.body, "next") ?? "");
     expect(matchesOf(second.body)).toHaveLength(2);
@@ -76,12 +90,22 @@ describe("paging while resources are written", () => {
   });
 });
 
-function write(ids: readonly number[], tag: string, deleted: boolean, versionId: number): Promise<void> {
+function write(
+  ids: readonly number[],
+  tag: string,
+  { deleted, live }: Pick<Write, "deleted" | "live">,
+  versionId: number,
+): Promise<void> {
   const versions: TestVersion[] = ids.map((id) => ({
-    resource: { resourceType: "Patient", id: `${tag}-${id}`, meta: { tag: [{ code: tag }] } },
+    resource: {
+      resourceType: "Patient",
+      id: `${tag}-${id}`,
+      meta: { tag: [{ code: tag }] },
+      birthDate: `${1900 + versionId}`,
+    },
     versionId,
     lastUpdated: Date.UTC(2024, 0, 1) + versionId,
     deleted,
   }));
-  return server.load(versions);
+  return server.load(versions, live);
 }

@@ -5,7 +5,7 @@ import { bundleBytes, type Entry } from "./bundle.ts";
 import { readSnapshot, type ReadContext } from "./context.ts";
 import { readCursor, writeCursor } from "./cursor.ts";
 import { queryUrl } from "./links.ts";
-import { countResources, estimateResources, readPage, type Page } from "./page.ts";
+import { countResources, estimateResources, readPage, withoutStaleRows, type Page } from "./page.ts";
 import { searchCondition } from "./plan.ts";
 import { parseQuery, type SearchQuery, type SearchRequest } from "./query.ts";
 
@@ -43,8 +43,9 @@ interface Found {
 
 async function find(context: ReadContext, query: SearchQuery): Promise<Found> {
   const after = query.cursor === undefined ? undefined : readCursor(query.cursor, query.sort);
-  const condition = searchCondition(query.groups, { dateEquality: context.dateEquality, now: Date.now() });
+  const found = searchCondition(query.groups, { dateEquality: context.dateEquality, now: Date.now() });
   return readSnapshot(context, async (client) => {
+    const condition = await withoutStaleRows(client, found);
     let total: number | undefined;
     if (query.total === "accurate" || query.count === 0) total = await countResources(client, condition);
     else if (query.total === "estimate") total = await estimateResources(client, condition);

@@ -21,7 +21,8 @@ export interface Answer {
 /** The HTTP application over a database of its own. */
 export interface SearchServer {
   database: TestDatabase;
-  load(versions: readonly TestVersion[]): Promise<void>;
+  /** Writes versions; with `live` false to a segment that is still loading. */
+  load(versions: readonly TestVersion[], live?: boolean): Promise<void>;
   /** Loads resources as first, current versions. */
   loadLive(...resources: JsonObject[]): Promise<void>;
   /** GET of a path below the base. */
@@ -48,11 +49,12 @@ export async function openSearchServer(dateEquality: HttpContext["dateEquality"]
     logger: openLogger("error", "test"),
   } as unknown as HttpContext;
   const app = createApp(context);
-  const load = (versions: readonly TestVersion[]): Promise<void> =>
+  const load = (versions: readonly TestVersion[], live = true): Promise<void> =>
     loadVersions(
       database.pool,
       (resource, sink) => indexer.index(resourceTypeId(resource["resourceType"] as string) ?? 0, resource, sink),
       versions,
+      live,
     );
   const get = async (path: string, headers: Record<string, string> = {}): Promise<Answer> =>
     answer(await app.inject({ method: "GET", url: `/fhir${path}`, headers }));

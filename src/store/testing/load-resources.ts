@@ -1,6 +1,6 @@
 import { deflateRawSync } from "node:zlib";
 import type { Pool, PoolClient } from "pg";
-import { toBigInt, type Int64Halves } from "../../base/hash.ts";
+import { toBigInt } from "../../base/hash.ts";
 import type { JsonObject } from "../../base/json.ts";
 import { resourceKeyOf } from "../../fhir/resource-key.ts";
 import type { SearchValueSink } from "../../fhir/search-value.ts";
@@ -26,12 +26,20 @@ export interface TestVersion {
 /** Yields the search values of a resource: the indexer. */
 export type IndexResource = (resource: JsonObject, sink: SearchValueSink) => void;
 
-/** Writes the versions; a current version replaces the one that was, which becomes history. All share one block. */
-export async function loadVersions(pool: Pool, index: IndexResource, versions: readonly TestVersion[]): Promise<void> {
+/**
+ * Writes the versions; a current version replaces the one that was, which becomes history. All share one block. With
+ * `live` false they go to a segment that is still loading, as those of a large import do.
+ */
+export async function loadVersions(
+  pool: Pool,
+  index: IndexResource,
+  versions: readonly TestVersion[],
+  live = true,
+): Promise<void> {
   const client = await pool.connect();
   let segment: number;
   try {
-    segment = await openSegment(client);
+    segment = await openSegment(client, live);
   } finally {
     client.release();
   }
@@ -90,13 +98,37 @@ async function writeVersion(
        import_job, origin from head where key = $1 and version_id is not null`,
     [key],
   );
-  for (const table of ["head", ...SEARCH_TABLES]) await client.query(`delete from ${table} where key = $1`, [key]);
-  await client.query(
-    `insert into head (key, id, segment, version_id, last_updated, deleted, block, block_offset, body_length,
-       content_hash, import_job, origin) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
-    [key, id, deleted ? null : place.segment, ...columns],
+  const { rows } = await client.query<{ segment: number | null; stamp: number; indexed: boolean }>(
+    `delete from head where key = $1
+     returning segment, stamp, (select state = 2 from segment where number = head.segment) as indexed`,
+    [key],
   );
-  if (!deleted) await writeSearchRows(client, index, resource, { segment: place.segment, key, lastUpdated });
+  for (const old of rows) {
+    if (old.segment === null) continue;
+    if (!old.indexed) {
+      await client.query("insert into stale_row (segment, key, stamp) values ($1, $2, $3)", [
+        old.segment,
+        key,
+        old.stamp,
+      ]);
+    } else {
+      for (const table of SEARCH_TABLES) await client.query(`delete from ${table} where key = $1`, [key]);
+    }
+  }
+  const stamp = deleted ? null : await nextStamp(client);
+  await client.query(
+    `insert into head (key, id, segment, stamp, version_id, last_updated, deleted, block, block_offset, body_length,
+       content_hash, import_job, origin) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+    [key, id, deleted ? null : place.segment, stamp, ...columns],
+  );
+  if (stamp !== null) {
+    await writeSearchRows(client, index, resource, { segment: place.segment, stamp, key, lastUpdated });
+  }
+}
+
+async function nextStamp(client: PoolClient): Promise<number> {
+  const { rows } = await client.query<{ stamp: number }>("select nextval('row_stamp')::integer as stamp");
+  return rows[0]?.stamp ?? 0;
 }
 
 const NEW_YEAR = Date.UTC(2024, 0, 1);
@@ -106,35 +138,37 @@ async function writeSearchRows(
   client: PoolClient,
   index: IndexResource,
   resource: JsonObject,
-  { segment, key, lastUpdated }: { segment: number; key: bigint; lastUpdated: number },
+  { segment, stamp, key, lastUpdated }: { segment: number; stamp: number; key: bigint; lastUpdated: number },
 ): Promise<void> {
   const equality: bigint[] = [];
-  const rows: { table: string; values: unknown[] }[] = [];
+  const rows: { table: string; values: Record<string, unknown> }[] = [];
   let qualifier = 0n;
   index(resource, {
     equality: (high, low) => equality.push(toBigInt({ high, low })),
     qualify: (high, low) => {
       qualifier = toBigInt({ high, low });
     },
-    date: (parameter, { lowHigh, lowLow, highHigh, highLow }) => {
-      const limits = [toBigInt({ high: lowHigh, low: lowLow }), toBigInt({ high: highHigh, low: highLow })];
-      rows.push({ table: "search_date", values: [parameter, qualifier, ...limits] });
+    date: (parameter, range) => {
+      const low = toBigInt({ high: range.lowHigh, low: range.lowLow });
+      const high = toBigInt({ high: range.highHigh, low: range.highLow });
+      rows.push({ table: "search_date", values: { parameter, qualifier, low, high } });
     },
     quantity: (parameter, low, high, system, code) => {
-      rows.push({ table: "search_quantity", values: [parameter, qualifier, low, high, copy(system), copy(code)] });
+      // The halves may not be kept.
+      const unit = { system: toBigInt(system), code: toBigInt(code) };
+      rows.push({ table: "search_quantity", values: { parameter, qualifier, low, high, ...unit } });
     },
     string: (parameter, value, folded) => {
-      rows.push({ table: "search_string", values: [parameter, qualifier, value, folded] });
+      rows.push({ table: "search_string", values: { parameter, qualifier, value, folded } });
     },
   });
-  await client.query("insert into search_resource values ($1, $2, $3, $4)", [segment, key, lastUpdated, equality]);
+  rows.push({ table: "search_resource", values: { last_updated: lastUpdated, equality } });
   for (const { table, values } of rows) {
-    const parameters = values.map((_, index) => `$${index + 3}`).join(", ");
-    await client.query(`insert into ${table} values ($1, $2, ${parameters})`, [segment, key, ...values]);
+    const row = { segment, stamp, key, ...values };
+    const parameters = Object.keys(row).map((_, index) => `$${index + 1}`);
+    await client.query(
+      `insert into ${table} (${Object.keys(row).join(", ")}) values (${parameters.join(", ")})`,
+      Object.values(row),
+    );
   }
-}
-
-/** The sink may not keep what it is handed. */
-function copy(halves: Int64Halves): bigint {
-  return toBigInt(halves);
 }
