@@ -16,7 +16,8 @@ import {
   type NewHead,
   type VersionRow,
 } from "../store/heads.ts";
-import { partitionName } from "../store/segments.ts";
+import { SEARCH_COLUMNS } from "../store/search-rows.ts";
+import { holdSegments, partitionName, SegmentState } from "../store/segments.ts";
 import type { Batch, BatchLine, RejectedLine } from "./batch.ts";
 import type { StageTimes } from "./stage-times.ts";
 import { ruleVersions, type RuleContext, type Ruling } from "./version-rules.ts";
@@ -42,6 +43,16 @@ export class ClockWait extends Error {
   }
 }
 
+/** The segment takes no more rows: open another, and write again. */
+export class SegmentClosed extends Error {}
+
+/** Where a batch's search rows go. */
+export interface TargetSegment {
+  number: number;
+  /** A live segment is written to while it is indexed, a bulk one while it is loading. */
+  live: boolean;
+}
+
 /** Writes batches in the caller's transaction. Holds buffers that are reused, so one writer serves one connection. */
 export class BatchWriter {
   readonly #blocks: BodyBlocks = new BodyBlocks();
@@ -61,13 +72,13 @@ export class BatchWriter {
 
   /**
    * Decides on the batch's lines by the version rules and writes what they say, in the client's open transaction. Lines
-   * that lose are added to `rejected`. Throws {@link ClockWait}, or PostgreSQL's error; a unique violation means that
-   * another connection wrote one of the resources meanwhile: roll back and call again.
+   * that lose are added to `rejected`. Throws {@link ClockWait}, {@link SegmentClosed}, or PostgreSQL's error; a unique
+   * violation means that another connection wrote one of the resources meanwhile: roll back and call again.
    */
   async write(
     client: ClientBase,
     batch: Batch,
-    segment: number,
+    target: TargetSegment,
     context: RuleContext,
     rejected: RejectedLine[],
   ): Promise<BatchCounts> {
@@ -77,9 +88,9 @@ export class BatchWriter {
     const stored = await readStored(client, groups);
     const read = performance.now();
     const decision = decide(batch.lines, groups, stored, context, rejected);
-    this.#encode(batch, segment, decision, context);
+    this.#encode(batch, target.number, decision, context);
     const encoded = performance.now();
-    await this.#send(client, batch, segment, decision);
+    await this.#send(client, batch, target, decision);
     this.#times.encode += grouped - begun + encoded - read;
     this.#times.copy += read - grouped + performance.now() - encoded;
     return decision.counts;
@@ -111,8 +122,9 @@ export class BatchWriter {
     this.#blocks.finish();
     for (const { key, id, currentLine, existing, historyLines } of decision.resources) {
       const current = currentLine === undefined ? undefined : versions.get(currentLine);
-      const isSearchable = current !== undefined && !current.deleted;
-      const head: NewHead = { key, id, current, segment: isSearchable ? segment : undefined };
+      const isSearchable = current !== undefined && currentLine !== undefined && !current.deleted;
+      const searchRows = isSearchable ? { segment, stamp: batch.searchRows.stampOf(currentLine) } : undefined;
+      const head: NewHead = { key, id, current, searchRows };
       if (existing === undefined) writeHeadRow(this.#heads, head);
       else if (current !== undefined) decision.replaced.push({ old: existing, head });
       for (const line of historyLines) {
@@ -122,50 +134,35 @@ export class BatchWriter {
     }
   }
 
-  async #send(client: ClientBase, batch: Batch, segment: number, decision: Decision): Promise<void> {
+  async #send(client: ClientBase, batch: Batch, target: TargetSegment, decision: Decision): Promise<void> {
+    const { replaced } = decision;
+    const oldSegments = replaced.flatMap(({ old }) => (old.searchRows === undefined ? [] : [old.searchRows.segment]));
+    const states = await holdSegments(client, [target.number, ...oldSegments]);
+    const wanted = target.live ? SegmentState.indexed : SegmentState.loading;
+    if (states.get(target.number) !== wanted) throw new SegmentClosed();
+
     await copyRows(client, "block", ["id", "raw_length", "bytes"], this.#blocks.rows);
     await copyRows(client, "head", HEAD_COLUMNS, this.#heads);
-    if (decision.replaced.length > 0) {
-      await retireCurrentVersions(
-        client,
-        decision.replaced.map(({ old }) => old.key),
-      );
-      await updateHeads(
-        client,
-        decision.replaced.map(({ head }) => head),
-      );
-      await removeSearchRows(
-        client,
-        decision.replaced.map(({ old }) => old),
-      );
+    if (replaced.length > 0) {
+      const old = replaced.map((change) => change.old);
+      const keys = old.map((head) => head.key);
+      const heads = replaced.map((change) => change.head);
+      await retireCurrentVersions(client, keys);
+      await updateHeads(client, heads);
+      await removeSearchRows(client, old, states);
     }
     await copyRows(client, "version", VERSION_ROW_COLUMNS, this.#versions);
     const { searchRows } = batch;
     const ranges = searchRows.rangesOf(decision.searchable);
-    const partition = (table: string): string => partitionName(table, segment);
-    const shared = ["segment", "key", "parameter", "qualifier"];
-    await copyRows(
-      client,
-      partition("search_resource"),
-      ["segment", "key", "last_updated", "equality"],
-      searchRows.resources,
-      ranges.resources,
-    );
-    await copyRows(client, partition("search_date"), [...shared, "low", "high"], searchRows.dates, ranges.dates);
-    await copyRows(
-      client,
-      partition("search_quantity"),
-      [...shared, "low", "high", "system", "code"],
-      searchRows.quantities,
-      ranges.quantities,
-    );
-    await copyRows(
-      client,
-      partition("search_string"),
-      [...shared, "value", "folded"],
-      searchRows.strings,
-      ranges.strings,
-    );
+    const tables = [
+      ["search_resource", searchRows.resources, ranges.resources],
+      ["search_date", searchRows.dates, ranges.dates],
+      ["search_quantity", searchRows.quantities, ranges.quantities],
+      ["search_string", searchRows.strings, ranges.strings],
+    ] as const;
+    for (const [table, rows, kept] of tables) {
+      await copyRows(client, partitionName(table, target.number), SEARCH_COLUMNS[table], rows, kept);
+    }
   }
 }
 

@@ -12,7 +12,7 @@ import type { StageTimes } from "./stage-times.ts";
 /** A batch is full at so many bytes of lines … */
 const BATCH_BYTES = 8 << 20;
 /** … or so many lines. */
-const BATCH_LINES = 8192;
+export const BATCH_LINES = 8192;
 
 /** A line that was accepted so far: what the version rules and the writer need. */
 export interface BatchLine {
@@ -81,9 +81,9 @@ export class Batch {
     this.#times = times;
   }
 
-  /** Empties the batch; its search rows will go to `segment`. */
-  clear(segment: number): void {
-    this.searchRows.clear(segment);
+  /** Empties the batch; its search rows carry the {@link BATCH_LINES} stamps from `firstStamp` on. */
+  clear(firstStamp: number): void {
+    this.searchRows.clear(firstStamp);
     this.lines.length = 0;
     this.rejected.length = 0;
     this.bytes = 0;
@@ -158,8 +158,6 @@ export class Batch {
       this.searchRows.end();
     }
     if (isSample) this.#times.index += SAMPLE_EVERY * (performance.now() - afterCheck);
-    const { meta } = checked.resource;
-    const hasVersionMeta = typeof meta === "object" && meta !== null && ("versionId" in meta || "lastUpdated" in meta);
     const body = checked.deleted ? storedBody(raw) : raw;
     this.lines.push({
       key: (BigInt(key.high) << 32n) | BigInt(key.low >>> 0),
@@ -167,7 +165,7 @@ export class Batch {
       versionId: checked.versionId,
       lastUpdated: checked.lastUpdated,
       deleted: checked.deleted,
-      contentHash: contentHash(body, hasVersionMeta),
+      contentHash: contentHash(body, checked.hasMetaVersion),
       body,
       byteOffset: place.byteOffset,
       length: place.length,

@@ -86,7 +86,8 @@ export async function releaseLease(database: Connection, job: ClaimedJob): Promi
 /** Ends the plan: from now on workers may claim the job's units. False when the job is no longer this holder's. */
 export async function startJob(database: Connection, job: ClaimedJob): Promise<boolean> {
   const { rowCount } = await database.query(
-    `update import_job set state = ${JobState.running}, planned_at = clock_timestamp(), lease_until = null
+    `update import_job set state = ${JobState.running}, planned_at = clock_timestamp(), lease_until = null,
+       bytes = (select coalesce(sum(length), 0) from import_input where job = $1)
      where id = $1 and fence = $2 and state = ${JobState.created}`,
     [job.id, job.fence],
   );

@@ -13,6 +13,8 @@ export interface ClaimedUnit {
   readonly job: string;
   readonly attempts: number;
   readonly definition: ImportDefinition;
+  /** Bytes of all inputs of the job. */
+  readonly jobBytes: number;
   readonly input: {
     readonly type: string | null;
     readonly url: string;
@@ -57,6 +59,7 @@ export async function claimUnit(client: ClientBase): Promise<ClaimedUnit | undef
              order by open.job, open.id limit 1 for update of open skip locked
            ) and job.id = unit.job and input.job = unit.job and input.number = unit.input
            returning unit.id::text, unit.fence::text, unit.job::text, unit.attempts, job.definition,
+             job.bytes::float8 as "jobBytes",
              unit.start_offset::float8 as "startOffset", unit.end_offset::float8 as "endOffset",
              unit.position::float8 as position, unit.lines::float8 as lines,
              input.type, input.url, input.source_etag as etag, input.length::float8 as length`,

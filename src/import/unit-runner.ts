@@ -6,10 +6,11 @@ import type { Sources } from "../source/sources.ts";
 import { checkpointBefore, type Checkpoint, type LineBlock } from "../split/line-block.ts";
 import { copyRows } from "../store/copy.ts";
 import { CopyBuffer } from "../store/copy-buffer.ts";
-import { countIntoSegment, openSegment } from "../store/segments.ts";
-import { BatchWriter, ClockWait, type BatchCounts } from "./batch-writer.ts";
-import { Batch, type RejectedLine } from "./batch.ts";
+import { Stamps } from "../store/stamps.ts";
+import { BATCH_LINES, Batch, type RejectedLine } from "./batch.ts";
+import { BatchWriter, ClockWait, SegmentClosed, type BatchCounts } from "./batch-writer.ts";
 import { noTimes, type StageTimes } from "./stage-times.ts";
+import { TargetSegments } from "./target-segments.ts";
 import { advanceUnit, renewUnit, type ClaimedUnit } from "./unit-lease.ts";
 import { readLineBlocks } from "./unit-lines.ts";
 
@@ -43,19 +44,25 @@ export class UnitRunner {
   readonly #writer: BatchWriter = new BatchWriter(this.times);
   readonly #rejectedRows: CopyBuffer = new CopyBuffer(1 << 16);
   readonly #report: (report: BatchReport) => void;
-  #segment: number | undefined;
+  readonly #segmentFull: (segment: number) => void;
+  readonly #segments: TargetSegments = new TargetSegments();
+  readonly #stamps: Stamps = new Stamps();
   #lastCommit = 0;
 
   constructor(options: {
     client: ClientBase;
     sources: Sources;
     indexer: Indexer;
+    /** Called after every commit. */
     report: (report: BatchReport) => void;
+    /** Called when a bulk segment is full: it can be indexed. */
+    segmentFull: (segment: number) => void;
   }) {
     this.#client = options.client;
     this.#sources = options.sources;
     this.#batch = new Batch(options.indexer, this.times);
     this.#report = options.report;
+    this.#segmentFull = options.segmentFull;
   }
 
   /**
@@ -66,8 +73,7 @@ export class UnitRunner {
     const { definition, input } = unit;
     const rules: LineRules = { mode: definition.mode, declaredType: input.type ?? undefined, now: Date.now() };
     this.#lastCommit = Date.now();
-    this.#segment ??= await openSegment(this.#client);
-    this.#batch.clear(this.#segment);
+    await this.#clearBatch();
     let checkpoint: Checkpoint = { position: unit.position ?? unit.startOffset, lines: unit.lines };
     const range =
       unit.position === undefined
@@ -107,6 +113,10 @@ export class UnitRunner {
     this.#lastCommit = Date.now();
   }
 
+  async #clearBatch(): Promise<void> {
+    this.#batch.clear(await this.#stamps.take(this.#client, BATCH_LINES));
+  }
+
   /** Writes the batch, again where that helps, and empties it. */
   async #commit(unit: ClaimedUnit, checkpoint: Checkpoint, completed: boolean, signal: AbortSignal): Promise<void> {
     for (let attempt = 1; ; attempt++) {
@@ -120,36 +130,35 @@ export class UnitRunner {
           await this.#beat(unit);
         } else if (isRepeatable(error) && attempt < MAX_REPEATS) {
           await sleep(Math.random() * Math.min(1000, 5 * 2 ** attempt), undefined, { signal });
-        } else {
+        } else if (!(error instanceof SegmentClosed)) {
           throw error;
         }
       }
     }
     this.#lastCommit = Date.now();
-    const { lines, bytes } = this.#batch;
-    if (lines.length > 0 && this.#segment !== undefined) {
-      this.#segment = await countIntoSegment(this.#client, this.#segment, lines.length);
-    }
-    this.#report({ job: unit.job, bytes, loaded: lines.length, rejected: this.#batch.rejected.length });
-    this.#batch.clear(this.#segment ?? 0);
+    const { lines, bytes, rejected } = this.#batch;
+    this.#report({ job: unit.job, bytes, loaded: lines.length, rejected: rejected.length });
+    await this.#clearBatch();
   }
 
   async #tryCommit(unit: ClaimedUnit, checkpoint: Checkpoint, completed: boolean): Promise<void> {
     const client = this.#client;
     const { definition } = unit;
+    const written = this.#batch.lines.length;
+    const target = await this.#segments.open(client, unit.jobBytes);
     await this.#writer.prepare(client, this.#batch);
     await client.query("begin");
     try {
       const rejected: RejectedLine[] = [...this.#batch.rejected];
       let counts: BatchCounts = { loaded: 0, created: 0, updated: 0, unchanged: 0, deleted: 0 };
-      if (this.#batch.lines.length > 0) {
+      if (written > 0) {
         const context = {
           mode: definition.mode,
           allowNegativeVersions: definition.allowNegativeVersions,
           importJob: BigInt(unit.job),
           now: Date.now(),
         };
-        counts = await this.#writer.write(client, this.#batch, this.#segment ?? 0, context, rejected);
+        counts = await this.#writer.write(client, this.#batch, target, context, rejected);
       }
       await this.#writeRejected(unit, rejected);
       const progress = { ...checkpoint, ...counts, rejected: rejected.length };
@@ -158,7 +167,11 @@ export class UnitRunner {
     } catch (error) {
       // A connection that cannot even roll back is broken, which the next statement will say.
       await client.query("rollback").catch(() => {});
+      if (error instanceof SegmentClosed) this.#segments.forget(target);
       throw error;
+    }
+    if (written > 0 && !(await this.#segments.count(client, target, written)) && !target.live) {
+      this.#segmentFull(target.number);
     }
   }
 

@@ -17,6 +17,8 @@ export type WorkerOrder = "wake" | "stop";
 export type WorkerMessage =
   | { kind: "batch"; report: BatchReport; times: StageTimes }
   | { kind: "unit-done"; job: string }
+  /** A bulk segment takes no more: its indexes can be built. */
+  | { kind: "segment-full"; segment: number }
   /** The job cannot go on: the main thread records it. */
   | { kind: "job-failed"; job: string; failure: JobFailure }
   | { kind: "trouble"; text: string; job: string | undefined };

@@ -72,6 +72,7 @@ async function workOnConnection(worked: () => void): Promise<void> {
       sources: createSources(start.sources),
       indexer: createIndexer(),
       report: (report) => tell({ kind: "batch", report, times: runner.times }),
+      segmentFull: (segment) => tell({ kind: "segment-full", segment }),
     });
     while (!stopping.signal.aborted) {
       if (lost !== undefined) throw lost;

@@ -1,6 +1,8 @@
 import { Worker } from "node:worker_threads";
 import type { Pool } from "pg";
 import type { Logger } from "../base/logger.ts";
+import { withClient } from "../store/publish.ts";
+import { indexSegment } from "../store/segments.ts";
 import { failJob } from "./jobs.ts";
 import type { ImportSignal } from "./signal.ts";
 import { noTimes, STAGES, type StageTimes } from "./stage-times.ts";
@@ -45,6 +47,8 @@ class WorkerPool implements Workers {
   readonly #restarts = new Set<NodeJS.Timeout>();
   readonly #pending = new Set<Promise<unknown>>();
   readonly #unsubscribe: () => void;
+  /** Full segments are indexed one after another, beside the import. */
+  #indexing: Promise<void> = Promise.resolve();
   #closing = false;
 
   constructor(options: WorkersOptions) {
@@ -74,7 +78,17 @@ class WorkerPool implements Workers {
     });
     this.#order("stop");
     await Promise.all(ended);
-    await Promise.all(this.#pending);
+    await Promise.all([...this.#pending, this.#indexing]);
+  }
+
+  /** What fails or is left undone here is done when an import is published. */
+  async #index(segment: number): Promise<void> {
+    if (this.#closing) return;
+    try {
+      await withClient(this.#options.database, (client) => indexSegment(client, segment));
+    } catch (error) {
+      this.#options.logger.warn({ segment, err: error }, "a segment could not be indexed yet");
+    }
   }
 
   #order(order: WorkerOrder): void {
@@ -108,6 +122,9 @@ class WorkerPool implements Workers {
         return;
       case "unit-done":
         signal.notify();
+        return;
+      case "segment-full":
+        this.#indexing = this.#indexing.then(() => this.#index(message.segment));
         return;
       case "trouble":
         logger.warn({ job: message.job, reason: message.text }, "import worker has trouble, it will try again");

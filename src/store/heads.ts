@@ -1,5 +1,7 @@
 import type { ClientBase } from "pg";
 import type { CopyBuffer } from "./copy-buffer.ts";
+import { SEARCH_COLUMNS } from "./search-rows.ts";
+import { partitionName, SegmentState } from "./segments.ts";
 
 /** A stored version with the place of its body. */
 export interface VersionRow {
@@ -16,12 +18,18 @@ export interface VersionRow {
   origin: number;
 }
 
+/** Where a version's search rows are. */
+export interface SearchRowsPlace {
+  segment: number;
+  stamp: number;
+}
+
 /** A resource that is stored: its id (keys are hashes), its current version and where that one's search values are. */
 export interface HeadRow {
   key: bigint;
   id: string;
   current: VersionRow | undefined;
-  segment: number | undefined;
+  searchRows: SearchRowsPlace | undefined;
 }
 
 /** A version to write, with its resource. */
@@ -34,14 +42,14 @@ export interface NewHead {
   key: bigint;
   id: string;
   current: VersionRow | undefined;
-  segment: number | undefined;
+  searchRows: SearchRowsPlace | undefined;
 }
 
 const VERSION_COLUMNS =
   "version_id, last_updated, deleted, block, block_offset, body_length, content_hash, import_job, origin";
 
 /** Columns of `head` in the order of {@link writeHeadRow}. */
-export const HEAD_COLUMNS: readonly string[] = ["key", "id", "segment", ...VERSION_COLUMNS.split(", ")];
+export const HEAD_COLUMNS: readonly string[] = ["key", "id", "segment", "stamp", ...VERSION_COLUMNS.split(", ")];
 /** Columns of `version` in the order of {@link writeVersionRow}. */
 export const VERSION_ROW_COLUMNS: readonly string[] = ["key", ...VERSION_COLUMNS.split(", ")];
 
@@ -75,9 +83,11 @@ export function keyArray(keys: BigInt64Array | readonly bigint[]): Buffer {
 
 /** Locks the heads of these keys (in key order, against deadlocks) and returns those there are. */
 export async function lockHeads(client: ClientBase, keys: readonly bigint[]): Promise<HeadRow[]> {
-  const found = await client.query<RawVersion & { key: string; id: string; segment: number | null }>({
+  const found = await client.query<
+    RawVersion & { key: string; id: string; segment: number | null; stamp: number | null }
+  >({
     name: "lock-heads",
-    text: `select key::text, id, segment, version_id, last_updated::text, deleted, block::text, block_offset, body_length,
+    text: `select key::text, id, segment, stamp, version_id, last_updated::text, deleted, block::text, block_offset, body_length,
              content_hash::text, import_job::text, origin
            from head where key = any($1::bigint[]) order by key for update`,
     values: [keyArray(keys)],
@@ -85,7 +95,7 @@ export async function lockHeads(client: ClientBase, keys: readonly bigint[]): Pr
   return found.rows.map((row) => ({
     key: BigInt(row.key),
     id: row.id,
-    segment: row.segment ?? undefined,
+    searchRows: row.segment === null || row.stamp === null ? undefined : { segment: row.segment, stamp: row.stamp },
     current: row.version_id === null ? undefined : versionOf(row),
   }));
 }
@@ -129,11 +139,16 @@ function versionOf(row: RawVersion): VersionRow {
 
 /** Writes a row of `head` for COPY. A head without a current version keeps the place of none. */
 export function writeHeadRow(rows: CopyBuffer, head: NewHead): void {
-  rows.row(12);
+  rows.row(13);
   rows.bigint(head.key);
   rows.text(head.id);
-  if (head.segment === undefined) rows.null();
-  else rows.int32(head.segment);
+  if (head.searchRows === undefined) {
+    rows.null();
+    rows.null();
+  } else {
+    rows.int32(head.searchRows.segment);
+    rows.int32(head.searchRows.stamp);
+  }
   if (head.current === undefined) writeNoVersion(rows);
   else writeVersion(rows, head.current);
 }
@@ -186,17 +201,17 @@ export async function updateHeads(client: ClientBase, heads: readonly NewHead[])
   const column = (value: (head: NewHead) => unknown): unknown[] => heads.map(value);
   await client.query({
     name: "update-heads",
-    text: `update head set segment = new.segment, version_id = new.version_id, last_updated = new.last_updated,
+    text: `update head set segment = new.segment, stamp = new.stamp, version_id = new.version_id, last_updated = new.last_updated,
              deleted = new.deleted, block = new.block, block_offset = new.block_offset, body_length = new.body_length,
              content_hash = new.content_hash, import_job = new.import_job, origin = new.origin
            from unnest($1::bigint[], $2::int[], $3::int[], $4::bigint[], $5::boolean[], $6::bigint[], $7::int[], $8::int[],
-             $9::bigint[], $10::bigint[], $11::smallint[])
+             $9::bigint[], $10::bigint[], $11::smallint[], $12::int[])
              as new (key, segment, version_id, last_updated, deleted, block, block_offset, body_length, content_hash,
-               import_job, origin)
+               import_job, origin, stamp)
            where head.key = new.key`,
     values: [
       keyArray(heads.map((head) => head.key)),
-      column((head) => head.segment ?? null),
+      column((head) => head.searchRows?.segment ?? null),
       column((head) => head.current?.versionId ?? null),
       column((head) => head.current?.lastUpdated ?? 0),
       column((head) => head.current?.deleted ?? false),
@@ -206,23 +221,40 @@ export async function updateHeads(client: ClientBase, heads: readonly NewHead[])
       keyArray(heads.map((head) => head.current?.contentHash ?? 0n)),
       keyArray(heads.map((head) => head.current?.importJob ?? 0n)),
       column((head) => head.current?.origin ?? 0),
+      column((head) => head.searchRows?.stamp ?? null),
     ],
   });
 }
 
-/** Takes versions that are no longer current out of the search structures. */
-export async function removeSearchRows(client: ClientBase, heads: readonly HeadRow[]): Promise<void> {
-  const keysOfSegment = new Map<number, bigint[]>();
-  for (const { key, segment } of heads) {
-    if (segment === undefined) continue;
-    const keys = keysOfSegment.get(segment);
-    if (keys === undefined) keysOfSegment.set(segment, [key]);
-    else keys.push(key);
+/**
+ * Takes the rows of versions that are no longer current out of the search structures: deletes them where the segment has
+ * indexes to find them by, lists them in `stale_row` elsewhere. `states` are those of the held segments.
+ */
+export async function removeSearchRows(
+  client: ClientBase,
+  heads: readonly HeadRow[],
+  states: ReadonlyMap<number, number>,
+): Promise<void> {
+  const headsOfSegment = new Map<number, { keys: bigint[]; stamps: number[] }>();
+  for (const { key, searchRows } of heads) {
+    if (searchRows === undefined) continue;
+    let rows = headsOfSegment.get(searchRows.segment);
+    if (rows === undefined) headsOfSegment.set(searchRows.segment, (rows = { keys: [], stamps: [] }));
+    rows.keys.push(key);
+    rows.stamps.push(searchRows.stamp);
   }
-  for (const [segment, keys] of keysOfSegment) {
-    const values = [segment, keyArray(keys)];
-    for (const table of ["search_resource", "search_date", "search_quantity", "search_string"]) {
-      await client.query(`delete from ${table} where segment = $1 and key = any($2::bigint[])`, values);
+  for (const [segment, { keys, stamps }] of headsOfSegment) {
+    if (states.get(segment) === SegmentState.indexed) {
+      for (const table of Object.keys(SEARCH_COLUMNS)) {
+        await client.query(`delete from ${partitionName(table, segment)} where key = any($1::bigint[])`, [
+          keyArray(keys),
+        ]);
+      }
+    } else {
+      await client.query(
+        "insert into stale_row (segment, key, stamp) select $1, key, stamp from unnest($2::bigint[], $3::int[]) as u (key, stamp)",
+        [segment, keyArray(keys), stamps],
+      );
     }
   }
 }

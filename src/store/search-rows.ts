@@ -2,9 +2,19 @@ import type { Int64Halves } from "../base/hash.ts";
 import type { SearchValueSink, TickRange } from "../fhir/search-value.ts";
 import { CopyBuffer } from "./copy-buffer.ts";
 
+/** Columns of the search tables in the order in which rows are written; a partition knows its segment. */
+export const SEARCH_COLUMNS: {
+  readonly [table in "search_resource" | "search_date" | "search_quantity" | "search_string"]: readonly string[];
+} = {
+  search_resource: ["stamp", "key", "last_updated", "equality"],
+  search_date: ["stamp", "key", "low", "high", "qualifier", "parameter"],
+  search_quantity: ["stamp", "key", "system", "code", "qualifier", "parameter", "low", "high"],
+  search_string: ["stamp", "key", "qualifier", "parameter", "value", "folded"],
+};
+
 /** Byte ranges of one resource's rows in the four search tables' buffers: four [start, end) pairs. */
 const BOUNDS_PER_RESOURCE = 8;
-/** Offset of last_updated's eight bytes in a search_resource row: field count, segment, key, length word. */
+/** Offset of last_updated's eight bytes in a search_resource row: field count, stamp, key, length word. */
 const LAST_UPDATED_OFFSET = 2 + 8 + 12 + 4;
 /** PostgreSQL's type oid of int8, the element type of `equality`. */
 const INT8_OID = 20;
@@ -21,7 +31,8 @@ export class SearchRows implements SearchValueSink {
   readonly strings: CopyBuffer = new CopyBuffer(1 << 18);
   #bounds: Int32Array = new Int32Array(BOUNDS_PER_RESOURCE * 8192);
   #count = 0;
-  #segment = 0;
+  #firstStamp = 0;
+  #stamp = 0;
   #keyHigh = 0;
   #keyLow = 0;
   #qualifierHigh = 0;
@@ -29,15 +40,16 @@ export class SearchRows implements SearchValueSink {
   #equalityStart = 0;
   #equalityCount = 0;
 
-  /** Forgets all rows; those that follow go to `segment`. */
-  clear(segment: number): void {
+  /** Forgets all rows. The resources that follow carry the stamps from `firstStamp` on. */
+  clear(firstStamp: number): void {
     for (const buffer of [this.resources, this.dates, this.quantities, this.strings]) buffer.clear();
     this.#count = 0;
-    this.#segment = segment;
+    this.#firstStamp = firstStamp;
   }
 
   /** Begins the rows of the next resource. */
   begin(keyHigh: number, keyLow: number): void {
+    this.#stamp = this.stampOf(this.#count);
     this.#keyHigh = keyHigh;
     this.#keyLow = keyLow;
     this.#qualifierHigh = 0;
@@ -45,7 +57,7 @@ export class SearchRows implements SearchValueSink {
     this.#mark(0);
     const { resources } = this;
     resources.row(4);
-    resources.int32(this.#segment);
+    resources.int32(this.#stamp);
     resources.int64(keyHigh, keyLow);
     resources.int64(0, 0);
     // Array: dimensions, null flag, element type, size, lower bound; length and size are filled in by `end`.
@@ -94,25 +106,33 @@ export class SearchRows implements SearchValueSink {
 
   date(parameter: number, range: TickRange): void {
     const { dates } = this;
-    this.#beginRow(dates, 6, parameter);
+    this.#beginRow(dates, 6);
     dates.int64(range.lowHigh, range.lowLow);
     dates.int64(range.highHigh, range.highLow);
+    this.#endRow(dates, parameter);
   }
 
   quantity(parameter: number, low: string, high: string, system: Int64Halves, code: Int64Halves): void {
     const { quantities } = this;
-    this.#beginRow(quantities, 8, parameter);
-    quantities.numeric(low);
-    quantities.numeric(high);
+    this.#beginRow(quantities, 8);
     quantities.int64(system.high, system.low);
     quantities.int64(code.high, code.low);
+    this.#endRow(quantities, parameter);
+    quantities.numeric(low);
+    quantities.numeric(high);
   }
 
   string(parameter: number, value: string, folded: string): void {
     const { strings } = this;
-    this.#beginRow(strings, 6, parameter);
+    this.#beginRow(strings, 6);
+    this.#endRow(strings, parameter);
     strings.text(value);
     strings.text(folded);
+  }
+
+  /** The stamp of the resource with this number. */
+  stampOf(resource: number): number {
+    return this.#firstStamp + resource;
   }
 
   /** Sets `last_updated` (milliseconds) of the resource with this number. */
@@ -156,12 +176,15 @@ export class SearchRows implements SearchValueSink {
     return ranges;
   }
 
-  #beginRow(buffer: CopyBuffer, fields: number, parameter: number): void {
+  #beginRow(buffer: CopyBuffer, fields: number): void {
     buffer.row(fields);
-    buffer.int32(this.#segment);
+    buffer.int32(this.#stamp);
     buffer.int64(this.#keyHigh, this.#keyLow);
-    buffer.int32(parameter);
+  }
+
+  #endRow(buffer: CopyBuffer, parameter: number): void {
     buffer.int64(this.#qualifierHigh, this.#qualifierLow);
+    buffer.int32(parameter);
   }
 
   #mark(side: 0 | 1): void {

@@ -1,30 +1,61 @@
 import type { ClientBase } from "pg";
 
+/**
+ * The life of a segment, one partition of each search table.
+ *
+ * A *live* segment has its indexes from the beginning (state indexed) and takes API writes and small imports. A *bulk*
+ * segment is loading: it takes the batches of a large import, without indexes. When it is full, or its import is done, it
+ * is sealed: no rows are added any more, its indexes are built by sorting, stale rows are removed, and it is indexed.
+ *
+ * Rows of a version that is superseded are deleted at once where there are indexes to find them; in other segments they
+ * are listed in `stale_row`, which every search leaves out.
+ *
+ * Writers hold {@link holdSegments} on the segments they write to, and on those they take rows from, until their commit;
+ * whoever changes a segment's state waits for them.
+ */
+
 /** Resources after which the next segment is opened: its indexes then still fit in memory. */
-export const RESOURCES_PER_SEGMENT = 1_000_000;
+const RESOURCES_PER_SEGMENT = 1_000_000;
+
+/** States of `segment.state`. */
+export const SegmentState = { loading: 0, sealed: 1, indexed: 2 } as const;
+
+/** Classes of advisory locks; the second key is the segment's number. */
+const WRITE_LOCK = 0x57017;
+const SEAL_LOCK = 0x57018;
+const OPEN_LOCK = 0x57019;
 
 /** The partitioned search tables, and the indexes each of their partitions has. `%` is the partition's name. */
-const SEARCH_TABLES: readonly { table: string; indexes: readonly string[] }[] = [
+const SEARCH_TABLES: readonly { table: string; indexes: readonly [name: string, definition: string][] }[] = [
   {
     table: "search_resource",
     indexes: [
-      "create unique index %_key on % (key)",
-      // A large pending list: with fastupdate off, or a small list, the import is several times slower.
-      "create index %_equality on % using gin (equality) with (fastupdate = on, gin_pending_list_limit = 65536)",
-      "create index %_last_updated on % (last_updated, key)",
+      // A large pending list: with fastupdate off, or a small list, writing is several times slower.
+      ["equality", "using gin (equality) with (fastupdate = on, gin_pending_list_limit = 65536)"],
+      ["key", "(key)"],
+      ["last_updated", "(last_updated, key)"],
     ],
   },
   {
     table: "search_date",
-    indexes: ["create index %_value on % (parameter, low, high)", "create index %_key on % (key)"],
+    indexes: [
+      ["value", "(parameter, low, high)"],
+      ["key", "(key)"],
+    ],
   },
   {
     table: "search_quantity",
-    indexes: ["create index %_value on % (parameter, low, high)", "create index %_key on % (key)"],
+    indexes: [
+      ["value", "(parameter, low, high)"],
+      ["key", "(key)"],
+    ],
   },
   {
     table: "search_string",
-    indexes: ['create index %_value on % (parameter, "left"(folded, 64))', "create index %_key on % (key)"],
+    indexes: [
+      ["value", '(parameter, "left"(folded, 64))'],
+      ["key", "(key)"],
+    ],
   },
 ];
 
@@ -33,67 +64,163 @@ export function partitionName(table: string, segment: number): string {
   return `${table}_${segment}`;
 }
 
-/** The segment that new versions go to; opens the first one in an empty store. */
-export async function openSegment(client: ClientBase): Promise<number> {
-  const found = await client.query<{ number: number | null }>("select max(number)::int as number from segment");
-  return found.rows[0]?.number ?? (await nextSegment(client, 0));
-}
-
-/**
- * Counts `resources` more in a segment (outside the batch's transaction: a guide, not a ledger), and returns the segment
- * that the next batch goes to: the same one, or a new one when it is full.
- */
-export async function countIntoSegment(client: ClientBase, segment: number, resources: number): Promise<number> {
-  const counted = await client.query<{ resources: string; newest: number }>(
-    `update segment set resources = resources + $2 where number = $1
-     returning resources::text, (select max(number)::int from segment) as newest`,
-    [segment, resources],
-  );
-  const row = counted.rows[0];
-  if (row === undefined) return openSegment(client);
-  if (Number(row.resources) < RESOURCES_PER_SEGMENT) return segment;
-  return row.newest > segment ? row.newest : nextSegment(client, segment);
-}
-
-/** Creates the segment after `after`, unless another process just did; returns the newest one. */
-async function nextSegment(client: ClientBase, after: number): Promise<number> {
+/** The segment that new rows go to: the newest live one, or the newest bulk one that is loading. Opens one if need be. */
+export async function openSegment(client: ClientBase, live: boolean): Promise<number> {
+  const state = live ? SegmentState.indexed : SegmentState.loading;
+  const find = `select number from segment
+    where live = $1 and state = $2 and resources < ${RESOURCES_PER_SEGMENT} order by number desc limit 1`;
+  const found = await client.query<{ number: number }>(find, [live, state]);
+  if (found.rows[0] !== undefined) return found.rows[0].number;
   await client.query("begin");
   try {
-    // One creator at a time; the lock ends with the transaction.
-    await client.query("select pg_advisory_xact_lock($1)", [SEGMENT_LOCK]);
-    const found = await client.query<{ number: number | null }>("select max(number)::int as number from segment");
-    const newest = found.rows[0]?.number ?? 0;
-    if (newest > after) {
-      await client.query("commit");
-      return newest;
-    }
-    const number = newest + 1;
-    for (const { table, indexes } of SEARCH_TABLES) await createPartition(client, table, number, indexes);
-    await client.query("insert into segment (number) values ($1)", [number]);
+    // One opener at a time; the lock ends with the transaction.
+    await client.query("select pg_advisory_xact_lock($1, 0)", [OPEN_LOCK]);
+    const again = await client.query<{ number: number }>(find, [live, state]);
+    const number = again.rows[0]?.number ?? (await createSegment(client, live));
     await client.query("commit");
     return number;
   } catch (error) {
-    await client.query("rollback");
+    await client.query("rollback").catch(() => {});
     throw error;
   }
 }
 
-const SEGMENT_LOCK = 0x5705e9;
+/** Counts resources into a segment after their commit (a guide, not a ledger); false when it is full. */
+export async function countIntoSegment(client: ClientBase, segment: number, resources: number): Promise<boolean> {
+  const counted = await client.query<{ open: boolean }>({
+    name: "count-into-segment",
+    text: `update segment set resources = resources + $2 where number = $1
+           returning resources < ${RESOURCES_PER_SEGMENT} as open`,
+    values: [segment, resources],
+  });
+  return counted.rows[0]?.open === true;
+}
 
 /**
- * `attach partition` instead of `create table … partition of`: it takes a lock on the parent that searches and other
- * batches do not wait for. The check constraint spares it the scan.
+ * Keeps the states of these segments as they are until the client's transaction ends, and returns them. Several writers
+ * can hold the same segment.
  */
-async function createPartition(
+export async function holdSegments(client: ClientBase, segments: readonly number[]): Promise<Map<number, number>> {
+  const numbers = [...new Set(segments)].sort((a, b) => a - b);
+  if (numbers.length === 0) return new Map();
+  await client.query({
+    name: "hold-segments",
+    text: "select pg_advisory_xact_lock_shared($1, number) from unnest($2::int[]) as held (number)",
+    values: [WRITE_LOCK, numbers],
+  });
+  // A statement of its own: its snapshot must be taken when the locks are held.
+  const found = await client.query<{ number: number; state: number }>({
+    name: "segment-states",
+    text: "select number, state from segment where number = any($1::int[])",
+    values: [numbers],
+  });
+  return new Map(found.rows.map((row) => [row.number, row.state]));
+}
+
+/** Segments that are not indexed yet, oldest first. */
+export async function unindexedSegments(client: ClientBase): Promise<number[]> {
+  const found = await client.query<{ number: number }>("select number from segment where state <> $1 order by number", [
+    SegmentState.indexed,
+  ]);
+  return found.rows.map((row) => row.number);
+}
+
+/** Loading segments that are full: they can be sealed while their import goes on. */
+export async function fullSegments(client: ClientBase): Promise<number[]> {
+  const found = await client.query<{ number: number }>(
+    `select number from segment where state <> $1 and resources >= ${RESOURCES_PER_SEGMENT} order by number`,
+    [SegmentState.indexed],
+  );
+  return found.rows.map((row) => row.number);
+}
+
+/**
+ * Seals a segment and builds its indexes; returns at once when it is indexed. Goes on where a crash stopped another call.
+ * Several callers wait for one another. Writers wait only for the two short changes of state.
+ */
+export async function indexSegment(client: ClientBase, segment: number): Promise<void> {
+  await client.query("select pg_advisory_lock($1, $2)", [SEAL_LOCK, segment]);
+  try {
+    const found = await client.query<{ state: number }>("select state from segment where number = $1", [segment]);
+    if (found.rows[0] === undefined || found.rows[0].state === SegmentState.indexed) return;
+    await changeState(client, segment, SegmentState.sealed);
+    await client.query("set maintenance_work_mem = '512MB'");
+    for (const { table, indexes } of SEARCH_TABLES) {
+      for (const [name, definition] of indexes) await createIndex(client, table, segment, name, definition);
+    }
+    await changeState(client, segment, SegmentState.indexed);
+    for (const { table } of SEARCH_TABLES) await client.query(`analyze ${partitionName(table, segment)}`);
+  } finally {
+    await client.query("reset maintenance_work_mem");
+    await client.query("select pg_advisory_unlock($1, $2)", [SEAL_LOCK, segment]);
+  }
+}
+
+async function changeState(client: ClientBase, segment: number, state: number): Promise<void> {
+  await client.query("begin");
+  try {
+    await client.query("select pg_advisory_xact_lock($1, $2)", [WRITE_LOCK, segment]);
+    if (state === SegmentState.indexed) await removeStaleRows(client, segment);
+    await client.query("update segment set state = $2 where number = $1", [segment, state]);
+    await client.query("commit");
+  } catch (error) {
+    await client.query("rollback").catch(() => {});
+    throw error;
+  }
+}
+
+async function removeStaleRows(client: ClientBase, segment: number): Promise<void> {
+  const stale = await client.query("select from stale_row where segment = $1 limit 1", [segment]);
+  if (stale.rowCount === 0) return;
+  for (const { table } of SEARCH_TABLES) {
+    const name = partitionName(table, segment);
+    await client.query(
+      `delete from ${name} row using stale_row stale
+       where stale.segment = $1 and row.key = stale.key and row.stamp = stale.stamp`,
+      [segment],
+    );
+  }
+  await client.query("delete from stale_row where segment = $1", [segment]);
+}
+
+async function createSegment(client: ClientBase, live: boolean): Promise<number> {
+  const state = live ? SegmentState.indexed : SegmentState.loading;
+  const inserted = await client.query<{ number: number }>(
+    "insert into segment (number, live, state) select coalesce(max(number), 0) + 1, $1, $2 from segment returning number",
+    [live, state],
+  );
+  const number = inserted.rows[0]?.number;
+  if (number === undefined) throw new Error("no segment was created");
+  for (const { table, indexes } of SEARCH_TABLES) {
+    await createPartition(client, table, number);
+    if (live) {
+      for (const [name, definition] of indexes) await createIndex(client, table, number, name, definition);
+    }
+  }
+  return number;
+}
+
+async function createIndex(
   client: ClientBase,
   table: string,
   segment: number,
-  indexes: readonly string[],
+  name: string,
+  definition: string,
 ): Promise<void> {
+  const partition = partitionName(table, segment);
+  await client.query(`create index if not exists ${partition}_${name} on ${partition} ${definition}`);
+}
+
+/**
+ * `attach partition` instead of `create table … partition of`: it takes a lock on the parent that searches and other
+ * batches do not wait for. The check constraint spares it the scan. Rows are copied into the partition itself, which
+ * knows its number: the default.
+ */
+async function createPartition(client: ClientBase, table: string, segment: number): Promise<void> {
   const name = partitionName(table, segment);
   await client.query(`create table ${name} (like ${table} including defaults including storage)`);
+  await client.query(`alter table ${name} alter column segment set default ${segment}`);
   await client.query(`alter table ${name} add constraint ${name}_segment check (segment = ${segment})`);
-  for (const index of indexes) await client.query(index.replaceAll("%", name));
   await client.query(`alter table ${table} attach partition ${name} for values in (${segment})`);
   await client.query(`alter table ${name} drop constraint ${name}_segment`);
 }

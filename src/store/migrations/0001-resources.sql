@@ -10,8 +10,9 @@ create table head (
   -- milliseconds since 1970 (contract 5.3)
   last_updated bigint not null,
   deleted boolean not null,
-  -- the partition of the search tables that holds this version's search values; null when deleted or not current
+  -- where the current version's search rows are: partition, and the stamp they carry; null when deleted or not current
   segment integer,
+  stamp integer,
   block bigint not null,
   block_offset integer not null,
   body_length integer not null,
@@ -47,10 +48,15 @@ create table block (
 alter table block alter column bytes set storage external;
 create sequence block_id increment by 1000;
 
--- Search values of the current versions, in segments of about a million resources: every index stays small enough to
--- be maintained in memory, however large the store becomes.
+-- Search values of the current versions, in segments of about a million resources. Bulk segments are loaded without indexes,
+-- which are then built by sorting: several times faster than maintaining them, and the rate does not fall as the store
+-- grows. Everything else goes to a live segment, which has its indexes from the beginning. store/segments.ts has the life
+-- of a segment.
+--
+-- stamp tells the rows of one version of a resource from those of another one in the same segment.
 create table search_resource (
   segment integer not null,
+  stamp integer not null,
   key bigint not null,
   last_updated bigint not null,
   equality bigint[] not null
@@ -58,36 +64,53 @@ create table search_resource (
 
 create table search_date (
   segment integer not null,
+  stamp integer not null,
   key bigint not null,
-  parameter integer not null,
-  qualifier bigint not null,
   low bigint not null,
-  high bigint not null
+  high bigint not null,
+  qualifier bigint not null,
+  parameter integer not null
 ) partition by list (segment);
 
 create table search_quantity (
   segment integer not null,
+  stamp integer not null,
   key bigint not null,
-  parameter integer not null,
-  qualifier bigint not null,
-  low numeric not null,
-  high numeric not null,
   system bigint not null,
-  code bigint not null
+  code bigint not null,
+  qualifier bigint not null,
+  parameter integer not null,
+  low numeric not null,
+  high numeric not null
 ) partition by list (segment);
 
 create table search_string (
   segment integer not null,
+  stamp integer not null,
   key bigint not null,
-  parameter integer not null,
   qualifier bigint not null,
+  parameter integer not null,
   value text collate "C" not null,
   folded text collate "C" not null
 ) partition by list (segment);
 
--- The segments there are; the greatest number is the one that new versions go to. `resources` is how many were written
--- to it so far: a guide for when to open the next, not an exact count.
 create table segment (
   number integer not null primary key,
+  live boolean not null,
+  -- 0 loading: rows are added, no indexes; 1 sealed: no rows are added, indexes are being built; 2 indexed
+  state smallint not null,
+  -- how many were written to it so far: a guide for when to open the next, not an exact count
   resources bigint not null default 0
 );
+
+-- Rows of segments that are not indexed yet and whose resource has a newer version, or none: every search leaves them out,
+-- and they are removed when the segment is indexed.
+create table stale_row (
+  segment integer not null,
+  key bigint not null,
+  stamp integer not null,
+  primary key (key, segment, stamp)
+);
+
+-- Stamps come in runs of this many. They may repeat after two thousand million, far beyond any one segment.
+create sequence row_stamp as integer increment by 65536 minvalue 0 start 0 maxvalue 2147418112 cycle;

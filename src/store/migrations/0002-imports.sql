@@ -15,6 +15,8 @@ create table import_job (
   state smallint not null default 0,
   created_at timestamptz not null default clock_timestamp(),
   planned_at timestamptz,
+  -- of all inputs; null until the job is planned
+  bytes bigint,
   ended_at timestamptz,
   -- {status, code, text, input?}: why it failed, as the status endpoint says it
   failure jsonb,
