@@ -11,6 +11,9 @@ import { resourceRoutes } from "./resource-routes.ts";
 import { newRequestId, setRequestIds } from "./request-id.ts";
 import { statusPage } from "./status-page.ts";
 
+/** How long `close()` waits for clients that do not read their answers. */
+const CLOSE_GRACE_MS = 4000;
+
 /** Bodies of requests other than `$import`. */
 const BODY_BYTES = 16 * 1024 * 1024;
 
@@ -22,8 +25,9 @@ const TEXT_BODIES = ["application/fhir+json", "application/json", "application/x
  * to; `close()` ends it after the requests at hand.
  */
 export function createApp(context: HttpContext): FastifyInstance {
+  const logger: FastifyBaseLogger = context.logger;
   const app: FastifyInstance = fastify({
-    loggerInstance: context.logger as FastifyBaseLogger,
+    loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: newRequestId,
     requestIdHeader: false,
@@ -52,6 +56,12 @@ export function createApp(context: HttpContext): FastifyInstance {
     metrics.observe(request.method, route, reply.statusCode, reply.elapsedTime / 1000);
     request.log.debug({ method: request.method, route, status: reply.statusCode, ms: reply.elapsedTime }, "answered");
   });
+
+  let deadline: NodeJS.Timeout | undefined;
+  app.addHook("preClose", async () => {
+    deadline = setTimeout(() => app.server.closeAllConnections(), CLOSE_GRACE_MS);
+  });
+  app.addHook("onClose", async () => clearTimeout(deadline));
 
   registerHealthRoutes(app, context.database.pool);
   app.get("/metrics", async (_request, reply) => {

@@ -34,10 +34,7 @@ export function registerImportRoutes(app: FastifyInstance, context: HttpContext)
     scope.addContentTypeParser("*", { parseAs: "string", bodyLimit: IMPORT_BODY_BYTES }, (_request, body, done) => {
       done(null, body);
     });
-    const onRequest = async (request: FastifyRequest): Promise<void> => {
-      checkImportHeaders(header(request, "prefer"), request.headers["content-type"]);
-    };
-    scope.post("/$import", { bodyLimit: IMPORT_BODY_BYTES, onRequest }, async (request, reply) => {
+    scope.post("/$import", { bodyLimit: IMPORT_BODY_BYTES, onRequest: checkHeaders }, async (request, reply) => {
       const mark = request.url.indexOf("?");
       const parts = {
         prefer: header(request, "prefer"),
@@ -117,6 +114,11 @@ async function sendLines(reply: FastifyReply, chunks: AsyncGenerator<Buffer, voi
     }
   };
   return reply.header("content-type", FHIR_NDJSON).send(Readable.from(all(), { objectMode: false }));
+}
+
+/** The headers are judged before the body is read (contract 1.1). */
+async function checkHeaders(request: FastifyRequest): Promise<void> {
+  checkImportHeaders(header(request, "prefer"), request.headers["content-type"]);
 }
 
 function header(request: FastifyRequest, name: string): string | undefined {

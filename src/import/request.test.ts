@@ -261,11 +261,12 @@ describe("what a registration says", () => {
   });
 });
 
+function identity(parameters: Parameter[], parts: Partial<RequestParts> = {}): string {
+  const facts = { ...FACTS, initialImportMode: true };
+  return definitionHash(readImportRequest(request(parameters, parts), facts)).toString("hex");
+}
+
 describe("identity of a registration (contract 2)", () => {
-  function identity(parameters: Parameter[], parts: Partial<RequestParts> = {}): string {
-    const facts = { ...FACTS, initialImportMode: true };
-    return definitionHash(readImportRequest(request(parameters, parts), facts)).toString("hex");
-  }
   const base = identity([FORMAT, file("a"), file("b")]);
 
   it.each<[string, string]>([
