@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { StokerError } from "../../base/errors.ts";
@@ -27,6 +27,8 @@ export async function runDemo(): Promise<number> {
   const style = { width: terminal.interactive ? terminal.width() : 100, color: terminal.color };
   const requests = openStopRequests();
   const folder = await mkdtemp(join(tmpdir(), "stoker-demo-"));
+  // PostgreSQL, which does not run as root, must get through to its files below this folder, to be removed with it.
+  if (process.getuid?.() === 0) await chmod(folder, 0o711);
   let server: RunningServer | undefined;
   const goOn = (): void => {
     if (requests.signal.aborted) throw new StokerError("bad-request", "the demo was stopped");

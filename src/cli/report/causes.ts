@@ -52,11 +52,11 @@ export function createCauseCounter(): CauseCounter {
 /** The cause behind a message: ids, positions and values taken out, the element's place kept without list indexes. */
 export function causeOf(sample: Pick<RejectedSample, "message" | "element">): string {
   const text = sample.message
-    .replaceAll(/(resource id: )[^\s,]+/g, "$1…")
+    .replaceAll(/(resource id: )(?:'[^']*'|[^\s,]+)/g, "$1…")
     .replaceAll(
       /(element )?(["'])((?:(?!\2).){1,300})\2/g,
       (whole, element: string | undefined, quote: string, inner: string) =>
-        element !== undefined || isName(inner) ? whole : `${quote}…${quote}`,
+        element !== undefined || inner.length <= 1 || isName(inner) ? whole : `${quote}…${quote}`,
     )
     .replaceAll(/\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/gi, "…")
     .replaceAll(
@@ -64,6 +64,7 @@ export function causeOf(sample: Pick<RejectedSample, "message" | "element">): st
       (reference) => `${reference.split("/")[0] ?? ""}/…`,
     )
     .replaceAll(/\[\d+\]/g, "")
+    .replaceAll(/\b\d+(?= (?:characters?|bytes?)\b)/g, "n")
     .replaceAll(/\b(line|position|offset|column|version|byte)(:?)\s*-?\d+/gi, "$1$2 n")
     .replaceAll(/(?<![\w.'"-])-?\d+(?:\.\d+)?(?![\w'"])/g, (number) => (Number(number) >= 1000 ? "n" : number))
     .replaceAll(/\s+/g, " ")

@@ -90,13 +90,14 @@ function rejectedLines(report: ImportReport, rejected: number, style: ReportStyl
     const place = [
       `${sample.file}${sample.line === undefined ? "" : ` line ${String(sample.line)}`}`,
       ...(sample.byteOffset === undefined ? [] : [`byte ${String(sample.byteOffset)}`]),
-      ...(sample.element === undefined ? [] : [sample.element]),
+      ...(sample.element === undefined || sample.message.includes(sample.element) ? [] : [sample.element]),
     ];
     const example = sample.message === text ? "" : `: ${sample.message}`;
     for (const part of wrap(`e.g. ${place.join(", ")}${example}`, indent, style)) lines.push(paint(part, "2", style));
   }
   if (report.otherLines > 0) {
-    lines.push(`  ${formatCount(report.otherLines).padStart(counts)}  with other causes (see the error logs)`);
+    const [first = "", ...rest] = wrap("with other causes (see the error logs)", indent, style);
+    lines.push(`  ${formatCount(report.otherLines).padStart(counts)}  ${first.trimStart()}`, ...rest);
   }
   for (const { input, errorLog, rejectedLines: copy } of report.logs.slice(0, MOST_LOGS)) {
     lines.push("", input, `  error log       ${errorLog}`);
