@@ -40,6 +40,7 @@ export function clientConfig(connection: DatabaseConnection, options: ClientOpti
           user: connection.user,
           password: connection.password,
           database: connection.database,
+          ssl: false, // PGSSLMODE in the environment is meant for others
         };
   return {
     ...where,

@@ -12,14 +12,13 @@ import type { ServerUser } from "./server-user.ts";
 export const CLUSTER_USER = "stoker";
 export const CLUSTER_DATABASE = "postgres";
 
+/** Retried, because an initdb that outlived its Stoker may still be writing there. */
+const REMOVE = { recursive: true, force: true, maxRetries: 10, retryDelay: 200 };
+
 const PASSWORD_FILE = "stoker.password";
 
-/** Only what the programs need: LANG may name a locale this system lacks, and PG* variables are meant for others. */
-export function serverEnvironment(): NodeJS.ProcessEnv {
-  const kept = process.platform === "win32" ? ["PATH", "SYSTEMROOT", "TEMP", "TMP"] : ["PATH"];
-  const inherited = Object.entries(process.env).filter(([name]) => kept.includes(name.toUpperCase()));
-  return { ...Object.fromEntries(inherited), LC_ALL: "C" };
-}
+/** The programs inherit nothing: LANG may name a locale this system lacks, and PG* variables are meant for others. */
+export const SERVER_ENVIRONMENT: NodeJS.ProcessEnv = { LC_ALL: "C" };
 
 /** What {@link createCluster} is told. */
 export interface ClusterCreation {
@@ -67,7 +66,7 @@ export async function createCluster(creation: ClusterCreation): Promise<void> {
     if (user !== undefined) await chown(kept, user.uid, user.gid);
     await rename(unfinished, cluster);
   } catch (error) {
-    await rm(unfinished, { recursive: true, force: true });
+    await rm(unfinished, REMOVE);
     throw error instanceof StokerError ? error : explain(error, cluster, user);
   } finally {
     await rm(passwordFile, { force: true });
@@ -115,7 +114,7 @@ export async function writeClusterFile(
 async function removeUnfinished(cluster: string): Promise<void> {
   const start = `${basename(cluster)}.new-`;
   for (const name of await readdir(dirname(cluster))) {
-    if (name.startsWith(start)) await rm(join(dirname(cluster), name), { recursive: true, force: true });
+    if (name.startsWith(start)) await rm(join(dirname(cluster), name), REMOVE);
   }
 }
 
@@ -128,7 +127,7 @@ function runInitdb(
   return new Promise((resolve, reject) => {
     const child = spawn(program(binaries, "initdb"), arguments_, {
       cwd: folder,
-      env: serverEnvironment(),
+      env: SERVER_ENVIRONMENT,
       stdio: ["ignore", "ignore", "pipe"],
       ...(user === undefined ? {} : { uid: user.uid, gid: user.gid }),
     });

@@ -1,7 +1,7 @@
 import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { StokerError } from "../../base/errors.ts";
 import { program, type Binaries } from "./binaries.ts";
-import { serverEnvironment } from "./cluster.ts";
+import { SERVER_ENVIRONMENT } from "./cluster.ts";
 import { readPostmasterFile } from "./leftover-server.ts";
 import { dataDirectoryError } from "./place.ts";
 import { pause } from "./processes.ts";
@@ -38,7 +38,7 @@ export async function startServer(start: ServerStart): Promise<ServerProcess> {
   const { binaries, cluster, user, log } = start;
   const child = spawn(program(binaries, "postgres"), ["-D", cluster, "-c", `config_file=${start.configuration}`], {
     cwd: cluster,
-    env: serverEnvironment(),
+    env: SERVER_ENVIRONMENT,
     stdio: ["ignore", log.descriptor, log.descriptor],
     detached: process.platform !== "win32", // an interrupt from the terminal is for Stoker, which then stops the server
     ...(user === undefined ? {} : { uid: user.uid, gid: user.gid }),
