@@ -209,6 +209,24 @@ describe("error logs (6, D-06)", () => {
     }
   });
 
+  it("rejected lines longer than a read, and far apart, come byte for byte (D-19)", async () => {
+    const lengths = [400_000, 10, 700_000, 300_000, 0, 600_000, 1];
+    const lines = lengths.map((length, n) => String.fromCharCode(97 + n).repeat(length));
+    const url = await server.file("long.ndjson", lines.join("\r\n"));
+    const id = idOf(await server.register(registration([input(url)])));
+    const [unit] = await plannedUnits(server, id);
+    const offsets = lengths.map((_, n) => lengths.slice(0, n).reduce((sum, length) => sum + length + 2, 0));
+    const rejected = [0, 1, 2, 5, 6].map((n) => ({
+      byteOffset: offsets[n] ?? 0,
+      line: n + 1,
+      length: lengths[n] ?? 0,
+    }));
+    await completeUnit(server, unit?.id ?? "", { lines: 7, rejected });
+    const { error } = await result(id);
+    const text = await (await fetch(error[0]?.rejectedUrl ?? "")).text();
+    expect(text === [0, 1, 2, 5, 6].map((n) => `${lines[n] ?? ""}\n`).join("")).toBe(true);
+  });
+
   it("thousands of rejected lines come by pages", async () => {
     const url = await server.file("many.ndjson", "x\n".repeat(5000));
     const id = idOf(await server.register(registration([input(url)])));

@@ -255,6 +255,13 @@ describe("list of imports", () => {
   it("shows the newest first", async () => {
     const { id } = await planned(25);
     const answer = (await (await fetch(`${server.base}/_operations/import`)).json()) as { imports: unknown[] };
-    expect(answer.imports[0]).toMatchObject({ id, state: "running", inputs: 1, bytes: 0, totalBytes: 25 });
+    expect(answer.imports[0]).toMatchObject({
+      id,
+      state: "running",
+      mode: "IncrementalLoad",
+      inputs: 1,
+      bytes: 0,
+      totalBytes: 25,
+    });
   });
 });

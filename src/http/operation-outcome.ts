@@ -5,7 +5,7 @@ import { databaseError } from "../store/database-errors.ts";
 import { sendResource } from "./content-negotiation.ts";
 
 /** What a thrown error becomes for the client. */
-export interface ErrorAnswer {
+interface ErrorAnswer {
   readonly status: number;
   readonly issue: Issue;
 }
@@ -20,7 +20,7 @@ const ISSUE_CODES: Readonly<Record<number, string>> = {
 };
 
 /** The answer to an error: what users can act on is said, everything else is hidden (decision D-12). */
-export function answerTo(thrown: unknown): ErrorAnswer {
+function answerTo(thrown: unknown): ErrorAnswer {
   const error = databaseError(thrown);
   if (error instanceof StokerError && error.code !== "internal") {
     const expression = error.expression === undefined ? undefined : [error.expression];

@@ -2,7 +2,7 @@ import type { Pool } from "pg";
 import { UnitState } from "./job-state.ts";
 
 /** URL of the extension that holds the byte offset of a rejected line in its file (decision D-06). */
-export const BYTE_OFFSET_EXTENSION = "urn:stoker:import:byte-offset";
+const BYTE_OFFSET_EXTENSION = "urn:stoker:import:byte-offset";
 
 /** Rejected lines per query: some hundred kilobytes of text at a time, and no cursor held for a slow reader. */
 const PAGE = 1000;
@@ -92,7 +92,7 @@ export async function inputsWithRejectedLines(database: Pool, jobId: string): Pr
 }
 
 /** One line of an error log, line end included: a compact OperationOutcome with one issue. */
-export function errorLogLine(line: RejectedLine): string {
+function errorLogLine(line: RejectedLine): string {
   const number = line.line === null ? "unknown" : String(line.line);
   const place =
     line.line === null

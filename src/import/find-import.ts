@@ -1,5 +1,6 @@
 import type { Pool } from "pg";
 import { StokerError } from "../base/errors.ts";
+import type { ImportMode } from "./definition.ts";
 import { errorLogName, inputOfErrorLog } from "./error-log.ts";
 import { jobNotFound, readJobId } from "./job-id.ts";
 import { UnitState } from "./job-state.ts";
@@ -19,6 +20,7 @@ export interface FoundErrorLog {
 export interface ImportSummary {
   readonly id: string;
   readonly state: "created" | "running" | "completed" | "failed" | "cancelled";
+  readonly mode: ImportMode;
   readonly transactionTime: string;
   readonly endTime: string | null;
   readonly inputs: number;
@@ -35,6 +37,7 @@ const LIST = `
 select job.id::text as id,
   case job.state when 0 then 'created' when 1 then 'running' when 2 then 'completed' when 3 then 'failed'
     else 'cancelled' end as state,
+  job.definition->>'mode' as mode,
   to_char(job.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"') as "transactionTime",
   to_char(job.ended_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"') as "endTime",
   (select count(*)::float8 from import_input where import_input.job = job.id) as inputs,

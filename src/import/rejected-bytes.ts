@@ -32,7 +32,7 @@ export async function* rejectedBytes(
 }
 
 /** Cuts a page of lines, which are in file order, into runs that are near each other. */
-export function spansOf(lines: readonly RejectedLine[]): readonly (readonly RejectedLine[])[] {
+function spansOf(lines: readonly RejectedLine[]): readonly (readonly RejectedLine[])[] {
   const spans: RejectedLine[][] = [];
   let end = Number.NEGATIVE_INFINITY;
   for (const line of lines) {

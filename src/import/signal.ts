@@ -2,7 +2,7 @@ import type { Notification, Pool, PoolClient } from "pg";
 import type { Logger } from "../base/logger.ts";
 
 /** PostgreSQL channel on which processes tell each other that there is something to do. */
-export const IMPORT_CHANNEL = "stoker_import";
+const IMPORT_CHANNEL = "stoker_import";
 
 /** Pause before a lost listening connection is opened again. */
 const RECONNECT_MS = 1000;

@@ -165,7 +165,7 @@ export interface UnitOutcome {
 }
 
 /** A rejected line as a worker stores it; `line` counts from the unit's first line. */
-export interface RejectedRow {
+interface RejectedRow {
   readonly byteOffset: number;
   readonly line: number;
   readonly length: number;
