@@ -1,3 +1,4 @@
+import { createServer } from "node:net";
 import type { FastifyInstance } from "fastify";
 import { StokerError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
@@ -54,6 +55,7 @@ async function assemble(settings: Settings, logger: Logger, listens: boolean): P
     for (let step = undo.pop(); step !== undefined; step = undo.pop()) await step();
   };
   try {
+    if (listens) await checkAddress(settings);
     const sourceConfig = {
       fileRoot: settings.fileRoot,
       azureConnectionString: settings.azureStorageConnectionString,
@@ -148,6 +150,21 @@ async function listen(
   const address = app.server.address();
   if (typeof address === "object" && address !== null) baseUrl = baseUrlOf(settings, address.port);
   return baseUrl;
+}
+
+/** Finds out before the database is started whether the address can be had; `listen` may fail all the same. */
+async function checkAddress(settings: Settings): Promise<void> {
+  if (settings.port === 0) return;
+  const probe = createServer();
+  try {
+    await new Promise<void>((resolve, reject) => {
+      probe.once("error", reject);
+      probe.listen({ host: settings.host, port: settings.port }, resolve);
+    });
+  } catch (cause) {
+    throw listenError(settings, cause);
+  }
+  await new Promise((resolve) => probe.close(resolve));
 }
 
 function listenError(settings: Settings, cause: unknown): unknown {

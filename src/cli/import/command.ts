@@ -90,7 +90,7 @@ async function importInputs(words: readonly string[], flags: ImportFlags): Promi
     let options: RunOptions;
     if (flags.server === undefined) {
       const settings = ownServerSettings(inputs, flags);
-      own = await openServer(settings, openLogger(settings.logLevel, "import"));
+      own = await openOwnServer(settings);
       const logFolder = (id: string): string => join(settings.dataDir, "imports", id);
       options = { ...common, server: { baseUrl: own.baseUrl, token: undefined }, logFolder, pollMs: 250 };
     } else {
@@ -123,6 +123,16 @@ function isSourceRefusal(error: StokerError): boolean {
   return /import storage account is not configured|must match the configured integration storage account/.test(
     error.message,
   );
+}
+
+async function openOwnServer(settings: Settings): Promise<RunningServer> {
+  try {
+    return await openServer(settings, openLogger(settings.logLevel, "import"));
+  } catch (error) {
+    if (!(error instanceof StokerError) || !error.message.includes("in use by another Stoker")) throw error;
+    const hint = "If that is a running server, import through it with --server URL.";
+    throw new StokerError("setting", `${error.message} ${hint}`, { cause: error });
+  }
 }
 
 /** A server for this import alone: any free port, and a file root that holds all inputs. */
@@ -162,7 +172,7 @@ function show(end: ImportEnd, json: boolean): number {
     const loaded = end.last?.loaded ?? 0;
     if (json) process.stdout.write(`${JSON.stringify({ id: end.id, state: "cancelled", loaded })}\n`);
     process.stderr.write(
-      `import ${end.id} cancelled; about ${formatPlural(loaded, "resource")} had been loaded and stay, and importing again continues with the rest\n`,
+      `import ${end.id} cancelled; about ${formatPlural(loaded, "resource")} had been loaded and stay; importing the same files again adds the rest\n`,
     );
     return 2;
   }

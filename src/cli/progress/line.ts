@@ -14,7 +14,7 @@ const RED = "\u001B[31m";
 const DIM = "\u001B[2m";
 const RESET = "\u001B[0m";
 
-/** Greatest and least length of the bar. */
+/** Greatest and least length of the bar; between them a fifth of the line is its own. */
 const LONGEST_BAR = 32;
 const SHORTEST_BAR = 8;
 
@@ -26,7 +26,8 @@ export function progressLine(view: ProgressView, style: LineStyle): string {
   const room = Math.max(10, style.width - 1);
   const phase = view.phase.padEnd(9);
   const percent = `${(Math.floor(view.share * 1000) / 10).toFixed(1).padStart(5)} %`;
-  const facts = keepFitting(facetsOf(view), room - phase.length - percent.length - SHORTEST_BAR - 2);
+  const ownBar = Math.min(LONGEST_BAR, Math.max(SHORTEST_BAR, Math.floor(room / 5)));
+  const facts = keepFitting(facetsOf(view), room - phase.length - percent.length - ownBar - 2);
   const factsWidth = facts.reduce((sum, fact) => sum + fact.length + 2, 0);
   const barRoom = room - phase.length - percent.length - 2 - factsWidth;
   const bar = Math.min(LONGEST_BAR, barRoom);

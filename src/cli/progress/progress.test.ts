@@ -99,12 +99,6 @@ describe("progress line", () => {
 });
 
 describe("display", () => {
-  function open(interactive: boolean): { written: string[]; display: ReturnType<typeof createDisplay> } {
-    const written: string[] = [];
-    const display = createDisplay({ write: (text) => written.push(text), interactive, color: false, width: () => 80 });
-    return { written, display };
-  }
-
   test("a terminal's line is rewritten and removed", () => {
     const { written, display } = open(true);
     display.show(VIEW);
@@ -123,3 +117,9 @@ describe("display", () => {
     expect(written.every((text) => text.endsWith("\n") && !text.includes("\u001B"))).toBe(true);
   });
 });
+
+function open(interactive: boolean): { written: string[]; display: ReturnType<typeof createDisplay> } {
+  const written: string[] = [];
+  const display = createDisplay({ write: (text) => written.push(text), interactive, color: false, width: () => 80 });
+  return { written, display };
+}
