@@ -1,6 +1,19 @@
 /**
+ * How a number of a line of JSON is written there; undefined when it is not. Asked for numbers whose digits a double may
+ * not hold (`decimalText`): nearly always the shortest text of the double is what stands in the line, and one search finds
+ * it. Only else the line is scanned.
+ */
+export function numberLiteral(line: string, value: number): string | undefined {
+  const shortest = String(value);
+  const at = line.indexOf(shortest);
+  const after = at + shortest.length;
+  if (at > 0 && BEFORE.includes(line.charAt(at - 1)) && AFTER.includes(line.charAt(after))) return shortest;
+  return numberLiterals(line).get(value);
+}
+
+/**
  * The number literals of a line of JSON, by the double that each becomes; where two literals become the same double
- * the first counts. For numbers whose digits a double cannot hold: asked for once in a while, so it scans the line then.
+ * the first counts.
  */
 export function numberLiterals(line: string): Map<number, string> {
   const literals = new Map<number, string>();
@@ -13,11 +26,9 @@ export function numberLiterals(line: string): Map<number, string> {
   return literals;
 }
 
-/** The `literalOf` of an indexer for one line, which is scanned when the first number is asked for. */
-export function literalsOfLine(line: () => string): (value: number) => string | undefined {
-  let literals: Map<number, string> | undefined;
-  return (value) => (literals ??= numberLiterals(line())).get(value);
-}
+/** What may stand before and after a number in JSON. */
+const BEFORE = ":,[ ";
+const AFTER = ",}] ";
 
 /** Strings are matched so that what stands in them is no number. */
 const STRING_OR_NUMBER = /"(?:[^"\\]|\\.)*"|(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)/g;

@@ -18,13 +18,16 @@ const VARIANTS = 48;
 /** Answered from columns (the first two), or from no element at all. */
 const WITHOUT_VALUES = new Set(["_id", "_lastUpdated", "_text", "_content", "_query", "_filter"]);
 
+function text(high, low) {
+  return String(toBigInt({ high, low }));
+}
+
 /** Everything a sink was told, as text. */
 function recordingSink() {
   const equality = new Set();
   const rows = new Set();
   const repeated = [];
   let qualifier = "0";
-  const text = (high, low) => String(toBigInt({ high, low }));
   return {
     equality: (high, low) => {
       const key = text(high, low);

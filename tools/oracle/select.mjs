@@ -29,8 +29,8 @@ export function compile(expression, resourceType, refersTo, base) {
     .filter((text) => base !== undefined || belongsTo(text, resourceType))
     .map((text) => {
       const [, inner, wanted] = RESOLVES.exec(text) ?? [undefined, text, undefined];
-      const of = (source) => fhirpath.compile(base === undefined ? source : { base, expression: source }, model);
-      return { path: inner, wanted, nodes: of(inner), types: of(`(${inner}).select(type().name)`) };
+      const nodes = compileOne(inner, base);
+      return { path: inner, wanted, nodes, types: compileOne(`(${inner}).select(type().name)`, base) };
     });
   return (node, resource) =>
     alternatives.flatMap(({ path, wanted, nodes, types }) => {
@@ -42,6 +42,10 @@ export function compile(expression, resourceType, refersTo, base) {
         .map((value, index) => ({ value, type: names[index], path }))
         .filter(({ value }) => wanted === undefined || refersTo(value) === wanted);
     });
+}
+
+function compileOne(expression, base) {
+  return fhirpath.compile(base === undefined ? expression : { base, expression }, model);
 }
 
 /** The alternatives of a union, outside parentheses and quotes. */

@@ -1,0 +1,118 @@
+import { describe, expect, it } from "vitest";
+import type { JsonObject } from "../base/json.ts";
+import { number, numbers, record, target } from "./testing/recorder.ts";
+
+const PRACTITIONER = "Patient.general-practitioner";
+const ORGANIZATION = "Patient.organization";
+
+/** The numbers of a Patient beside those every patient has. */
+function patient(members: JsonObject): bigint[] {
+  const every = new Set(record({ resourceType: "Patient" }).equality);
+  return record({ resourceType: "Patient", ...members }).equality.filter((value) => !every.has(value));
+}
+
+function observationOf(reference: string): bigint[] {
+  return record({ resourceType: "Observation", subject: { reference } }).equality;
+}
+
+function bundle(resourceType: string): bigint[] {
+  const entry = [{ resource: { resourceType, id: "x" } }, { resource: { resourceType } }];
+  return record({ resourceType: "Bundle", entry }).equality;
+}
+
+describe("references (contract 10.7)", () => {
+  it.each(["Practitioner/dr1", "Practitioner/dr1/_history/3"])("gives %s its target and type", (reference) => {
+    expect(patient({ generalPractitioner: [{ reference }] })).toEqual(
+      numbers(
+        number(PRACTITIONER, "present"),
+        target(PRACTITIONER, "Practitioner", "dr1"),
+        number(PRACTITIONER, "referenceType", "Practitioner"),
+      ),
+    );
+  });
+
+  it("infers the type of a bare id where one only is possible", () => {
+    expect(patient({ managingOrganization: { reference: "zeta" } })).toEqual(
+      numbers(
+        number(ORGANIZATION, "present"),
+        target(ORGANIZATION, "Organization", "zeta"),
+        number(ORGANIZATION, "referenceType", "Organization"),
+      ),
+    );
+    expect(patient({ generalPractitioner: [{ reference: "dr2" }] })).toEqual(
+      numbers(number(PRACTITIONER, "present"), number(PRACTITIONER, "referenceText", "dr2")),
+    );
+  });
+
+  it("takes the type of a bare id from Reference.type", () => {
+    expect(patient({ generalPractitioner: [{ reference: "dr2", type: "Practitioner" }] })).toContain(
+      target(PRACTITIONER, "Practitioner", "dr2"),
+    );
+  });
+
+  it.each([
+    ["http://other.example/fhir/Practitioner/dr1/_history/2", "http://other.example/fhir/Practitioner/dr1", true],
+    ["Practitioner?identifier=http://x/y|1", "Practitioner?identifier=http://x/y|1", true],
+    ["http://other.example/NoSuchType/dr1", "http://other.example/NoSuchType/dr1", false],
+    ["practitioner/dr1", "practitioner/dr1", false],
+    ["Practitioner/not an id", "Practitioner/not an id", false],
+    ["urn:uuid:9b1deb4d-3b7d-4bad-9bdd-2b0d7b3dcb6d", "urn:uuid:9b1deb4d-3b7d-4bad-9bdd-2b0d7b3dcb6d", false],
+    ["#contained", "#contained", false],
+  ])("keeps %s as text", (reference, text, typed) => {
+    const expected = [number(PRACTITIONER, "present"), number(PRACTITIONER, "referenceText", text)];
+    if (typed) expected.push(number(PRACTITIONER, "referenceType", "Practitioner"));
+    expect(patient({ generalPractitioner: [{ reference }] })).toEqual(numbers(...expected));
+  });
+
+  it("gives a logical reference its identifier in the four token forms, and its type", () => {
+    const identifier = { system: "http://i", value: "7" };
+    expect(patient({ managingOrganization: { type: "Organization", identifier } })).toEqual(
+      numbers(
+        number(ORGANIZATION, "present"),
+        number(ORGANIZATION, "referenceType", "Organization"),
+        number(ORGANIZATION, "identifierCode", "7"),
+        number(ORGANIZATION, "identifierSystemCode", "http://i|7"),
+        number(ORGANIZATION, "identifierSystem", "http://i"),
+      ),
+    );
+    expect(patient({ managingOrganization: { identifier: { value: "7" } } })).toContain(
+      number(ORGANIZATION, "identifierNoSystemCode", "7"),
+    );
+  });
+
+  it("counts for a parameter of one type only what refers to that type", () => {
+    expect(observationOf("Patient/p")).toContain(target("Observation.patient", "Patient", "p"));
+    expect(observationOf("http://x.example/Patient/p")).toContain(number("Observation.patient", "present"));
+    expect(observationOf("Group/g")).toEqual(
+      numbers(
+        number("Observation.subject", "present"),
+        target("Observation.subject", "Group", "g"),
+        number("Observation.subject", "referenceType", "Group"),
+      ),
+    );
+  });
+
+  it("gives a canonical with and without its version", () => {
+    const name = "Measure.depends-on";
+    const { equality } = record({
+      resourceType: "Measure",
+      relatedArtifact: [
+        { type: "depends-on", resource: "http://c.example/l|1.0" },
+        { type: "citation", resource: "http://c.example/other" },
+      ],
+    });
+    expect(equality).toEqual(
+      numbers(
+        number(name, "present"),
+        number(name, "referenceText", "http://c.example/l|1.0"),
+        number(name, "referenceText", "http://c.example/l"),
+      ),
+    );
+  });
+
+  it("finds the composition or message header at the head of a Bundle", () => {
+    expect(bundle("Composition")).toContain(target("Bundle.composition", "Composition", "x"));
+    expect(bundle("MessageHeader")).toContain(target("Bundle.message", "MessageHeader", "x"));
+    expect(bundle("Patient")).toEqual([]);
+  });
+});

@@ -1,0 +1,110 @@
+import { describe, expect, it } from "vitest";
+import type { JsonValue } from "../base/json.ts";
+import { number, numbers, parameterId, record } from "./testing/recorder.ts";
+
+const METHOD = "Observation.method";
+
+function method(value: JsonValue): ReturnType<typeof record> {
+  return record({ resourceType: "Observation", method: value });
+}
+
+describe("tokens (contract 10.6)", () => {
+  it("gives a coding with a system as code, system|code and system|", () => {
+    expect(method({ coding: [{ system: "s1", code: "Red" }] })).toEqual({
+      equality: numbers(
+        number(METHOD, "present"),
+        number(METHOD, "code", "Red"),
+        number(METHOD, "systemCode", "s1|Red"),
+        number(METHOD, "system", "s1"),
+      ),
+      rows: [],
+    });
+  });
+
+  it("gives a coding without a system as code and |code", () => {
+    expect(method({ coding: [{ code: "blue" }] }).equality).toEqual(
+      numbers(number(METHOD, "present"), number(METHOD, "code", "blue"), number(METHOD, "noSystemCode", "blue")),
+    );
+  });
+
+  it("keeps the texts of concept and codings as string rows, each folded form once", () => {
+    const id = parameterId(METHOD);
+    const value = { coding: [{ display: "Warm" }, { display: "warm" }, { display: "Wärmish" }], text: "Warm" };
+    expect(method(value)).toEqual({
+      equality: [number(METHOD, "present")],
+      rows: [`0 string ${id} Warm / warm`, `0 string ${id} Wärmish / warmish`],
+    });
+    const resource = { resourceType: "Observation", method: value };
+    expect(record(resource, { tokenTexts: false }).rows).toEqual([]);
+  });
+
+  it("hands out no number twice", () => {
+    const coding = { system: "s", code: "c" };
+    const concept = { coding: [coding, coding, { system: "s", code: "d" }] };
+    const { equality } = record({ resourceType: "Observation", category: [concept, concept] });
+    expect(equality).toHaveLength(new Set(equality).size);
+    expect(equality).toHaveLength(6);
+  });
+
+  it("gives a code its implied system as well as none", () => {
+    const system = "http://hl7.org/fhir/administrative-gender";
+    expect(record({ resourceType: "Patient", gender: "male" }).equality).toEqual(
+      expect.arrayContaining([
+        number("Patient.gender", "code", "male"),
+        number("Patient.gender", "noSystemCode", "male"),
+        number("Patient.gender", "systemCode", `${system}|male`),
+        number("Patient.gender", "system", system),
+      ]),
+    );
+  });
+
+  it("gives an identifier its value as code, and its type for :of-type", () => {
+    const type = { coding: [{ system: "http://t", code: "MR" }, { code: "X" }], text: "Record" };
+    const name = "Observation.identifier";
+    expect(record({ resourceType: "Observation", identifier: [{ system: "http://i", value: "A|1", type }] })).toEqual({
+      equality: numbers(
+        number(name, "present"),
+        number(name, "code", "A|1"),
+        number(name, "systemCode", "http://i|A|1"),
+        number(name, "system", "http://i"),
+        number(name, "ofType", "http://t|MR|A|1"),
+        number(name, "ofType", "|X|A|1"),
+      ),
+      rows: [`0 string ${parameterId(name)} Record / record`],
+    });
+  });
+
+  it("gives a contact point its value, and chooses it by system for phone and email", () => {
+    const { equality } = record({
+      resourceType: "Practitioner",
+      telecom: [{ system: "email", value: "a@b.example", use: "work" }],
+    });
+    expect(equality).toEqual(
+      numbers(
+        ...["Practitioner.telecom", "Practitioner.email"].flatMap((name) => [
+          number(name, "present"),
+          number(name, "code", "a@b.example"),
+          number(name, "noSystemCode", "a@b.example"),
+        ]),
+      ),
+    );
+  });
+
+  it.each([
+    [{}, "false"],
+    [{ deceasedBoolean: false }, "false"],
+    [{ deceasedBoolean: true }, "true"],
+    [{ deceasedDateTime: "2012" }, "true"],
+  ])("says of a patient with %j that deceased is %s", (members, expected) => {
+    const { equality } = record({ resourceType: "Patient", ...members });
+    expect(equality).toContain(number("Patient.deceased", "code", expected));
+    expect(equality).not.toContain(number("Patient.deceased", "code", expected === "true" ? "false" : "true"));
+  });
+
+  it("stays right when more codes come than the cache holds", () => {
+    const coding = Array.from({ length: 90_000 }, (_, index) => ({ system: "s", code: `c${index % 45_000}` }));
+    const { equality } = method({ coding });
+    expect(equality).toHaveLength(2 + 2 * 45_000);
+    expect(new Set(equality).size).toBe(equality.length);
+  });
+});
