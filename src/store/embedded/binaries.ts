@@ -1,6 +1,19 @@
 import { execFile } from "node:child_process";
 import { constants, existsSync } from "node:fs";
-import { chmod, cp, lstat, mkdtemp, readdir, readFile, rename, rm, stat, symlink } from "node:fs/promises";
+import {
+  chmod,
+  copyFile,
+  link,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  stat,
+  symlink,
+} from "node:fs/promises";
 import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
@@ -84,7 +97,7 @@ function someDataFiles(binaries: Binaries): string[] {
 
 /**
  * Copies the binaries to `target` (once: an existing copy is used as it is) and adds the library links that npm leaves
- * out, which the package's install script would have made. Returns the copy.
+ * out, which the package's install script would have made. The package itself stays as it is. Returns the copy.
  */
 export async function copyBinaries(binaries: Binaries, target: string): Promise<Binaries> {
   const copy = { folder: target, version: binaries.version };
@@ -92,15 +105,8 @@ export async function copyBinaries(binaries: Binaries, target: string): Promise<
   await removeUnfinished(target);
   const unfinished = await mkdtemp(`${target}.`);
   try {
-    await chmod(unfinished, 0o755);
-    await cp(binaries.folder, unfinished, {
-      recursive: true,
-      verbatimSymlinks: true,
-      mode: constants.COPYFILE_FICLONE,
-      filter: (path) => !path.endsWith(".a") && basename(path) !== "pkgconfig",
-    });
+    await copyFolder(binaries.folder, unfinished);
     await addLibraryLinks(binaries.folder, unfinished);
-    await openToOthers(unfinished);
     await rename(unfinished, target);
   } catch (error) {
     await rm(unfinished, { recursive: true, force: true });
@@ -131,13 +137,36 @@ async function addLibraryLinks(source: string, target: string): Promise<void> {
   }
 }
 
-/** Gives everybody read access, and execution where the owner has it: an install under umask 077 has neither. */
-async function openToOthers(folder: string): Promise<void> {
-  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
-    const path = join(entry.parentPath, entry.name);
-    const stat = await lstat(path);
-    if (stat.isSymbolicLink()) continue;
-    const executable = stat.isDirectory() || (stat.mode & 0o100) !== 0 || basename(entry.parentPath) === "bin";
-    await chmod(path, executable ? 0o755 : 0o644);
+/**
+ * Copies what the server needs, readable by everybody. A file that already is and lies on the same file system is
+ * linked instead, which takes neither time nor room; its mode is never touched, as it is another package's file.
+ */
+async function copyFolder(source: string, target: string): Promise<void> {
+  await chmod(target, 0o755); // whatever the umask
+  for (const entry of await readdir(source, { withFileTypes: true })) {
+    const from = join(source, entry.name);
+    const to = join(target, entry.name);
+    if (entry.isDirectory()) {
+      if (entry.name === "pkgconfig") continue;
+      await mkdir(to);
+      await copyFolder(from, to);
+    } else if (entry.isSymbolicLink()) await symlink(await readlink(from), to);
+    else if (!entry.name.endsWith(".a")) await copyProgramFile(from, to);
   }
+}
+
+async function copyProgramFile(from: string, to: string): Promise<void> {
+  const { mode } = await stat(from);
+  const executable = (mode & 0o100) !== 0 || basename(dirname(from)) === "bin";
+  const wanted = executable ? 0o755 : 0o644;
+  if ((mode & 0o777) === wanted) {
+    try {
+      await link(from, to);
+      return;
+    } catch {
+      // Another file system, or one of its files that may not be linked: copied below.
+    }
+  }
+  await copyFile(from, to, constants.COPYFILE_FICLONE);
+  await chmod(to, wanted);
 }
