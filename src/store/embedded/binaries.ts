@@ -139,7 +139,7 @@ async function addLibraryLinks(source: string, target: string): Promise<void> {
 
 /**
  * Copies what the server needs, readable by everybody. A file that already is and lies on the same file system is
- * linked instead, which takes neither time nor room; its mode is never touched, as it is another package's file.
+ * linked instead when it is ours, which takes neither time nor room; its mode is never touched.
  */
 async function copyFolder(source: string, target: string): Promise<void> {
   await chmod(target, 0o755); // whatever the umask
@@ -156,10 +156,10 @@ async function copyFolder(source: string, target: string): Promise<void> {
 }
 
 async function copyProgramFile(from: string, to: string): Promise<void> {
-  const { mode } = await stat(from);
+  const { mode, uid } = await stat(from);
   const executable = (mode & 0o100) !== 0 || basename(dirname(from)) === "bin";
   const wanted = executable ? 0o755 : 0o644;
-  if ((mode & 0o777) === wanted) {
+  if ((mode & 0o777) === wanted && uid === process.getuid?.()) {
     try {
       await link(from, to);
       return;
