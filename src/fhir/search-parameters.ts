@@ -18,7 +18,7 @@ export type SearchParameterType =
   | "special";
 
 /** One component of a composite: another search parameter, evaluated from the composite's context element. */
-export interface CompositeComponent {
+interface CompositeComponent {
   /** {@link SearchParameter.id} of the component's definition. */
   parameter: number;
   type: SearchParameterType;

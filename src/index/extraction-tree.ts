@@ -2,7 +2,7 @@ import { readGenerated } from "../fhir/generated.ts";
 import type { SearchParameterType } from "../fhir/search-parameters.ts";
 
 /** A parameter that takes values from an element. */
-export interface ParameterOfElement {
+interface ParameterOfElement {
   /** `SearchParameter.id`. */
   id: number;
   /** References only: counts only what refers to this type. */
@@ -14,7 +14,7 @@ export interface ParameterOfElement {
 }
 
 /** A component of a composite: where its values are, from the context element. */
-export interface CompositePart {
+interface CompositePart {
   type: SearchParameterType;
   nodes: readonly TreeNode[];
 }
