@@ -136,8 +136,12 @@ export const REAL_SEARCHES: readonly RealSearch[] = [
     matches: (r) => begins(at(r, "address.city"), "bos") || begins(at(r, "address.city"), "wor"),
   },
   { type: "Organization", query: ["name=north"], matches: (r) => begins(at(r, "name"), "north") },
-  { type: "Observation", query: ["value-string=no"], // In R4 the text of a CodeableConcept counts, too
+  {
+    type: "Observation",
+    query: ["value-string=no"],
+    // In R4 the text of a CodeableConcept counts, too.
     matches: (r) => begins([...at(r, "valueString"), ...at(r, "valueCodeableConcept.text")], "no"),
+  },
   // reference
   { type: "Observation", query: [`patient=${PATIENT}`], matches: (r) => refersTo(at(r, "subject"), PATIENT) },
   { type: "Observation", query: [`encounter=${ENCOUNTER}`], matches: (r) => refersTo(at(r, "encounter"), ENCOUNTER) },
