@@ -1,0 +1,197 @@
+import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { resolveInputs } from "./import/inputs.ts";
+import { runImport } from "./import/run-import.ts";
+import { makeFolder, runStoker, startStoker, type StokerProcess } from "./testing/spawn-stoker.ts";
+
+interface JsonReport {
+  readonly id: string;
+  readonly state: string;
+  readonly loaded: number;
+  readonly rejected: number;
+  readonly created: number;
+  readonly unchanged: number;
+  readonly types: readonly { label: string; loaded: number; rejected: number }[];
+  readonly causes: readonly { text: string; count: number }[];
+  readonly logs: readonly { errorLog: string; rejectedLines: string }[];
+}
+
+let folder: string;
+let samples: string;
+let data: string;
+let server: StokerProcess | undefined;
+
+beforeAll(async () => {
+  folder = makeFolder();
+  samples = join(folder, "samples");
+  data = join(folder, "data");
+  const { code } = await runStoker(["generate", "--patients", "3", "--out", samples]);
+  expect(code).toBe(0);
+});
+
+afterAll(async () => {
+  server?.child.kill("SIGTERM");
+  await server?.finished;
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function importJson(...words: string[]): Promise<{ code: number | null; report: JsonReport; stderr: string }> {
+  const { code, stdout, stderr } = await runStoker(["import", "--json", ...words]);
+  expect(stdout, stderr).toMatch(/^\{.*\}\n$/);
+  return { code, report: JSON.parse(stdout) as JsonReport, stderr };
+}
+
+function lineCount(): number {
+  const text = readdirSync(samples).map((name) => readFileSync(join(samples, name), "utf8"));
+  return text.join("").split("\n").length - 1;
+}
+
+describe("stoker import with a server of its own", () => {
+  test("everything loaded: exit code 0; again: a new job, in which all is unchanged", async () => {
+    const first = await importJson(samples, "--data-dir", data);
+    expect(first).toMatchObject({
+      code: 0,
+      stderr: "",
+      report: { state: "completed", rejected: 0, loaded: lineCount() },
+    });
+    expect(first.report.types.map((row) => row.label)).toContain("Patient");
+    const second = await importJson(samples, "--data-dir", data);
+    expect(second.report.id).not.toBe(first.report.id);
+    expect(second.report).toMatchObject({ created: 0, unchanged: lineCount() });
+  });
+
+  test("rejected lines: exit code 1, causes, and copies of error log and lines that can be sent again", async () => {
+    const file = join(folder, "Bad.ndjson");
+    const bad =
+      '{"resourceType":"Patient","id":"p1","gender":"robot"}\n{"resourceType":"Patient","id":"p2","gender":"droid"}\n';
+    writeFileSync(file, `{"resourceType":"Patient","id":"good"}\n\n${bad}`);
+    const { code, report } = await importJson(file, "--data-dir", data);
+    expect(code).toBe(1);
+    expect(report).toMatchObject({ loaded: 1, rejected: 2, causes: [{ count: 2 }] });
+    const [log] = report.logs;
+    expect(log?.errorLog.startsWith(join(data, "imports", report.id))).toBe(true);
+    expect(readFileSync(log?.errorLog ?? "", "utf8")).toContain("at line: 3 ");
+    expect(readFileSync(log?.rejectedLines ?? "", "utf8")).toBe(bad);
+
+    const corrected = join(folder, "corrected.ndjson");
+    writeFileSync(corrected, bad.replace("robot", "other").replace("droid", "unknown"));
+    expect(await importJson(corrected, "--data-dir", data)).toMatchObject({
+      code: 0,
+      report: { loaded: 2, created: 2 },
+    });
+  });
+
+  test("for people: a table, the rate, the causes; no colours in a pipe", async () => {
+    const { code, stdout, stderr } = await runStoker([
+      "import",
+      join(folder, "Bad.ndjson"),
+      "--type",
+      "Patient",
+      "--data-dir",
+      data,
+    ]);
+    expect(stdout).toMatch(/^Patient +1 +2$/m);
+    expect(stdout).toMatch(/resources\/s/);
+    expect(stdout).toMatch(/2 lines rejected, by cause:/);
+    expect(stdout + stderr).not.toContain("\u001B");
+    expect(code).toBe(1);
+  });
+
+  test("a declared type that is not the lines' own", async () => {
+    const patients = join(samples, "Patient.ndjson");
+    const { code, report } = await importJson(patients, "--type", "Observation", "--data-dir", data);
+    expect(code).toBe(1);
+    expect(report).toMatchObject({ loaded: 0, rejected: 3, causes: [{ text: "Resource type not match.", count: 3 }] });
+  });
+
+  test("InitialLoad needs no further setting", async () => {
+    const { report } = await importJson(join(samples, "Patient.ndjson"), "--mode", "InitialLoad", "--data-dir", data);
+    expect(report).toMatchObject({ loaded: 0, rejected: 3 });
+  });
+});
+
+describe("stoker serve, and commands that drive it", () => {
+  let baseUrl: string;
+
+  test("one line when it is ready", async () => {
+    server = startStoker(["serve", "--port", "0", "--data-dir", data, "--file-root", samples, "--log-level", "error"]);
+    const line = await server.firstLine;
+    expect(line).toMatch(/^Stoker ready at http:\/\/127\.0\.0\.1:\d+\/fhir$/);
+    baseUrl = line.slice("Stoker ready at ".length);
+    const answer = await fetch(`${baseUrl}/Patient?_summary=count`);
+    expect(await answer.json()).toMatchObject({ resourceType: "Bundle" });
+  });
+
+  test("the data folder is taken: an import says how to go on", async () => {
+    const { code, stderr } = await runStoker(["import", samples, "--data-dir", data]);
+    expect(stderr).toMatch(/^stoker: STOKER_DATA_DIR: .* in use by another Stoker.*--server URL\.\n$/);
+    expect(code).toBe(2);
+  });
+
+  test("the port is taken: one line", async () => {
+    const words = ["serve", "--port", new URL(baseUrl).port, "--data-dir", join(folder, "other")];
+    const { code, stderr } = await runStoker(words);
+    expect(stderr).toMatch(/^stoker: STOKER_PORT: 127\.0\.0\.1:\d+ is in use by another program; [^\n]+\n$/);
+    expect(code).toBe(2);
+    expect(existsSync(join(folder, "other"))).toBe(false);
+  });
+
+  test("import through the server; files outside its root are explained", async () => {
+    appendFileSync(join(samples, "Patient.ndjson"), '{"resourceType":"Patient","id":"late"}\n');
+    const { code, report } = await importJson(samples, "--server", `${baseUrl}/`);
+    expect(code).toBe(0);
+    expect(report).toMatchObject({ created: 1, unchanged: lineCount() - 1 });
+    const outside = await runStoker(["import", join(folder, "Bad.ndjson"), "--server", baseUrl]);
+    expect(outside.stderr).toMatch(/^stoker: input\.url must match .*STOKER_FILE_ROOT/);
+    expect(outside.code).toBe(2);
+  });
+
+  test("jobs lists imports, as text and as JSON with metering", async () => {
+    const text = await runStoker(["jobs", "--server", baseUrl]);
+    expect(text.stdout).toMatch(/^id +state +registered +inputs +loaded +rejected +size +time\n\d+ +completed /);
+    const json = await runStoker(["jobs", "--json"], { STOKER_BASE_URL: baseUrl });
+    const { imports } = JSON.parse(json.stdout) as {
+      imports: { mode: string; loaded: number; metering: { resources: number } }[];
+    };
+    expect(imports.length).toBeGreaterThan(5);
+    for (const job of imports) expect(job.metering.resources).toBe(job.mode === "InitialLoad" ? 0 : job.loaded);
+  });
+
+  test("cancel: 404 and 409 are told in one line", async () => {
+    const missing = await runStoker(["cancel", "1", "--server", baseUrl]);
+    expect(missing).toMatchObject({ code: 2, stderr: 'stoker: The requested import job "1" was not found.\n' });
+    const { stdout } = await runStoker(["jobs", "--json", "--server", baseUrl]);
+    const [newest] = (JSON.parse(stdout) as { imports: [{ id: string }] }).imports;
+    const completed = await runStoker(["cancel", newest.id, "--server", baseUrl]);
+    expect(completed).toMatchObject({ code: 2, stderr: "stoker: Import operation has already completed\n" });
+  });
+
+  test("an import that is stopped is cancelled on the server", async () => {
+    const end = await runImport({
+      server: { baseUrl, token: undefined },
+      order: {
+        inputs: resolveInputs([samples], folder).map(({ url }) => ({ url, type: undefined })),
+        mode: "IncrementalLoad",
+        allowNegativeVersions: false,
+      },
+      knownBytes: 0,
+      display: undefined,
+      logFolder: undefined,
+      pollMs: 100,
+      signal: AbortSignal.abort(),
+    });
+    expect(end.kind).toBe("cancelled");
+    const answer = await fetch(`${baseUrl}/_operations/import/${end.id}`);
+    expect(answer.status).toBe(400);
+    expect(await answer.text()).toContain("User requested cancellation of operation.");
+  });
+
+  test("SIGTERM stops it: exit code 0, nothing else on standard output", async () => {
+    server?.child.kill("SIGTERM");
+    const end = await server?.finished;
+    expect(end).toMatchObject({ code: 0, stderr: "" });
+    expect(end?.stdout).toBe(`Stoker ready at ${baseUrl}\n`);
+    server = undefined;
+  });
+});
