@@ -31,7 +31,9 @@ function sourceFiles(folder: string): string[] {
 
 function importsOf(file: string): string[] {
   const text = readFileSync(file, "utf8");
-  return [...text.matchAll(/(?:from|import)\s*\(?\s*"(\.[^"]+)"/g)].map((match) => resolve(dirname(file), match[1] ?? ""));
+  return [...text.matchAll(/(?:from|import)\s*\(?\s*"(\.[^"]+)"/g)].map((match) =>
+    resolve(dirname(file), match[1] ?? ""),
+  );
 }
 
 describe("rooms", () => {
@@ -48,7 +50,8 @@ describe("rooms", () => {
     for (const file of files.filter((path) => relative(source, path).startsWith(`${room}/`))) {
       for (const target of importsOf(file)) {
         const other = relative(source, target).split("/")[0] ?? "";
-        if (other !== room && !allowed.includes(other)) wrong.push(`${relative(root, file)} -> ${relative(root, target)}`);
+        if (other !== room && !allowed.includes(other))
+          wrong.push(`${relative(root, file)} -> ${relative(root, target)}`);
       }
     }
     expect(wrong).toEqual([]);

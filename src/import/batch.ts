@@ -4,7 +4,7 @@ import { checkLine, type LineRules } from "../check/check-line.ts";
 import { contentHash, storedBody } from "../fhir/meta-bytes.ts";
 import { resourceKey } from "../fhir/resource-key.ts";
 import type { Indexer } from "../index/indexer.ts";
-import { numberLiterals } from "../index/number-literals.ts";
+import { numberLiteral } from "../index/number-literals.ts";
 import { frameLength, frameOffset, type LineBlock } from "../split/line-block.ts";
 import { SearchRows } from "../store/search-rows.ts";
 import type { StageTimes } from "./stage-times.ts";
@@ -71,9 +71,7 @@ export class Batch {
   readonly #indexer: Indexer;
   readonly #key: Int64Halves = { high: 0, low: 0 };
   #text = "";
-  #literals: Map<number, string> | undefined;
-  readonly #literalOf = (value: number): string | undefined =>
-    (this.#literals ??= numberLiterals(this.#text)).get(value);
+  readonly #literalOf = (value: number): string | undefined => numberLiteral(this.#text, value);
 
   /** The time spent on parse, check and index is added to `times`, from a sample of the lines. */
   constructor(indexer: Indexer, times: StageTimes) {
@@ -152,7 +150,6 @@ export class Batch {
       this.searchRows.skip();
     } else {
       this.#text = text;
-      this.#literals = undefined;
       this.searchRows.begin(key.high, key.low);
       this.#indexer.index(checked.typeId, checked.resource, this.searchRows, this.#literalOf);
       this.searchRows.end();

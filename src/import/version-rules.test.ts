@@ -47,7 +47,7 @@ function stored(texts: string[], importJob = 1n, origin: number = Origin.version
   });
   const current = versions
     .filter((version) => version.versionId > 0)
-    .sort((a, b) => b.versionId - a.versionId)
+    .toSorted((a, b) => b.versionId - a.versionId)
     .at(0);
   return { current, others: versions.filter((version) => version !== current) };
 }
@@ -65,7 +65,7 @@ function outcome(before: StoredResource, lines: string[], changes: Partial<RuleC
   ];
   expect(parts).toHaveLength(lines.length);
   if (ruling.waitUntil !== undefined) parts.push("wait");
-  return parts.sort((a, b) => Number.parseInt(a) - Number.parseInt(b)).join(" ");
+  return parts.toSorted((a, b) => Number.parseInt(a) - Number.parseInt(b)).join(" ");
 }
 
 const nothing: StoredResource = { current: undefined, others: [] };
@@ -91,21 +91,43 @@ describe("IncrementalLoad, what becomes of each line (* = current)", () => {
     ["C-063", nothing, ["v3@2003", "v1@2001", "v2@2002"], "0:v3@2003* 1:v1@2001 2:v2@2002"],
     ["C-064", stored(["v2@2002"]), ["v1@2001"], "0:v1@2001"],
     ["C-066", stored(["v2@2002=a"]), ["v1@2001", "v2@2002=a", "v3@2003"], "0:v1@2001 1:same 2:v3@2003*"],
-    ["C-067", stored(["v10000@2000"]), ["v10100@2001", "v9000@1999", "v10300@2003"], "0:v10100@2001 1:v9000@1999 2:v10300@2003*"],
+    [
+      "C-067",
+      stored(["v10000@2000"]),
+      ["v10100@2001", "v9000@1999", "v10300@2003"],
+      "0:v10100@2001 1:v9000@1999 2:v10300@2003*",
+    ],
     ["C-068", nothing, ["v3@2001", "v2@2004"], "0:conflict 1:v2@2004*", negative],
     ["C-069 later date", stored(["v3@2001"]), ["v2@2002"], "0:conflict", negative],
     ["C-069 earlier date", stored(["v3@2001"]), ["v4@2000"], "0:conflict", negative],
     ["C-070", stored(["v1@2001", "v5@2005"]), ["v3@2000"], "0:v3@2000"],
     ["C-071", stored(["v1@2001"]), ["v3@2003"], "0:v3@2003*"],
-    ["C-072 (reference = last accepted)", nothing, ["v2@2004", "v5@2003", "v3@2002"], "0:v2@2004* 1:conflict 2:conflict"],
+    [
+      "C-072 (reference = last accepted)",
+      nothing,
+      ["v2@2004", "v5@2003", "v3@2002"],
+      "0:v2@2004* 1:conflict 2:conflict",
+    ],
     ["C-080", nothing, ["@2021"], "0:v1@2021*"],
     ["C-081", nothing, ["@2003", "@2001", "@2002"], "0:v3@2003* 1:v1@2001 2:v2@2002"],
     ["C-083", stored(["v1@2001", "v10@2004"]), ["@2002", "@2003"], "0:v8@2002 1:v9@2003"],
     ["C-084", nothing, ["v1@2001", "@2002", "v3@2003"], "0:v1@2001 1:v2@2002 2:v3@2003*"],
     ["C-085", nothing, ["v1@2001", "@2002", "v2@2003"], "0:v1@2001 1:v-1@2002 2:v2@2003*", negative],
     ["C-086", nothing, ["v1@2001", "@2002", "v2@2003"], "0:v1@2001 1:conflict 2:v2@2003*"],
-    ["C-087", nothing, ["v1@2001", "@2002", "@2003", "v2@2004"], "0:v1@2001 1:v-2@2002 2:v-1@2003 3:v2@2004*", negative],
-    ["C-088 (rank per gap)", stored(["v1@2001", "v3@2003", "v5@2005"]), ["@2004", "@2002"], "0:v4@2004 1:v2@2002", negative],
+    [
+      "C-087",
+      nothing,
+      ["v1@2001", "@2002", "@2003", "v2@2004"],
+      "0:v1@2001 1:v-2@2002 2:v-1@2003 3:v2@2004*",
+      negative,
+    ],
+    [
+      "C-088 (rank per gap)",
+      stored(["v1@2001", "v3@2003", "v5@2005"]),
+      ["@2004", "@2002"],
+      "0:v4@2004 1:v2@2002",
+      negative,
+    ],
     ["C-089", stored(["v4@2020"]), ["@2022", "@2021"], "0:v6@2022* 1:v5@2021"],
     ["C-090", stored(["v1@2020=a"]), ["@2021=a"], "0:v2@2021*"],
     ["C-092", nothing, ["bare", "bare"], "0:v1@now* 1:dup"],

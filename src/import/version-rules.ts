@@ -200,7 +200,7 @@ function ruleVersioned(
   // The reference is the last version accepted, not the last one seen (Appendix B on C-072).
   let reference = Infinity;
   const accepted: VersionedVersion[] = [];
-  for (const line of [...latestOfVersion.values()].sort((a, b) => b.lastUpdated - a.lastUpdated)) {
+  for (const line of [...latestOfVersion.values()].toSorted((a, b) => b.lastUpdated - a.lastUpdated)) {
     const { versionId } = line;
     const isNegative = versionId < 0;
     const taken = findStored(state.stored, (version) => version.versionId === versionId);
@@ -231,7 +231,7 @@ function isOutOfStep(line: VersionedVersion, current: StoredVersion): boolean {
 function ruleDated(state: VersionState, lines: readonly DatedVersion[], context: RuleContext, ruling: Ruling): void {
   const current = state.current;
   const late = current === undefined ? [] : lines.filter((line) => line.lastUpdated < current.lastUpdated);
-  const newer = lines.filter((line) => !late.includes(line)).sort((a, b) => a.lastUpdated - b.lastUpdated);
+  const newer = lines.filter((line) => !late.includes(line)).toSorted((a, b) => a.lastUpdated - b.lastUpdated);
   // Latest first; the rank counts within one gap (Appendix B on C-088).
   late.sort((a, b) => b.lastUpdated - a.lastUpdated);
   const known = state.positiveVersions();

@@ -101,7 +101,7 @@ export async function countIntoSegment(client: ClientBase, segment: number, reso
  * can hold the same segment.
  */
 export async function holdSegments(client: ClientBase, segments: readonly number[]): Promise<Map<number, number>> {
-  const numbers = [...new Set(segments)].sort((a, b) => a - b);
+  const numbers = [...new Set(segments)].toSorted((a, b) => a - b);
   if (numbers.length === 0) return new Map();
   await client.query({
     name: "hold-segments",
