@@ -3,10 +3,10 @@ import { dirname, resolve } from "node:path";
 import { StokerError } from "./errors.ts";
 import { isLoopback, SETTING_KEYS, SETTING_TABLE, type SettingKey, type Settings } from "./setting-table.ts";
 
-export type { Settings, SettingKey } from "./setting-table.ts";
+export type { Settings } from "./setting-table.ts";
 
 /** Name of the settings file that is read from the current folder when no other is named. */
-export const CONFIG_FILE = "stoker.config.json";
+const CONFIG_FILE = "stoker.config.json";
 
 /** Where settings come from; anything left out is taken from the process. */
 export interface SettingSources {

@@ -54,7 +54,7 @@ export function addGenerateCommand(program: Command): void {
 }
 
 /** What was written, as lines. */
-export function generatedLines(files: readonly GeneratedFile[], folder: string, seconds: number): string[] {
+function generatedLines(files: readonly GeneratedFile[], folder: string, seconds: number): string[] {
   const width = Math.max(...files.map((file) => formatCount(file.resources).length));
   const resources = files.reduce((sum, file) => sum + file.resources, 0);
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0);

@@ -21,7 +21,7 @@ export function createRandom(seed: number, name: string): Random {
 }
 
 /** The next 32 bits, unsigned. */
-export function next(random: Random): number {
+function next(random: Random): number {
   const sum = (random.a + random.b + random.counter) | 0;
   random.counter = (random.counter + 1) | 0;
   random.a = random.b ^ (random.b >>> 9);
