@@ -8,7 +8,9 @@ import { REAL_SEARCHES, type RealSearch } from "./support/real-searches.ts";
 import { importFiles, startServer, type ImportOutcome, type StokerServer } from "./support/stoker-process.ts";
 
 const data = findRealData();
-const reason = data === undefined ? " (skipped: no data set; STOKER_TEST_DATA names its folder)" : "";
+if (data === undefined) {
+  process.stderr.write("test/real-data.test.ts is skipped: there is no data set; STOKER_TEST_DATA names its folder\n");
+}
 /** The larger half goes in by InitialLoad, the rest by IncrementalLoad. */
 const INITIAL = new Set(["Observation", "ExplanationOfBenefit", "Patient", "Organization"]);
 /** Paged through to the end, in pages of a size that does not divide the matches. */
@@ -23,7 +25,7 @@ interface Bundle {
   readonly link?: readonly { readonly relation: string; readonly url: string }[];
 }
 
-describe.skipIf(data === undefined)(`real data, loaded by $import and searched${reason}`, () => {
+describe.skipIf(data === undefined)("real data, loaded by $import and searched", () => {
   let folder: string;
   let server: StokerServer;
   let started: string;

@@ -64,13 +64,14 @@ function againstCopy(
   const copy = median(results.ceilings.filter(({ column }) => column === "jsonb").map(({ seconds }) => seconds));
   const runs = results.runs.filter((run) => run.mode === mode).map(({ seconds }) => seconds);
   const seconds = median(runs);
+  const measured = runs.length > 0 && copy > 0;
   return figure({
     title: `${mode} into an empty store: time ÷ time of COPY`,
-    value: runs.length === 0 || Number.isNaN(copy) ? undefined : seconds / copy,
+    value: measured ? seconds / copy : undefined,
     unit: "ratio",
     must,
     aim,
-    note: `${seconds.toFixed(2)} s ÷ ${copy.toFixed(2)} s`,
+    note: !measured ? "no run" : `${seconds.toFixed(2)} s ÷ ${copy.toFixed(2)} s`,
   });
 }
 

@@ -147,9 +147,7 @@ async function searchCopy(context: BenchContext, stoker: StokerProcess): ReturnT
   const folder = join(context.work, "searched");
   try {
     const copy = await shiftFiles(context.input, 1, folder, context.signal);
-    return await measureSearches(stoker.base, copy, context.signal, ({ title, median }) =>
-      context.say(`${title}: median ${median.toFixed(1)} ms`),
-    );
+    return await measureSearches(stoker.base, copy, context.signal, context.say);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

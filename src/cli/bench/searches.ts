@@ -26,15 +26,18 @@ export async function measureSearches(
   base: string,
   input: BenchInput,
   signal: AbortSignal,
-  done: (times: SearchTimes) => void,
+  say: (line: string) => void,
 ): Promise<SearchTimes[]> {
   const samples = await collectSamples(input, signal);
   const measured: SearchTimes[] = [];
   for (const search of SEARCHES) {
     const times = await measureSearch(base, search, samples, signal);
-    if (times === undefined) continue;
-    measured.push(times);
-    done(times);
+    if (times === undefined) {
+      say(`${search.title}: left out, not supported by the server or without values in the data`);
+    } else {
+      measured.push(times);
+      say(`${search.title}: median ${times.median.toFixed(1)} ms`);
+    }
   }
   return measured;
 }
