@@ -40,15 +40,17 @@ test("a table has aligned columns and no trailing spaces", () => {
   ).toEqual(["name         n  remark", "───────  ─────  ──────", "one      1,000  ÷", "fifteen      2"]);
 });
 
+function metrics(read: number): string {
+  return [
+    "# TYPE stoker_import_stage_seconds_total counter",
+    `stoker_import_stage_seconds_total{stage="read",worker="1"} ${String(read)}`,
+    'stoker_import_stage_seconds_total{worker="2",stage="read"} 0.5',
+    'stoker_import_stage_seconds_total{stage="copy"} 2e-1',
+    'stoker_import_lines_total{outcome="loaded"} 7',
+  ].join("\n");
+}
+
 test("stages are read from Prometheus text, summed over workers, and subtracted", () => {
-  const metrics = (read: number): string =>
-    [
-      "# TYPE stoker_import_stage_seconds_total counter",
-      `stoker_import_stage_seconds_total{stage="read",worker="1"} ${String(read)}`,
-      'stoker_import_stage_seconds_total{worker="2",stage="read"} 0.5',
-      'stoker_import_stage_seconds_total{stage="copy"} 2e-1',
-      'stoker_import_lines_total{outcome="loaded"} 7',
-    ].join("\n");
   expect(parseStages(metrics(1))).toEqual({ read: 1.5, copy: 0.2 });
   expect(stagesBetween(parseStages(metrics(1)), parseStages(metrics(3)))).toEqual({ read: 2, copy: 0 });
   expect(stagesBetween(undefined, parseStages(metrics(3)))).toEqual({ read: 3.5, copy: 0.2 });
@@ -66,8 +68,8 @@ test("addresses of databases: sockets in the query, no password on the shown com
   );
 });
 
-describe("figures", () => {
-  const run = (part: Partial<ImportRun>): ImportRun => ({
+function run(part: Partial<ImportRun>): ImportRun {
+  return {
     mode: "IncrementalLoad",
     before: 0,
     resources: 200_000,
@@ -78,7 +80,10 @@ describe("figures", () => {
     peakMemory: 400e6,
     stages: undefined,
     ...part,
-  });
+  };
+}
+
+describe("figures", () => {
   const results: BenchResults = {
     date: "2026-01-01T00:00:00.000Z",
     commandLine: "stoker bench",
