@@ -19,6 +19,8 @@ export interface PageRequest {
   count: number;
   sort: SortOrder;
   after: Cursor | undefined;
+  /** False when the condition says no more than which types are searched. */
+  isFiltered: boolean;
 }
 
 /**
@@ -34,7 +36,8 @@ export async function withoutStaleRows(db: Queryable, condition: Sql): Promise<S
 
 /** Reads a page. One resource more than asked for is looked for, to know whether there is a next page. */
 export async function readPage(db: Queryable, request: PageRequest): Promise<Page> {
-  const found = await db.query<VersionColumns & { key: string }>(statement(pageSql(request)));
+  const method = request.isFiltered ? await chooseMethod(db, request) : "walk";
+  const found = await db.query<VersionColumns & { key: string }>(statement(pageSql(request, method)));
   const lengths = found.rows.map((row) => row.body_length);
   const rows = found.rows.slice(0, fittingCount(lengths, request.count));
   const versions = rows.map((row) => versionOf(resourceTypeName(typeIdOfKey(BigInt(row.key))), row));
@@ -44,17 +47,37 @@ export async function readPage(db: Queryable, request: PageRequest): Promise<Pag
   return { versions, next: request.sort === "key" ? { key } : { key, lastUpdated: BigInt(last.last_updated) } };
 }
 
+/**
+ * The two ways to the first resources in an order: to walk in that order until there are enough, which is quick when
+ * matches are frequent, or to gather all matches and sort them, which is quick when they are rare.
+ */
+export type PageMethod = "walk" | "gather";
+
 /** The statement of a page: first the keys, then their heads. */
-export function pageSql({ condition, count, sort, after }: PageRequest): Sql {
+export function pageSql({ condition, count, sort, after }: PageRequest, method: PageMethod): Sql {
   const { rows, order, heads } = ORDERS[sort](after);
-  return sql`select p.key::text, v.id, ${HEAD_COLUMNS}
-from (
-  select r.key, r.last_updated from search_resource r
-  where ${condition}${rows}
-  order by ${order} limit ${count + 1}
-) p join head v on v.key = p.key
-order by ${heads}`;
+  const matches = sql`select r.key, r.last_updated from search_resource r where ${condition}${rows}`;
+  const page =
+    method === "walk"
+      ? sql`${matches} order by ${order} limit ${count + 1}`
+      : sql`with r as materialized (${matches}) select * from r order by ${order} limit ${count + 1}`;
+  return sql`select p.key::text, v.id, ${HEAD_COLUMNS} from (${page}) p join head v on v.key = p.key order by ${heads}`;
 }
+
+/**
+ * Left alone, the planner takes the cheaper way on average; a walk is that very often, and a disaster when matches are
+ * rarer than estimated: it then passes by every resource of the type. So a walk must promise to be much cheaper.
+ */
+async function chooseMethod(db: Queryable, request: PageRequest): Promise<PageMethod> {
+  const gather = await explain(db, pageSql(request, "gather"));
+  if (gather.cost <= CHEAP) return "gather";
+  const walk = await explain(db, pageSql(request, "walk"));
+  return gather.cost <= walk.cost * RISK ? "gather" : "walk";
+}
+
+/** Planner's cost that is not worth a second thought: some 3 ms. */
+const CHEAP = 1000;
+const RISK = 10;
 
 /** How many resources there are. */
 export async function countResources(db: Queryable, condition: Sql): Promise<number> {
@@ -69,10 +92,16 @@ export async function countResources(db: Queryable, condition: Sql): Promise<num
  * replace by the truth.
  */
 export async function estimateResources(db: Queryable, condition: Sql): Promise<number> {
-  const query = statement(sql`explain (format json) select from search_resource r where ${condition}`);
-  const found = await db.query<{ "QUERY PLAN": { Plan: { "Plan Rows": number } }[] }>(query);
-  const guess = found.rows[0]?.["QUERY PLAN"][0]?.Plan["Plan Rows"] ?? 0;
-  return guess < WORTH_ESTIMATING ? countResources(db, condition) : Math.round(guess);
+  const { rows } = await explain(db, sql`select from search_resource r where ${condition}`);
+  return rows < WORTH_ESTIMATING ? countResources(db, condition) : Math.round(rows);
+}
+
+async function explain(db: Queryable, query: Sql): Promise<{ rows: number; cost: number }> {
+  const found = await db.query<{ "QUERY PLAN": { Plan: { "Plan Rows": number; "Total Cost": number } }[] }>(
+    statement(sql`explain (format json) ${query}`),
+  );
+  const plan = found.rows[0]?.["QUERY PLAN"][0]?.Plan;
+  return { rows: plan?.["Plan Rows"] ?? 0, cost: plan?.["Total Cost"] ?? 0 };
 }
 
 const WORTH_ESTIMATING = 10_000;

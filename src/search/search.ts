@@ -50,7 +50,8 @@ async function find(context: ReadContext, query: SearchQuery): Promise<Found> {
     if (query.total === "accurate" || query.count === 0) total = await countResources(client, condition);
     else if (query.total === "estimate") total = await estimateResources(client, condition);
     if (query.count === 0) return { total, page: { versions: [], next: undefined }, bodies: [] };
-    const page = await readPage(client, { condition, count: query.count, sort: query.sort, after });
+    const isFiltered = query.groups.some((group) => group.criteria.length > 0);
+    const page = await readPage(client, { condition, count: query.count, sort: query.sort, after, isFiltered });
     const places = page.versions.map((version) => version.place);
     return { total, page, bodies: await readBodies(client, context.blocks, places) };
   });
