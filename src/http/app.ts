@@ -39,7 +39,7 @@ export function createApp(context: HttpContext): FastifyInstance {
       sendError(error, request, reply);
     },
   });
-  const metrics = openMetrics(context.database.pool);
+  const metrics = openMetrics(context.database.pool, context.stageSeconds);
 
   app.removeAllContentTypeParsers();
   app.addContentTypeParser(TEXT_BODIES, { parseAs: "string" }, (_request, body, done) => done(null, body));

@@ -22,4 +22,6 @@ export interface HttpContext {
   readonly sources: ImportServices["sources"];
   readonly signal: ImportServices["signal"];
   readonly logger: Logger;
+  /** Seconds that this process's imports spent per stage so far, for the metrics. */
+  readonly stageSeconds: () => Readonly<Record<string, number>>;
 }

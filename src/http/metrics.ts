@@ -22,8 +22,11 @@ select coalesce(sum(loaded), 0)::float8 as loaded, coalesce(sum(rejected), 0)::f
   count(*) filter (where state in (${UnitState.created}, ${UnitState.running}))::float8 as open
 from import_unit`;
 
-/** Makes the metrics, in a registry of their own. */
-export function openMetrics(database: Pool): Metrics {
+/**
+ * Makes the metrics, in a registry of their own. `stageSeconds`: where the time of this process's imports went, per stage
+ * of the pipeline.
+ */
+export function openMetrics(database: Pool, stageSeconds: () => Readonly<Record<string, number>>): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const requests = new Histogram({
@@ -49,6 +52,12 @@ export function openMetrics(database: Pool): Metrics {
     help: "Units of imports that are waiting or being worked on.",
     registers: [registry],
   });
+  const stages = new Counter({
+    name: "stoker_import_stage_seconds_total",
+    help: "Time that this process's import workers spent per stage, summed over the workers; publish builds indexes.",
+    labelNames: ["stage"],
+    registers: [registry],
+  });
   return {
     contentType: registry.contentType,
     async text() {
@@ -62,6 +71,8 @@ export function openMetrics(database: Pool): Metrics {
         bytes.inc(sums.bytes);
         open.set(sums.open);
       }
+      stages.reset();
+      for (const [stage, seconds] of Object.entries(stageSeconds())) stages.inc({ stage }, seconds);
       return await registry.metrics();
     },
     observe(method, route, status, seconds) {

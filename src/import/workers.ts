@@ -28,8 +28,8 @@ export interface WorkersOptions extends WorkerStart {
 
 /** The running worker threads. */
 export interface Workers {
-  /** Time spent per stage, summed over the threads. */
-  times(): StageTimes;
+  /** Seconds spent per stage, summed over the threads. */
+  stageSeconds(): StageTimes;
   /** Stops the threads: units at hand are put back. Resolves when all have ended. */
   close(): Promise<void>;
 }
@@ -57,10 +57,10 @@ class WorkerPool implements Workers {
     this.#unsubscribe = options.signal.onWork(() => this.#order("wake"));
   }
 
-  times(): StageTimes {
+  stageSeconds(): StageTimes {
     const sum = noTimes();
     for (const times of this.#times) {
-      for (const stage of STAGES) sum[stage] += times?.[stage] ?? 0;
+      for (const stage of STAGES) sum[stage] += (times?.[stage] ?? 0) / 1000;
     }
     return sum;
   }

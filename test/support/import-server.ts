@@ -66,6 +66,7 @@ export async function openImportServer(options: ImportServerOptions = {}): Promi
     initialImportMode: false,
     importMaxInputs: 10_000,
     dateEquality: "overlap",
+    stageSeconds: () => ({}),
     ...options.facts,
     database: pool,
     sources,
