@@ -56,10 +56,11 @@ export function addBenchCommand(program: Command): void {
           requests.signal,
           say,
         );
+        say(["", ...reportLines(results), ""].join("\n"));
         await writeResults(flags.json, results);
-        say(["", ...reportLines(results), "", `Everything is in ${flags.json}.`].join("\n"));
+        say(`Everything is in ${flags.json}.`);
       } catch (error) {
-        if (requests.signal.aborted) throw new StokerError("bad-request", "stopped; nothing temporary is left");
+        if (requests.signal.aborted) throw new StokerError("bad-request", "stopped");
         if (!(error instanceof WrongCount)) throw error;
         process.stderr.write(`stoker: wrong result: ${error.message}\n`);
         process.exitCode = WRONG;

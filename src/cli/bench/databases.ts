@@ -1,10 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { chmod, mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { Client } from "pg";
+import type { Pool } from "pg";
 import { openLogger } from "../../base/logger.ts";
-import { clientConfig, withDatabase, type DatabaseConnection } from "../../store/connection.ts";
+import { withDatabase, type DatabaseConnection } from "../../store/connection.ts";
 import { openEmbedded } from "../../store/embedded/open-embedded.ts";
+import { openDatabase } from "../../store/pool.ts";
 
 /** The PostgreSQL server that everything is measured on. */
 export interface BenchServer {
@@ -55,10 +56,10 @@ export async function openBenchServer(folder: string, url: string | undefined, k
     const embedded = url === undefined ? await startEmbedded(folder) : undefined;
     if (embedded !== undefined) undo.push(() => embedded.close());
     const connection = embedded?.connection ?? { url: url ?? "" };
-    const admin = new Client(clientConfig(connection, { applicationName: "stoker bench" }));
-    admin.on("error", () => {}); // the statement at hand fails, which says it
-    await admin.connect();
-    undo.push(() => admin.end());
+    const logger = openLogger("warn", "bench");
+    const server = await openDatabase({ connection, applicationName: "stoker bench", maxConnections: 1, logger });
+    undo.push(() => server.close());
+    const admin = server.pool;
     const { rows } = await admin.query<{ name: string; value: string }>(
       "select name, current_setting(name) as value from pg_settings where name = any($1)",
       [["server_version", ...SHOWN]],
@@ -117,7 +118,7 @@ async function startEmbedded(folder: string): ReturnType<typeof openEmbedded> {
   return await openEmbedded({ dataDirectory, folders: [], logger: openLogger("warn", "bench") });
 }
 
-async function databaseSize(admin: Client, name: string): Promise<number> {
+async function databaseSize(admin: Pool, name: string): Promise<number> {
   const { rows } = await admin.query<{ bytes: string }>("select pg_database_size($1)::text as bytes", [name]);
   return Number(rows[0]?.bytes ?? Number.NaN);
 }

@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, realpath, rm, statfs, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, realpath, rm, statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { StokerError } from "../../base/errors.ts";
 import { formatBytes, formatCount } from "../format.ts";
@@ -44,6 +44,7 @@ export async function runBench(
   signal: AbortSignal,
   say: (line: string) => void,
 ): Promise<BenchResults> {
+  await mkdir(options.workDir, { recursive: true });
   const work = await realpath(await mkdtemp(join(options.workDir, "stoker-bench-")));
   // PostgreSQL started by root runs as another user, who must get through to its cluster.
   await chmod(work, 0o711);
