@@ -14,12 +14,13 @@ export interface Page {
 
 /** What to read. */
 export interface PageRequest {
-  /** On rows `r` of search_resource. */
+  /** On rows `r` of search_resource: the searched types, and everything that is asked of them. */
+  scope: Sql;
   condition: Sql;
   count: number;
   sort: SortOrder;
   after: Cursor | undefined;
-  /** False when the condition says no more than which types are searched. */
+  /** False when the condition says no more than the scope. */
   isFiltered: boolean;
 }
 
@@ -34,50 +35,75 @@ export async function withoutStaleRows(db: Queryable, condition: Sql): Promise<S
     select from stale_row x where x.segment = r.segment and x.key = r.key and x.stamp = r.stamp)`;
 }
 
-/** Reads a page. One resource more than asked for is looked for, to know whether there is a next page. */
+/**
+ * Reads a page. One resource more than asked for is looked for, to know whether there is a next page.
+ *
+ * There are two ways to the first matches in an order: to walk in that order until there are enough, which is quick when
+ * matches are frequent, or to gather all matches and sort them, which is quick when they are rare. The planner, left
+ * alone, takes a walk whenever that is cheaper on average, and passes by millions of resources when matches are rarer
+ * than it thought. Here a walk has a bounded number of steps, and gathering follows when it did not find enough. Keys
+ * are hashes, so the first steps are a fair sample.
+ */
 export async function readPage(db: Queryable, request: PageRequest): Promise<Page> {
-  const method = request.isFiltered ? await chooseMethod(db, request) : "walk";
-  const found = await db.query<VersionColumns & { key: string }>(statement(pageSql(request, method)));
-  const lengths = found.rows.map((row) => row.body_length);
-  const rows = found.rows.slice(0, fittingCount(lengths, request.count));
+  const { count } = request;
+  if (!request.isFiltered) return pageOf(await run(db, request, walkSql(request, count + 1)), request);
+  if ((await explain(db, gatherSql(request))).cost > CHEAP) {
+    const sample = await run(db, request, walkSql(request, SAMPLE_STEPS));
+    if (sample.length > count) return pageOf(sample, request);
+    if (sample.length > 0) {
+      // Three times as many steps as the sample lets expect.
+      const steps = Math.ceil((3 * SAMPLE_STEPS * (count + 1)) / sample.length);
+      const walked = steps > MAX_STEPS ? [] : await run(db, request, walkSql(request, steps));
+      if (walked.length > count) return pageOf(walked, request);
+    }
+  }
+  return pageOf(await run(db, request, gatherSql(request)), request);
+}
+
+/** Planner's cost of gathering below which nothing else is tried: some 10 ms. */
+const CHEAP = 5000;
+/** Steps of the first walk, 2 to 5 ms, and of the longest. */
+const SAMPLE_STEPS = 2000;
+const MAX_STEPS = 50_000;
+
+/** The keys of the first matches among the first `steps` resources of the scope. */
+export function walkSql({ scope, condition, count, sort, after, isFiltered }: PageRequest, steps: number): Sql {
+  const { rows, order } = ORDERS[sort](after);
+  const first = sql`select r.segment, r.stamp, r.key, r.last_updated, r.equality
+    from search_resource r where ${isFiltered ? scope : condition}${rows} order by ${order} limit ${steps}`;
+  if (!isFiltered) return first;
+  return sql`select r.key, r.last_updated from (${first}) r where ${condition} order by ${order} limit ${count + 1}`;
+}
+
+/** The keys of the first of all matches. Materialized: the planner must not turn it into a walk. */
+export function gatherSql({ condition, count, sort, after }: PageRequest): Sql {
+  const { rows, order } = ORDERS[sort](after);
+  return sql`with r as materialized (
+    select r.key, r.last_updated from search_resource r where ${condition}${rows})
+    select r.key, r.last_updated from r order by ${order} limit ${count + 1}`;
+}
+
+type PageRow = VersionColumns & { key: string };
+
+async function run(db: Queryable, { sort }: PageRequest, keys: Sql): Promise<PageRow[]> {
+  const { heads } = ORDERS[sort](undefined);
+  const found = await db.query<PageRow>(
+    statement(
+      sql`select p.key::text, v.id, ${HEAD_COLUMNS} from (${keys}) p join head v on v.key = p.key order by ${heads}`,
+    ),
+  );
+  return found.rows;
+}
+
+function pageOf(found: readonly PageRow[], { count, sort }: PageRequest): Page {
+  const lengths = found.map((row) => row.body_length);
+  const rows = found.slice(0, fittingCount(lengths, count));
   const versions = rows.map((row) => versionOf(resourceTypeName(typeIdOfKey(BigInt(row.key))), row));
   const last = rows.at(-1);
-  if (last === undefined || rows.length === found.rows.length) return { versions, next: undefined };
+  if (last === undefined || rows.length === found.length) return { versions, next: undefined };
   const key = BigInt(last.key);
-  return { versions, next: request.sort === "key" ? { key } : { key, lastUpdated: BigInt(last.last_updated) } };
+  return { versions, next: sort === "key" ? { key } : { key, lastUpdated: BigInt(last.last_updated) } };
 }
-
-/**
- * The two ways to the first resources in an order: to walk in that order until there are enough, which is quick when
- * matches are frequent, or to gather all matches and sort them, which is quick when they are rare.
- */
-export type PageMethod = "walk" | "gather";
-
-/** The statement of a page: first the keys, then their heads. */
-export function pageSql({ condition, count, sort, after }: PageRequest, method: PageMethod): Sql {
-  const { rows, order, heads } = ORDERS[sort](after);
-  const matches = sql`select r.key, r.last_updated from search_resource r where ${condition}${rows}`;
-  const page =
-    method === "walk"
-      ? sql`${matches} order by ${order} limit ${count + 1}`
-      : sql`with r as materialized (${matches}) select * from r order by ${order} limit ${count + 1}`;
-  return sql`select p.key::text, v.id, ${HEAD_COLUMNS} from (${page}) p join head v on v.key = p.key order by ${heads}`;
-}
-
-/**
- * Left alone, the planner takes the cheaper way on average; a walk is that very often, and a disaster when matches are
- * rarer than estimated: it then passes by every resource of the type. So a walk must promise to be much cheaper.
- */
-async function chooseMethod(db: Queryable, request: PageRequest): Promise<PageMethod> {
-  const gather = await explain(db, pageSql(request, "gather"));
-  if (gather.cost <= CHEAP) return "gather";
-  const walk = await explain(db, pageSql(request, "walk"));
-  return gather.cost <= walk.cost * RISK ? "gather" : "walk";
-}
-
-/** Planner's cost that is not worth a second thought: some 3 ms. */
-const CHEAP = 1000;
-const RISK = 10;
 
 /** How many resources there are. */
 export async function countResources(db: Queryable, condition: Sql): Promise<number> {

@@ -16,6 +16,11 @@ export function searchCondition(groups: readonly CriteriaGroup[], rules: DateRul
   return conditionSql(oneOf(groups.map((group) => groupCondition(group, rules))));
 }
 
+/** The condition that a row `r` is of one of the searched types, whatever else is asked. */
+export function scopeCondition(groups: readonly CriteriaGroup[]): Sql {
+  return conditionSql(oneOf(groups.map(({ types }) => (types === undefined ? ALWAYS : typesCondition(types)))));
+}
+
 function groupCondition({ types, criteria }: CriteriaGroup, rules: DateRules): Condition {
   const conditions = criteria.map((criterion) => criterionCondition(criterion, types ?? RESOURCE_TYPES, rules));
   return allOf(types === undefined ? conditions : [typesCondition(types), ...conditions]);

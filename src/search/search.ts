@@ -6,7 +6,7 @@ import { readSnapshot, type ReadContext } from "./context.ts";
 import { readCursor, writeCursor } from "./cursor.ts";
 import { queryUrl } from "./links.ts";
 import { countResources, estimateResources, readPage, withoutStaleRows, type Page } from "./page.ts";
-import { searchCondition } from "./plan.ts";
+import { scopeCondition, searchCondition } from "./plan.ts";
 import { parseQuery, type SearchQuery, type SearchRequest } from "./query.ts";
 
 /**
@@ -51,7 +51,8 @@ async function find(context: ReadContext, query: SearchQuery): Promise<Found> {
     else if (query.total === "estimate") total = await estimateResources(client, condition);
     if (query.count === 0) return { total, page: { versions: [], next: undefined }, bodies: [] };
     const isFiltered = query.groups.some((group) => group.criteria.length > 0);
-    const page = await readPage(client, { condition, count: query.count, sort: query.sort, after, isFiltered });
+    const scope = scopeCondition(query.groups);
+    const page = await readPage(client, { scope, condition, count: query.count, sort: query.sort, after, isFiltered });
     const places = page.versions.map((version) => version.place);
     return { total, page, bodies: await readBodies(client, context.blocks, places) };
   });
