@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { availableParallelism, cpus, release, totalmem, type as systemType } from "node:os";
+import { availableParallelism, cpus, loadavg, release, totalmem, type as systemType } from "node:os";
 
 /** What a figure means nothing without. */
 export interface MachineFacts {
@@ -8,6 +8,8 @@ export interface MachineFacts {
   readonly memoryBytes: number;
   readonly system: string;
   readonly node: string;
+  /** Mean number of processes that wanted to run in the minute before; 0 where the system does not say. */
+  readonly load: number;
 }
 
 /** Describes this machine. */
@@ -18,6 +20,7 @@ export function machineFacts(): MachineFacts {
     memoryBytes: totalmem(),
     system: `${systemType()} ${release()} ${process.arch}`,
     node: process.version,
+    load: loadavg()[0] ?? 0,
   };
 }
 

@@ -88,7 +88,7 @@ describe("figures", () => {
     date: "2026-01-01T00:00:00.000Z",
     commandLine: "stoker bench",
     stoker: "0.1.0",
-    machine: { cpu: "a processor", cores: 2, memoryBytes: 8e9, system: "Linux", node: "v24.0.0" },
+    machine: { cpu: "a processor", cores: 2, memoryBytes: 8e9, system: "Linux", node: "v24.0.0", load: 0 },
     postgres: { version: "18.4", embedded: true, settings: { fsync: "on" } },
     data: { source: "data", files: 3, resources: 200_000, bytes: 260e6 },
     ceilings: [4, 5, 6].map((seconds) => ({ column: "jsonb" as const, seconds, tableBytes: 1 })),

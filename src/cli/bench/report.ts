@@ -185,7 +185,7 @@ function environmentLines(results: BenchResults): string[] {
   const settings = Object.entries(postgres.settings).map(([name, value]) => `${name} ${value}`);
   const disk = results.disk;
   return [
-    `machine     ${machine.cpu}, ${String(machine.cores)} cores, ${formatBytes(machine.memoryBytes)} memory, ${machine.system}`,
+    `machine     ${machine.cpu}, ${String(machine.cores)} cores, ${formatBytes(machine.memoryBytes)} memory, ${machine.system}, load before ${machine.load.toFixed(1)}`,
     `software    Stoker ${results.stoker}, Node.js ${machine.node}, PostgreSQL ${postgres.version} (${postgres.embedded ? "embedded" : "given"})`,
     `PostgreSQL  ${settings.join(", ")}`,
     `data        ${data.source}: ${formatCount(data.resources)} resources, ${formatBytes(data.bytes)}, ${String(data.files)} files`,

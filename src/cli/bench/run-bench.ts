@@ -29,6 +29,8 @@ export interface BenchOptions {
 
 /** Patients of the generated data: about 50 MB. */
 const GENERATED_PATIENTS = 500;
+/** Load of the machine above which it is not quiet enough for figures. */
+const BUSY = 0.5;
 /** Disk that an imported byte may take (figure: at most 2.0), and the write-ahead log's limit. */
 const STORE_FACTOR = 2;
 const WAL_BYTES = 4e9;
@@ -49,6 +51,9 @@ export async function runBench(
   // PostgreSQL started by root runs as another user, who must get through to its cluster.
   await chmod(work, 0o711);
   try {
+    const machine = machineFacts();
+    if (machine.load > BUSY)
+      say(`other programs are busy (load ${machine.load.toFixed(1)}): the figures will be unsteady`);
     await checkDisk(options, work);
     say(`working in ${work}`);
     const input =
@@ -66,7 +71,7 @@ export async function runBench(
         date: new Date().toISOString(),
         commandLine: options.commandLine,
         stoker: readVersion(),
-        machine: machineFacts(),
+        machine,
         postgres: { version: server.version, embedded: server.pid !== undefined, settings: server.settings },
         data: {
           source: options.data ?? `generated, ${String(GENERATED_PATIENTS)} patients`,

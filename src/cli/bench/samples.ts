@@ -12,7 +12,7 @@ export interface Samples {
 }
 
 /** What a patient can be found by. */
-export interface PatientSample {
+interface PatientSample {
   readonly id: string;
   /** `system|value` */
   readonly identifier: string | undefined;
@@ -21,7 +21,7 @@ export interface PatientSample {
 }
 
 /** What a measurement can be found by. */
-export interface ObservationSample {
+interface ObservationSample {
   /** `Patient/id` */
   readonly patient: string;
   /** `system|code` */
