@@ -11,7 +11,8 @@ import { hashPair, hashText, type Int64Halves } from "../base/hash.ts";
  * - token: with a system `code`, `systemCode` and `system`; without `code` and `noSystemCode`. An element of FHIR type
  *   code whose required binding is to one code system has all four. Identifier: its value is the code. ContactPoint:
  *   its value, without a system. Booleans are "true" and "false". Texts for `:text` (CodeableConcept.text,
- *   Coding.display, Identifier.type.text) are string rows under the token parameter's id, without `stringExact`.
+ *   Coding.display, Identifier.type.text) are `text`, and terms of the token parameter: a dictionary leads from the
+ *   beginning of a text to the numbers of the texts that begin so.
  * - reference: `Type/id` is a {@link referenceValue}, as is a bare id where one type only is possible; anything else is
  *   `referenceText`, URLs and relative references without `/_history/…`, canonicals once with and once without
  *   `|version`. `referenceType` where the text, or Reference.type, names an R4 type. Reference.identifier: `identifier…`.
@@ -56,6 +57,8 @@ export const EqualityForm = {
   referenceType: 13,
   /** An Identifier by its type (`:of-type`), one per coding of the type. Text: `system|code|value`. */
   ofType: 14,
+  /** A text of a token (`:text`). Text: the text, folded. */
+  text: 15,
 } as const;
 
 /** One of {@link EqualityForm}. */
@@ -121,6 +124,11 @@ export interface SearchValueSink {
   quantity(parameter: number, low: string, high: string, system: Int64Halves, code: Int64Halves): void;
   /** `folded` is the form that prefix search compares: see `foldString`. Strings and (folded = value) uris. */
   string(parameter: number, value: string, folded: string): void;
+  /**
+   * The text of a token behind an equality number of form `text`, which has been handed over as well. A parameter's
+   * number stands for one folded text, whatever the resource: each needs to be kept once.
+   */
+  term(parameter: number, high: number, low: number, folded: string): void;
   qualify(high: number, low: number): void;
 }
 

@@ -65,8 +65,9 @@ export class BatchWriter {
     this.#times = times;
   }
 
-  /** What is to be done outside the transaction before {@link write}: ids for the bodies' blocks. */
+  /** What is to be done outside the transaction before {@link write}: ids for the bodies' blocks, and new terms. */
   async prepare(client: ClientBase, batch: Batch): Promise<void> {
+    await batch.searchRows.terms.store(client);
     await this.#blocks.reserve(client, batch.bytes, batch.lines.length);
   }
 

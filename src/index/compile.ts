@@ -14,8 +14,6 @@ import { valueGroup } from "./value-group.ts";
 
 /** What compiled extractors share. */
 export interface CompileOptions {
-  /** Whether token texts are stored. */
-  texts: boolean;
   budget: CacheBudget;
 }
 
@@ -117,12 +115,9 @@ class Source {
   private content(node: TreeNode, value: string): void {
     for (const values of node.values ?? []) {
       const emitter = this.constant(emitterOf(values.as, node.type ?? ""));
-      const cache = new ValueCache(this.options.budget);
-      const group = valueGroup(node, values, {
-        component: this.component,
-        texts: this.options.texts && !this.component,
-        cache,
-      });
+      const { budget } = this.options;
+      const caches = { cache: new ValueCache(budget), texts: new ValueCache(budget) };
+      const group = valueGroup(node, values, { component: this.component, ...caches });
       this.lines.push(`${emitter}(to, ${this.constant(group)}, ${value});`);
     }
     if (node.composites === undefined && (node.nodes ?? []).length === 0) return;

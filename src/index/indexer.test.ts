@@ -52,7 +52,7 @@ describe("createIndexer", () => {
 });
 
 describe("compileExtractor", () => {
-  const options = { texts: true, budget: createCacheBudget() };
+  const options = { budget: createCacheBudget() };
 
   it.each<[string, TreeNode]>([
     ["a name that is no element", { name: "a']; process.exit(); //", nodes: [] }],

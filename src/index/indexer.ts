@@ -18,17 +18,11 @@ export interface Indexer {
   index(typeId: number, resource: JsonObject, sink: SearchValueSink, literalOf?: LiteralOf): void;
 }
 
-/** What is stored beside the values that plain searches need. */
-export interface IndexerOptions {
-  /** String rows for the texts of tokens, which answer `:text` (default true). */
-  tokenTexts?: boolean;
-}
-
 /** Makes an indexer; the extractor of a resource type is compiled when the first resource of the type comes. */
-export function createIndexer(options: IndexerOptions = {}): Indexer {
+export function createIndexer(): Indexer {
   const trees = readExtractionTrees();
   const collector = new ValueCollector();
-  const shared = { texts: options.tokenTexts ?? true, budget: createCacheBudget() };
+  const shared = { budget: createCacheBudget() };
   const extractors: (Extractor | undefined)[] = [];
 
   return {

@@ -94,7 +94,7 @@ describe("numbers and quantities (contract 10.4)", () => {
     const literal = "0.12345678901234567890";
     const resource = { resourceType: "Encounter", length: { value: Number(literal) } };
     const asked: number[] = [];
-    const recorded = record(resource, {}, (value) => {
+    const recorded = record(resource, (value) => {
       asked.push(value);
       return literal;
     });
@@ -106,10 +106,8 @@ describe("numbers and quantities (contract 10.4)", () => {
   });
 
   it("takes the nearest bound of a number that no database holds (D-15)", () => {
-    expect(record(encounter(Infinity), {}, () => "1e400").rows).toEqual([`0 quantity ${id} 1e400 1e400 0 0`]);
-    expect(record(encounter(Infinity), {}, () => "1e999999999").rows).toEqual([
-      `0 quantity ${id} Infinity Infinity 0 0`,
-    ]);
+    expect(record(encounter(Infinity), () => "1e400").rows).toEqual([`0 quantity ${id} 1e400 1e400 0 0`]);
+    expect(record(encounter(Infinity), () => "1e999999999").rows).toEqual([`0 quantity ${id} Infinity Infinity 0 0`]);
     expect(record(encounter(-Infinity)).rows).toEqual([`0 quantity ${id} -Infinity -Infinity 0 0`]);
   });
 });

@@ -27,15 +27,15 @@ describe("tokens (contract 10.6)", () => {
     );
   });
 
-  it("keeps the texts of concept and codings as string rows, each folded form once", () => {
+  it("gives the texts of concept and codings as terms, each folded form once", () => {
+    const warm = number(METHOD, "text", "warm");
+    const warmish = number(METHOD, "text", "warmish");
     const id = parameterId(METHOD);
     const value = { coding: [{ display: "Warm" }, { display: "warm" }, { display: "Wärmish" }], text: "Warm" };
     expect(method(value)).toEqual({
-      equality: [number(METHOD, "present")],
-      rows: [`0 string ${id} Warm / warm`, `0 string ${id} Wärmish / warmish`],
+      equality: numbers(number(METHOD, "present"), warm, warmish),
+      rows: [`term ${id} ${warm} warm`, `term ${id} ${warmish} warmish`].toSorted(),
     });
-    const resource = { resourceType: "Observation", method: value };
-    expect(record(resource, { tokenTexts: false }).rows).toEqual([]);
   });
 
   it("hands out no number twice", () => {
@@ -69,8 +69,9 @@ describe("tokens (contract 10.6)", () => {
         number(name, "system", "http://i"),
         number(name, "ofType", "http://t|MR|A|1"),
         number(name, "ofType", "|X|A|1"),
+        number(name, "text", "record"),
       ),
-      rows: [`0 string ${parameterId(name)} Record / record`],
+      rows: [`term ${parameterId(name)} ${number(name, "text", "record")} record`],
     });
   });
 

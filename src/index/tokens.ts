@@ -17,7 +17,7 @@ export function emitCodeableConcept(to: ValueCollector, group: ValueGroup, value
       emitCodingOf(to, group, each, shown);
     }
   }
-  if (text !== shown && group.texts && isText(text)) emitTokenText(to, group, text);
+  if (text !== shown && isText(text)) emitTokenText(to, group, text);
 }
 
 /** Coding. */
@@ -57,7 +57,7 @@ export function emitPrimitiveToken(to: ValueCollector, group: ValueGroup, value:
 function emitCodingOf(to: ValueCollector, group: ValueGroup, coding: Record<string, unknown>, display: unknown): void {
   const { system, code } = coding;
   emitToken(to, group, isText(system) ? system : "", isText(code) ? code : "", "");
-  if (group.texts && isText(display)) emitTokenText(to, group, display);
+  if (isText(display)) emitTokenText(to, group, display);
 }
 
 /** The numbers of one (system, code), from the cache when it recurs, and once per resource. */
@@ -112,20 +112,36 @@ function emitIdentifierType(
       }
     }
   }
-  if (group.texts && isText(text)) emitTokenText(to, group, text);
+  if (isText(text)) emitTokenText(to, group, text);
 }
 
-/** String rows for `:text`, each text once per resource. */
+/** A term for `:text`. */
 function emitTokenText(to: ValueCollector, group: ValueGroup, raw: string): void {
   if (group.component) return;
-  const text = storableText(raw);
-  if (text === "") return;
-  const folded = foldString(text);
+  let token = group.texts.find("", raw);
+  if (token === undefined) {
+    const folded = foldString(storableText(raw));
+    token = { values: textNumbers(group, folded), resource: 0, folded } satisfies CachedToken;
+    group.texts.keep("", raw, token);
+  }
+  const { values, folded = "" } = token;
+  if (token.resource === to.resource || folded === "") return;
+  token.resource = to.resource;
+  let index = 0;
   for (const { id } of group.parameters) {
-    equalityValue(id, TEXT_SEEN, folded, to.halves);
-    if (to.add(to.halves.high, to.halves.low)) to.sink.string(id, text, folded);
+    const high = values[index++] ?? 0;
+    const low = values[index++] ?? 0;
+    if (!to.add(high, low)) continue;
+    to.sink.equality(high, low);
+    to.sink.term(id, high, low, folded);
   }
 }
 
-/** A form that is never stored: marks texts that the resource has already yielded. */
-const TEXT_SEEN = 29 as EqualityForm;
+function textNumbers(group: ValueGroup, folded: string): Int32Array {
+  const halves = { high: 0, low: 0 };
+  const numbers = group.parameters.flatMap(({ id }) => {
+    equalityValue(id, EqualityForm.text, folded, halves);
+    return [halves.high, halves.low];
+  });
+  return Int32Array.from(numbers);
+}

@@ -1,12 +1,14 @@
-/** What a coding becomes in one group: computed once, then found again by (system, code). */
+/** What a coding, or a text, becomes in one group: computed once, then found again by (system, code). */
 export interface CachedToken {
   /** Halves of the equality numbers, pair by pair. */
   values: Int32Array;
   /** `ValueCollector.resource` of the last resource it was handed out in. */
   resource: number;
+  /** Of a text: as it is compared. */
+  folded?: string;
 }
 
-/** Codings that recur: few of them make up most of the data. Bounded over all groups of an indexer. */
+/** Codings and texts that recur: few of them make up most of the data. Bounded over all groups of an indexer. */
 export class ValueCache {
   private readonly bySystem = new Map<string, Map<string, CachedToken>>();
   private readonly budget: CacheBudget;

@@ -100,5 +100,6 @@ export const NOWHERE: SearchValueSink = {
   date: () => undefined,
   quantity: () => undefined,
   string: () => undefined,
+  term: () => undefined,
   qualify: () => undefined,
 };

@@ -31,18 +31,18 @@ export interface ValueGroup {
   parameters: readonly GroupParameter[];
   /** True when the values belong to a composite: no `present`, no texts, no types of references. */
   component: boolean;
-  /** Whether token texts are stored (`:text`). */
-  texts: boolean;
   /** Implied code system of `code` elements. */
   system: string | undefined;
   cache: ValueCache;
+  /** Of texts, with "" for the system. */
+  texts: ValueCache;
 }
 
 /** Makes the group of a node's values. */
 export function valueGroup(
   node: TreeNode,
   values: NonNullable<TreeNode["values"]>[number],
-  options: { component: boolean; texts: boolean; cache: ValueCache },
+  options: { component: boolean; cache: ValueCache; texts: ValueCache },
 ): ValueGroup {
   const halves: Int64Halves = { high: 0, low: 0 };
   const constant: Int64Halves = { high: 0, low: 0 };

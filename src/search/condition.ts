@@ -9,6 +9,8 @@ export type Condition =
   | { kind: "holds"; values: readonly bigint[] }
   /** There is a row `s` of the parameter in an ordered table that passes `test`. */
   | { kind: "row"; table: OrderedTable; parameter: number; test: Sql }
+  /** The equality array holds the value of a term `s` of one of the parameters that passes `test`. */
+  | { kind: "term"; parameters: readonly number[]; test: Sql }
   | { kind: "and" | "or"; conditions: readonly Condition[] }
   | { kind: "not"; condition: Condition }
   /** Anything else about `r`. */
@@ -62,6 +64,8 @@ export function conditionSql(condition: Condition): Sql {
         : sql`r.equality && ${condition.values}::bigint[]`;
     case "row":
       return rowSql(condition.table, condition.parameter, condition.test);
+    case "term":
+      return termSql(condition.parameters, condition.test);
     case "and": {
       const single = condition.conditions.filter(isSingleValue);
       const others = condition.conditions.filter((member) => !isSingleValue(member)).map(conditionSql);
@@ -80,6 +84,12 @@ export function conditionSql(condition: Condition): Sql {
 
 function isSingleValue(condition: Condition): condition is { kind: "holds"; values: readonly bigint[] } {
   return condition.kind === "holds" && condition.values.length === 1;
+}
+
+/** A subquery that is run once, before the index is asked. */
+function termSql(parameters: readonly number[], test: Sql): Sql {
+  return sql`r.equality && (select coalesce(array_agg(s.value), '{}') from search_term s
+    where s.parameter = any(${parameters}::int[]) and ${test})`;
 }
 
 /**

@@ -31,7 +31,7 @@ export function instantTest(value: DateValue, column: Sql, rules: DateRules): Sq
     const now = BigInt(rules.now) * TICKS_PER_MILLISECOND;
     const distance = now > value.high ? now - value.high : value.high - now;
     const widened = { low: value.low - distance / 10n, high: value.high + distance / 10n };
-    return instantTest({ ...value, ...widened, prefix: "eq" }, column, rules);
+    return instantTest({ ...value, ...widened, prefix: "eq" }, column, { ...rules, dateEquality: "overlap" });
   }
   const first = -floorDivide(-value.low, TICKS_PER_MILLISECOND);
   const last = floorDivide(value.high, TICKS_PER_MILLISECOND);
@@ -60,7 +60,7 @@ export function quantityTest(value: QuantityValue): Sql {
   return all(tests);
 }
 
-/** Whether a row `s` of search_string begins with a text, case- and accent-insensitive (contract 10.5). */
+/** Whether a row `s` of search_string, or of search_term, begins with a text, case- and accent-insensitive (contract 10.5). */
 export function stringPrefixTest(text: string): Sql {
   return prefixTest(foldString(text));
 }

@@ -12,8 +12,8 @@ import { simpleCondition } from "./simple.ts";
 import { sql, type Sql } from "./sql.ts";
 
 /** The condition that a row `r` of search_resource meets when its resource is found. */
-export function searchCondition(groups: readonly CriteriaGroup[], rules: DateRules): Sql {
-  return conditionSql(oneOf(groups.map((group) => groupCondition(group, rules))));
+export function searchCondition(groups: readonly CriteriaGroup[], rules: DateRules): Condition {
+  return oneOf(groups.map((group) => groupCondition(group, rules)));
 }
 
 /** The condition that a row `r` is of one of the searched types, whatever else is asked. */
@@ -84,6 +84,9 @@ function valueCondition(
   }
   if (value.type === "token" && comparison === "of-type") {
     return { kind: "holds", values: [equalityOf(id, EqualityForm.ofType, value.code ?? "")] };
+  }
+  if (value.type === "string" && comparison === "text") {
+    return { kind: "term", parameters: [id], test: stringPrefixTest(value.text) };
   }
   if (value.type === "string") return stringCondition(id, comparison, value.text);
   if (value.type === "uri" && comparison !== "plain") return uriCondition(id, comparison, value.text);

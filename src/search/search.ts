@@ -2,12 +2,14 @@ import { withMeta } from "../fhir/meta-bytes.ts";
 import { readBodies } from "../store/body.ts";
 import type { StoredVersion } from "../store/read.ts";
 import { bundleBytes, type Entry } from "./bundle.ts";
+import { conditionSql } from "./condition.ts";
 import { readSnapshot, type ReadContext } from "./context.ts";
 import { readCursor, writeCursor } from "./cursor.ts";
 import { queryUrl } from "./links.ts";
 import { countResources, estimateResources, readPage, withoutStaleRows, type Page } from "./page.ts";
 import { scopeCondition, searchCondition } from "./plan.ts";
 import { parseQuery, type SearchQuery, type SearchRequest } from "./query.ts";
+import { resolveTerms } from "./terms.ts";
 
 /**
  * Searches and answers with a searchset Bundle as bytes (contract 10). Throws what {@link parseQuery} throws, and
@@ -45,7 +47,7 @@ async function find(context: ReadContext, query: SearchQuery): Promise<Found> {
   const after = query.cursor === undefined ? undefined : readCursor(query.cursor, query.sort);
   const found = searchCondition(query.groups, { dateEquality: context.dateEquality, now: Date.now() });
   return readSnapshot(context, async (client) => {
-    const condition = await withoutStaleRows(client, found);
+    const condition = await withoutStaleRows(client, conditionSql(await resolveTerms(client, found)));
     let total: number | undefined;
     if (query.total === "accurate" || query.count === 0) total = await countResources(client, condition);
     else if (query.total === "estimate") total = await estimateResources(client, condition);

@@ -10,7 +10,15 @@ export interface Sql {
 }
 
 /** What may be bound to a parameter. Arrays are PostgreSQL arrays. */
-export type SqlParameter = string | number | bigint | boolean | readonly string[] | readonly bigint[] | null;
+export type SqlParameter =
+  | string
+  | number
+  | bigint
+  | boolean
+  | readonly string[]
+  | readonly number[]
+  | readonly bigint[]
+  | null;
 
 /** A statement ready for the driver. */
 export interface Statement {

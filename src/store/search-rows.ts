@@ -1,6 +1,7 @@
 import type { Int64Halves } from "../base/hash.ts";
 import type { SearchValueSink, TickRange } from "../fhir/search-value.ts";
 import { CopyBuffer } from "./copy-buffer.ts";
+import { Terms } from "./terms.ts";
 
 /** Columns of the search tables in the order in which rows are written; a partition knows its segment. */
 export const SEARCH_COLUMNS: {
@@ -29,6 +30,8 @@ export class SearchRows implements SearchValueSink {
   readonly dates: CopyBuffer = new CopyBuffer(1 << 20);
   readonly quantities: CopyBuffer = new CopyBuffer(1 << 20);
   readonly strings: CopyBuffer = new CopyBuffer(1 << 18);
+  /** To be stored before any of the rows is. */
+  readonly terms: Terms = new Terms();
   #bounds: Int32Array = new Int32Array(BOUNDS_PER_RESOURCE * 8192);
   #count = 0;
   #firstStamp = 0;
@@ -43,6 +46,7 @@ export class SearchRows implements SearchValueSink {
   /** Forgets all rows. The resources that follow carry the stamps from `firstStamp` on. */
   clear(firstStamp: number): void {
     for (const buffer of [this.resources, this.dates, this.quantities, this.strings]) buffer.clear();
+    this.terms.clear();
     this.#count = 0;
     this.#firstStamp = firstStamp;
   }
@@ -128,6 +132,10 @@ export class SearchRows implements SearchValueSink {
     this.#endRow(strings, parameter);
     strings.text(value);
     strings.text(folded);
+  }
+
+  term(parameter: number, high: number, low: number, folded: string): void {
+    this.terms.add(parameter, high, low, folded);
   }
 
   /** The stamp of the resource with this number. */

@@ -92,7 +92,10 @@ export function openExpectation(paths) {
       for (const values of found) {
         for (const row of values.equality) number(halvesOf(parameter.id, row), `${name} ${row.join(" ")}`);
         addRows(out, parameter.id, "0", values);
-        for (const row of values.texts) out.rows.add(`text ${parameter.id} ${row[1]}`);
+        for (const text of values.texts) {
+          const value = number(halvesOf(parameter.id, [EqualityForm.text, text]), `${name} text ${text}`);
+          out.rows.add(`term ${parameter.id} ${value} ${text}`);
+        }
       }
     }
     return out;

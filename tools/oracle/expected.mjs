@@ -43,7 +43,7 @@ const uris = (list) => ({
   strings: list.map((uri) => [uri, uri]),
 });
 const versions = (canonical) => [...new Set([canonical, canonical.replace(/(?<=.)\|.*$/, "")])];
-const texts = (list) => present(list).map((text) => [text, foldString(text)]);
+const texts = (list) => present(list).map(foldString);
 
 const RULES = {
   "token:CodeableConcept": (concept) => ({

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { toBigInt } from "../../dist/base/hash.js";
 import { RESOURCE_TYPES, resourceTypeId } from "../../dist/fhir/resource-types.js";
-import { searchParameterById, searchParametersOf } from "../../dist/fhir/search-parameters.js";
+import { searchParametersOf } from "../../dist/fhir/search-parameters.js";
 import { createIndexer } from "../../dist/index/indexer.js";
 import { openDefinitions } from "../definitions.mjs";
 import { openExpectation } from "./expected-resource.mjs";
@@ -40,11 +40,8 @@ function recordingSink() {
       ),
     quantity: (parameter, low, high, system, code) =>
       rows.add(`quantity ${parameter} ${qualifier} ${low} ${high} ${toBigInt(system)} ${toBigInt(code)}`),
-    string: (parameter, value, folded) => {
-      // Texts of tokens are only compared folded, and stored once for each folded form.
-      const isText = searchParameterById(parameter).type === "token";
-      rows.add(isText ? `text ${parameter} ${folded}` : `string ${parameter} ${qualifier} ${value} | ${folded}`);
-    },
+    string: (parameter, value, folded) => rows.add(`string ${parameter} ${qualifier} ${value} | ${folded}`),
+    term: (parameter, high, low, folded) => rows.add(`term ${parameter} ${text(high, low)} ${folded}`),
     qualify: (high, low) => {
       qualifier = text(high, low);
     },

@@ -11,7 +11,7 @@ import {
   unitValue,
   type SearchValueSink,
 } from "../../fhir/search-value.ts";
-import { createIndexer, type IndexerOptions, type LiteralOf } from "../indexer.ts";
+import { createIndexer, type LiteralOf } from "../indexer.ts";
 
 /** What a sink was told about one resource, in an order that does not matter. */
 export interface Recorded {
@@ -22,11 +22,7 @@ export interface Recorded {
 }
 
 /** Indexes one resource. */
-export function record(
-  resource: JsonObject & { resourceType: string },
-  options: IndexerOptions = {},
-  literalOf?: LiteralOf,
-): Recorded {
+export function record(resource: JsonObject & { resourceType: string }, literalOf?: LiteralOf): Recorded {
   const typeId = resourceTypeId(resource.resourceType) ?? 0;
   const recorded: Recorded = { equality: [], rows: [] };
   let qualifier = 0n;
@@ -42,11 +38,14 @@ export function record(
     },
     string: (parameter, value, folded) =>
       void recorded.rows.push(`${qualifier} string ${parameter} ${value} / ${folded}`),
+    term: (parameter, high, low, folded) => {
+      recorded.rows.push(`term ${parameter} ${toBigInt({ high, low })} ${folded}`);
+    },
     qualify: (high, low) => {
       qualifier = toBigInt({ high, low });
     },
   };
-  createIndexer(options).index(typeId, resource, sink, literalOf);
+  createIndexer().index(typeId, resource, sink, literalOf);
   recorded.equality.sort(compareNumbers);
   recorded.rows.sort();
   return recorded;

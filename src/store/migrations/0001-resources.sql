@@ -94,6 +94,16 @@ create table search_string (
   folded text collate "C" not null
 ) partition by list (segment);
 
+-- Texts of tokens: the beginning of a text leads to the equality values of the resources that have it. A text stays here when
+-- its resources are gone.
+create table search_term (
+  parameter integer not null,
+  value bigint not null,
+  folded text collate "C" not null,
+  primary key (parameter, value)
+);
+create index search_term_folded on search_term (parameter, left(folded, 64));
+
 create table segment (
   number integer not null primary key,
   live boolean not null,

@@ -141,6 +141,7 @@ async function writeSearchRows(
   { segment, stamp, key, lastUpdated }: { segment: number; stamp: number; key: bigint; lastUpdated: number },
 ): Promise<void> {
   const equality: bigint[] = [];
+  const terms: { parameter: number; value: bigint; folded: string }[] = [];
   const rows: { table: string; values: Record<string, unknown> }[] = [];
   let qualifier = 0n;
   index(resource, {
@@ -161,7 +162,15 @@ async function writeSearchRows(
     string: (parameter, value, folded) => {
       rows.push({ table: "search_string", values: { parameter, qualifier, value, folded } });
     },
+    term: (parameter, high, low, folded) => terms.push({ parameter, value: toBigInt({ high, low }), folded }),
   });
+  for (const { parameter, value, folded } of terms) {
+    await client.query("insert into search_term values ($1, $2, $3) on conflict do nothing", [
+      parameter,
+      value,
+      folded,
+    ]);
+  }
   rows.push({ table: "search_resource", values: { last_updated: lastUpdated, equality } });
   for (const { table, values } of rows) {
     const row = { segment, stamp, key, ...values };
