@@ -118,6 +118,9 @@ function queryOf(request: FastifyRequest): [string, string][] {
 /** The parameters of a `_search`: those in the URL and those in the form. */
 function formOf(request: FastifyRequest): [string, string][] {
   const { body } = request;
+  if (typeof body === "string" && body !== "" && !request.headers["content-type"]?.toLowerCase().startsWith(FORM)) {
+    throw new StokerError("not-supported", `Searches by POST are sent as ${FORM}.`, { status: 415 });
+  }
   return [...queryOf(request), ...new URLSearchParams(typeof body === "string" ? body : "")];
 }
 

@@ -53,6 +53,11 @@ describe("the searchset", () => {
     expect(matchesOf(body).map((resource) => resource["id"])).toEqual(["b"]);
     expect(linkOf(body, "self")).toBe("/Patient?family=O&_id=b,c&_count=5");
   });
+  it("takes no other form than a form", async () => {
+    const { status } = await server.post("/Patient/_search", '{"family":"O"}', "application/fhir+json");
+    expect(status).toBe(415);
+    expect((await server.post("/Patient/_search", "", "application/fhir+json")).status).toBe(200);
+  });
   it.each([
     ["_sort=_lastUpdated", ["a", "b", "c"]],
     ["_sort=-_lastUpdated", ["c", "b", "a"]],

@@ -28,7 +28,7 @@ export interface SearchServer {
   /** GET of a path below the base. */
   get(path: string, headers?: Record<string, string>): Promise<Answer>;
   /** POST of a form. */
-  post(path: string, form: string): Promise<Answer>;
+  post(path: string, form: string, contentType?: string): Promise<Answer>;
   /** The ids of the matches of a search, sorted; fails when the answer is not 200. */
   ids(path: string): Promise<string[]>;
   close(): Promise<void>;
@@ -63,12 +63,12 @@ export async function openSearchServer(dateEquality: HttpContext["dateEquality"]
     load,
     loadLive: (...resources) => load(resources.map((resource) => ({ resource }))),
     get,
-    post: async (path, form) =>
+    post: async (path, form, contentType = "application/x-www-form-urlencoded") =>
       answer(
         await app.inject({
           method: "POST",
           url: `/fhir${path}`,
-          headers: { "content-type": "application/x-www-form-urlencoded" },
+          headers: { "content-type": contentType },
           payload: form,
         }),
       ),
