@@ -19,7 +19,8 @@ import { hashPair, hashText, type Int64Halves } from "../base/hash.ts";
  * - uri: `uri` and a string row (value = folded = the uri). Canonicals also without `|version`.
  * - string: `stringExact` and a string row for each distinct part (of a name: family, given, prefix, suffix, text; of an
  *   address: line, city, district, state, country, postal code, text).
- * - date: one row for each date; a Timing is one row from its first to its last limit.
+ * - date: one row for each date; a Timing is one row from its first to its last limit. Ranges longer than a day stand
+ *   under the *negative* of the parameter's id: {@link dateRowParameter}.
  * - number, quantity: one row for each. A Quantity whose `unit` is not its `code` has a second row, with the same
  *   system and the unit as code. Money: code = currency, system = urn:iso:std:iso:4217.
  * - composite, for a context of kind `element` (`CompositeContext` in search-parameters.ts), c = the composite named by
@@ -105,6 +106,21 @@ export interface TickRange {
   lowLow: number;
   highHigh: number;
   highLow: number;
+}
+
+/** Ticks in a day: the length of the longest range that counts as short. */
+export const DAY_TICKS = 864_000_000_000;
+
+/**
+ * What a date row is stored under: the parameter, or its negative when the range is longer than a day. Short ranges are
+ * nearly all; that none of them begins more than a day before it ends is what lets an index (and the planner) find
+ * those that overlap a given one, instead of reading all that began before it.
+ */
+export function dateRowParameter(parameter: number, range: TickRange): number {
+  const { lowHigh, lowLow, highHigh, highLow } = range;
+  // Doubles are exact enough: lengths near a day are far below 2^53.
+  const length = (highHigh - lowHigh) * 4294967296 + ((highLow >>> 0) - (lowLow >>> 0));
+  return length < DAY_TICKS ? parameter : -parameter;
 }
 
 /**

@@ -7,7 +7,10 @@ import { all, any, sql, type Sql } from "./sql.ts";
 export type Condition =
   /** The equality array holds at least one of these. */
   | { kind: "holds"; values: readonly bigint[] }
-  /** There is a row `s` of the parameter in an ordered table that passes `test`. */
+  /**
+   * There is a row `s` of the parameter in an ordered table that passes `test`. For search_date the test itself says which
+   * rows are the parameter's.
+   */
   | { kind: "row"; table: OrderedTable; parameter: number; test: Sql }
   /** The equality array holds the value of a term `s` of one of the parameters that passes `test`. */
   | { kind: "term"; parameters: readonly number[]; test: Sql }
@@ -97,8 +100,9 @@ function termSql(parameters: readonly number[], test: Sql): Sql {
  * partition.
  */
 function rowSql(table: OrderedTable, parameter: number, test: Sql): Sql {
-  const rows = sql`s.segment = r.segment and s.key = r.key and s.stamp = r.stamp and s.parameter = ${parameter} and ${test}`;
-  if (table === "search_date") return sql`exists (select from search_date s where ${rows})`;
+  const version = sql`s.segment = r.segment and s.key = r.key and s.stamp = r.stamp`;
+  if (table === "search_date") return sql`exists (select from search_date s where ${version} and ${test})`;
+  const rows = sql`${version} and s.parameter = ${parameter} and ${test}`;
   if (table === "search_quantity") return sql`exists (select from search_quantity s where ${rows})`;
   return sql`exists (select from search_string s where ${rows})`;
 }

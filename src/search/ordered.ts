@@ -1,7 +1,7 @@
-import { foldString } from "../fhir/search-value.ts";
+import { DAY_TICKS, foldString } from "../fhir/search-value.ts";
 import type { DateValue, Prefix, QuantityValue } from "./criteria.ts";
 import { unitOf } from "./equality.ts";
-import { all, sql, type Sql } from "./sql.ts";
+import { all, any, sql, type Sql } from "./sql.ts";
 
 /** How dates are compared. */
 export interface DateRules {
@@ -15,9 +15,8 @@ export interface DateRules {
 export function dateTest(value: DateValue, low: Sql, high: Sql, rules: DateRules): Sql {
   const { prefix } = value;
   if (prefix === "ap") {
-    const now = BigInt(rules.now) * TICKS_PER_MILLISECOND;
-    const distance = now > value.high ? now - value.high : value.high - now;
-    return overlaps(low, high, sql`${value.low - distance / 10n}::bigint`, sql`${value.high + distance / 10n}::bigint`);
+    const widened = approximate(value, rules);
+    return overlaps(low, high, sql`${widened.low}::bigint`, sql`${widened.high}::bigint`);
   }
   const start = sql`${value.low}::bigint`;
   const end = sql`${value.high}::bigint`;
@@ -25,13 +24,65 @@ export function dateTest(value: DateValue, low: Sql, high: Sql, rules: DateRules
   return rules.dateEquality === "overlap" ? overlaps(low, high, start, end) : contained(low, high, start, end);
 }
 
+/**
+ * {@link dateTest} of a row `s` of search_date. Rows of a parameter stand under its id, those of ranges longer than a day
+ * under the negative of it. Where a range must not end too early, a short one has not begun more than a day before; so
+ * the index on (parameter, low, high) is read from there, and from its beginning for the few long ones only.
+ */
+export function dateRowTest(parameter: number, value: DateValue, rules: DateRules): Sql {
+  const bounds = endBounds(value, rules);
+  if (bounds === undefined) {
+    const parameters = [BigInt(parameter), BigInt(-parameter)];
+    return all([sql`s.parameter = any(${parameters}::integer[])`, dateTest(value, sql`s.low`, sql`s.high`, rules)]);
+  }
+  const { leastHigh, greatestLow } = bounds;
+  const short = [
+    sql`s.parameter = ${parameter}`,
+    sql`s.low > ${leastHigh - BigInt(DAY_TICKS)}::bigint`,
+    sql`s.high >= ${leastHigh}::bigint`,
+  ];
+  const long = [sql`s.parameter = ${-parameter}`, sql`s.high > ${leastHigh - 1n}::bigint`];
+  if (greatestLow !== undefined) {
+    short.push(sql`s.low <= ${greatestLow}::bigint`);
+    // Other operators than above: the planner would join what is the same in both alternatives, and lose sight of the pairs.
+    long.push(sql`s.low < ${greatestLow + 1n}::bigint`);
+  }
+  return any([all(short), all(long)]);
+}
+
+/** The bounds that tests have which ask for a range that ends at some instant or later. */
+function endBounds(
+  value: DateValue,
+  rules: DateRules,
+): { leastHigh: bigint; greatestLow: bigint | undefined } | undefined {
+  switch (value.prefix) {
+    case "ge":
+      return { leastHigh: value.low, greatestLow: undefined };
+    case "gt":
+      return { leastHigh: value.high + 1n, greatestLow: undefined };
+    case "ap": {
+      const { low, high } = approximate(value, rules);
+      return { leastHigh: low, greatestLow: high };
+    }
+    case "eq":
+      return rules.dateEquality === "overlap" ? { leastHigh: value.low, greatestLow: value.high } : undefined;
+    default:
+      return undefined;
+  }
+}
+
+/** Widened by a tenth of the distance to now. */
+function approximate({ low, high }: DateValue, { now: milliseconds }: DateRules): { low: bigint; high: bigint } {
+  const now = BigInt(milliseconds) * TICKS_PER_MILLISECOND;
+  const distance = now > high ? now - high : high - now;
+  return { low: low - distance / 10n, high: high + distance / 10n };
+}
+
 /** The same for a column of whole milliseconds, which are points: `_lastUpdated`. */
 export function instantTest(value: DateValue, column: Sql, rules: DateRules): Sql {
   if (value.prefix === "ap") {
-    const now = BigInt(rules.now) * TICKS_PER_MILLISECOND;
-    const distance = now > value.high ? now - value.high : value.high - now;
-    const widened = { low: value.low - distance / 10n, high: value.high + distance / 10n };
-    return instantTest({ ...value, ...widened, prefix: "eq" }, column, { ...rules, dateEquality: "overlap" });
+    const widened = { ...value, ...approximate(value, rules), prefix: "eq" } as const;
+    return instantTest(widened, column, { ...rules, dateEquality: "overlap" });
   }
   const first = -floorDivide(-value.low, TICKS_PER_MILLISECOND);
   const last = floorDivide(value.high, TICKS_PER_MILLISECOND);

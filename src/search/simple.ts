@@ -2,8 +2,7 @@ import { EqualityForm } from "../fhir/search-value.ts";
 import type { Condition } from "./condition.ts";
 import type { SimpleValue } from "./criteria.ts";
 import { equalityOf, referenceEqualities, TOKEN_FORMS, tokenEquality } from "./equality.ts";
-import { dateTest, quantityTest, stringPrefixTest, type DateRules } from "./ordered.ts";
-import { sql } from "./sql.ts";
+import { dateRowTest, quantityTest, stringPrefixTest, type DateRules } from "./ordered.ts";
 
 /** The condition for a value of a plain parameter without a modifier (contract 10.3 to 10.8). */
 export function simpleCondition(parameter: number, value: SimpleValue, rules: DateRules): Condition {
@@ -17,7 +16,7 @@ export function simpleCondition(parameter: number, value: SimpleValue, rules: Da
     case "string":
       return { kind: "row", table: "search_string", parameter, test: stringPrefixTest(value.text) };
     case "date":
-      return { kind: "row", table: "search_date", parameter, test: dateTest(value, sql`s.low`, sql`s.high`, rules) };
+      return { kind: "row", table: "search_date", parameter, test: dateRowTest(parameter, value, rules) };
     default:
       return { kind: "row", table: "search_quantity", parameter, test: quantityTest(value) };
   }

@@ -1,5 +1,5 @@
 import type { Int64Halves } from "../base/hash.ts";
-import type { SearchValueSink, TickRange } from "../fhir/search-value.ts";
+import { dateRowParameter, type SearchValueSink, type TickRange } from "../fhir/search-value.ts";
 import { CopyBuffer } from "./copy-buffer.ts";
 import { Terms } from "./terms.ts";
 
@@ -113,7 +113,7 @@ export class SearchRows implements SearchValueSink {
     this.#beginRow(dates, 6);
     dates.int64(range.lowHigh, range.lowLow);
     dates.int64(range.highHigh, range.highLow);
-    this.#endRow(dates, parameter);
+    this.#endRow(dates, dateRowParameter(parameter, range));
   }
 
   quantity(parameter: number, low: string, high: string, system: Int64Halves, code: Int64Halves): void {

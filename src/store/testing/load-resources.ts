@@ -3,7 +3,7 @@ import type { Pool, PoolClient } from "pg";
 import { toBigInt } from "../../base/hash.ts";
 import type { JsonObject } from "../../base/json.ts";
 import { resourceKeyOf } from "../../fhir/resource-key.ts";
-import type { SearchValueSink } from "../../fhir/search-value.ts";
+import { dateRowParameter, type SearchValueSink } from "../../fhir/search-value.ts";
 import { transaction } from "../pool.ts";
 import { openSegment } from "../segments.ts";
 
@@ -152,7 +152,10 @@ async function writeSearchRows(
     date: (parameter, range) => {
       const low = toBigInt({ high: range.lowHigh, low: range.lowLow });
       const high = toBigInt({ high: range.highHigh, low: range.highLow });
-      rows.push({ table: "search_date", values: { parameter, qualifier, low, high } });
+      rows.push({
+        table: "search_date",
+        values: { parameter: dateRowParameter(parameter, range), qualifier, low, high },
+      });
     },
     quantity: (parameter, low, high, system, code) => {
       // The halves may not be kept.
