@@ -25,7 +25,7 @@ function sourceFiles(folder: string): string[] {
   return readdirSync(folder).flatMap((name) => {
     const path = join(folder, name);
     if (statSync(path).isDirectory()) return name === "testing" ? [] : sourceFiles(path);
-    return /\.ts$/.test(name) && !/\.test\.ts$/.test(name) ? [path] : [];
+    return name.endsWith(".ts") && !name.endsWith(".test.ts") ? [path] : [];
   });
 }
 
@@ -41,7 +41,7 @@ describe("rooms", () => {
 
   it("are the folders of src", () => {
     const folders = readdirSync(source).filter((name) => statSync(join(source, name)).isDirectory());
-    expect(folders.sort()).toEqual(Object.keys(ROOMS).sort());
+    expect(folders.toSorted()).toEqual(Object.keys(ROOMS).toSorted());
     expect(files.length).toBeGreaterThan(20);
   });
 
