@@ -22,7 +22,8 @@ export const SegmentState = { loading: 0, sealed: 1, indexed: 2 } as const;
 
 /** Classes of advisory locks; the second key is the segment's number. */
 const WRITE_LOCK = 0x57017;
-const SEAL_LOCK = 0x57018;
+/** Its holder keeps a segment from being sealed and indexed. */
+export const SEAL_LOCK = 0x57018;
 const OPEN_LOCK = 0x57019;
 
 /** The partitioned search tables, and the indexes each of their partitions has. `%` is the partition's name. */
@@ -122,15 +123,6 @@ export async function unindexedSegments(client: ClientBase): Promise<number[]> {
   const found = await client.query<{ number: number }>("select number from segment where state <> $1 order by number", [
     SegmentState.indexed,
   ]);
-  return found.rows.map((row) => row.number);
-}
-
-/** Loading segments that are full: they can be sealed while their import goes on. */
-export async function fullSegments(client: ClientBase): Promise<number[]> {
-  const found = await client.query<{ number: number }>(
-    `select number from segment where state <> $1 and resources >= ${RESOURCES_PER_SEGMENT} order by number`,
-    [SegmentState.indexed],
-  );
   return found.rows.map((row) => row.number);
 }
 
