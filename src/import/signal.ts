@@ -68,6 +68,7 @@ class DatabaseSignal implements ImportSignal {
   readonly #callbacks = new Set<() => void>();
   #client: PoolClient | undefined;
   #reconnect: NodeJS.Timeout | undefined;
+  #listening: Promise<void> = Promise.resolve();
   #sending: Promise<void> = Promise.resolve();
   #unsent = false;
   #closed = false;
@@ -94,7 +95,7 @@ class DatabaseSignal implements ImportSignal {
     this.#closed = true;
     clearTimeout(this.#reconnect);
     this.#callbacks.clear();
-    await this.#sending;
+    await Promise.all([this.#sending, this.#listening]);
     const client = this.#client;
     this.#client = undefined;
     // The connection listens; it ends here instead of going back to the pool.
@@ -103,6 +104,7 @@ class DatabaseSignal implements ImportSignal {
 
   async listen(): Promise<void> {
     const client = await this.#database.connect();
+    if (this.#closed) return client.release(true);
     const lost = (cause?: Error): void => {
       if (this.#client !== client) return;
       this.#client = undefined;
@@ -118,6 +120,8 @@ class DatabaseSignal implements ImportSignal {
     try {
       await client.query(`listen ${IMPORT_CHANNEL}`);
     } catch (cause) {
+      // `lost` has given the connection back already, and looks for another one.
+      if (this.#client !== client) return;
       this.#client = undefined;
       client.release(true);
       throw cause;
@@ -128,7 +132,7 @@ class DatabaseSignal implements ImportSignal {
     if (this.#closed) return;
     this.#logger.warn({ err: cause }, "the connection that listens for imports was lost");
     this.#reconnect = setTimeout(() => {
-      this.listen().then(
+      this.#listening = this.listen().then(
         () => this.#wake(),
         (error: unknown) => this.#listenAgain(error),
       );

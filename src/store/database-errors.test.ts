@@ -36,6 +36,15 @@ describe("databaseError", () => {
   ])("turns %s into %s", (code, expected) => {
     expect(databaseError(withCode(code))).toMatchObject({ name: "StokerError", code: expected });
   });
+  it("knows a Unix socket that is not there for a server that is away", () => {
+    const error = Object.assign(withCode("ENOENT"), { syscall: "connect" });
+    expect(databaseError(error)).toMatchObject({ code: "database-unavailable" });
+    expect(databaseError(withCode("ENOENT"))).not.toBeInstanceOf(StokerError);
+  });
+  it("leaves a violation of the protocol as it is: it would come again for ever", () => {
+    const error = withCode("08P01");
+    expect(databaseError(error)).toBe(error);
+  });
   it("leaves others as they are", () => {
     const error = withCode("23505");
     expect(databaseError(error)).toBe(error);

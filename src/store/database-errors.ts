@@ -39,6 +39,9 @@ const NETWORK_CODES: ReadonlySet<string> = new Set([
 /** disk_full, out_of_memory: the server has no room left (decision D-12). */
 const FULL_STATES: ReadonlySet<string> = new Set(["53100", "53200"]);
 
+/** The server ended the connection, takes no more, or is not up. Not 08P01: what breaks the protocol breaks it again. */
+const LOST_STATES = /^(08(?!P01)|57P0|25P03|53300)/;
+
 /** True when running the same transaction again may succeed. */
 export function isRetryable(error: unknown): boolean {
   if (error instanceof StokerError) return error.code === "database-unavailable";
@@ -57,7 +60,7 @@ export function databaseError(error: unknown): unknown {
     const what = code === "53100" ? "disk space" : "memory";
     return new StokerError("database-full", `The database has no ${what} left.`, { cause: error });
   }
-  if (isConnectionLost(error) || code === "53300" || code?.startsWith("57P0") || code?.startsWith("08")) {
+  if (isConnectionLost(error) || (code !== undefined && LOST_STATES.test(code))) {
     return new StokerError("database-unavailable", "The database cannot be reached at the moment.", { cause: error });
   }
   return error;
@@ -73,7 +76,8 @@ export function connectError(error: unknown, connection: DatabaseConnection): St
   if (code === "3D000") return setting(`the database does not exist at ${where}; create it with createdb`);
   if (code === "ERR_INVALID_URL") return setting("this is no address like postgres://user:password@host:5432/database");
   if (code !== undefined && FULL_STATES.has(code)) return databaseError(error) as StokerError;
-  if (isRetryable(error) || code?.startsWith("57P0")) {
+  const isMistyped = code === "ENOENT"; // the folder of a Unix socket
+  if (!isMistyped && (isRetryable(error) || code?.startsWith("57P0"))) {
     const reason = (error as Error).message || code;
     return new StokerError(
       "database-unavailable",
@@ -87,6 +91,8 @@ export function connectError(error: unknown, connection: DatabaseConnection): St
 function isConnectionLost(error: unknown): boolean {
   const code = codeOf(error);
   if (code !== undefined && NETWORK_CODES.has(code)) return true;
+  // Whatever the reason: a Unix socket that is not there (ENOENT), a server that is being started …
+  if ((error as { syscall?: unknown } | undefined | null)?.syscall === "connect") return true;
   // pg's own errors for a connection that ended or did not come have no code.
   return (
     error instanceof Error &&

@@ -4,10 +4,11 @@ import { indexSegment, unindexedSegments } from "./segments.ts";
 /**
  * What makes an import's resources quick to find, before its status turns 200: bulk segments are indexed, pending lists
  * of live segments' indexes are merged, and the planner gets statistics of the tables that grew. Safe to run at any time,
- * by any number of processes; goes on where a crash stopped it.
+ * by any number of processes; goes on where a crash stopped it. Building an index takes long: `stop` ends it at once, with
+ * the signal's reason.
  */
-export async function publishSearchRows(database: Pool): Promise<void> {
-  await withClient(database, async (client) => {
+export async function publishSearchRows(database: Pool, stop?: AbortSignal): Promise<void> {
+  await withClient(database, stop, async (client) => {
     for (const segment of await unindexedSegments(client)) await indexSegment(client, segment);
     const live = await client.query<{ name: string }>(
       "select format('search_resource_%s_equality', number) as name from segment where live order by number desc limit 2",
@@ -22,19 +23,44 @@ export async function publishSearchRows(database: Pool): Promise<void> {
   });
 }
 
-/** Runs `work` on one connection of the pool; a connection that failed is not given back. */
+/**
+ * Runs `work` on one connection of the pool; a connection that failed is not given back. When `stop` fires, the connection
+ * is ended on the server, whatever statement it is busy with, and the signal's reason is thrown.
+ */
 export async function withClient<Result>(
   database: Pool,
+  stop: AbortSignal | undefined,
   work: (client: PoolClient) => Promise<Result>,
 ): Promise<Result> {
+  stop?.throwIfAborted();
   const client = await database.connect();
   let failure: Error | undefined;
+  // While a client is out of the pool, the pool does not listen to it; an error that nobody hears ends the process.
+  const onError = (error: Error): void => {
+    failure = error;
+  };
+  client.on("error", onError);
+  let unlink: (() => void) | undefined;
   try {
+    if (stop !== undefined) unlink = await endOnAbort(database, client, stop);
     return await work(client);
   } catch (error) {
     failure = error instanceof Error ? error : new Error(String(error));
-    throw error;
+    throw stop?.aborted === true ? stop.reason : error;
   } finally {
+    unlink?.();
+    client.off("error", onError);
     client.release(failure);
   }
+}
+
+async function endOnAbort(database: Pool, client: PoolClient, stop: AbortSignal): Promise<() => void> {
+  const { rows } = await client.query<{ pid: number }>("select pg_backend_pid() as pid");
+  const end = (): void => {
+    // Where the database cannot be asked, the connection is broken anyway.
+    database.query("select pg_terminate_backend($1)", [rows[0]?.pid]).catch(() => {});
+  };
+  stop.throwIfAborted();
+  stop.addEventListener("abort", end, { once: true });
+  return () => stop.removeEventListener("abort", end);
 }
