@@ -28,9 +28,13 @@ export async function readPostmasterFile(cluster: string): Promise<PostmasterFil
 /**
  * Stops what a killed Stoker left of the server of `cluster` (an absolute path without links), and removes its lock
  * files, which PostgreSQL would believe in when their process id is another's by now. The caller holds the lock of the
- * folder, so no living Stoker uses this server.
+ * folder, so no living Stoker uses this server. A socket folder outside the cluster goes, too, unless it is to be kept.
  */
-export async function clearLeftoverServer(cluster: string, logger: Logger): Promise<void> {
+export async function clearLeftoverServer(
+  cluster: string,
+  logger: Logger,
+  folder: "remove socket folder" | "keep socket folder" = "remove socket folder",
+): Promise<void> {
   const file = await readPostmasterFile(cluster);
   if (file === undefined) return;
   const isOurs = (await isAlive(file.pid)) && (await servesCluster(file.pid, cluster));
@@ -48,9 +52,12 @@ export async function clearLeftoverServer(cluster: string, logger: Logger): Prom
     }
   }
   await rm(join(cluster, "postmaster.pid"), { force: true });
-  await rm(join(cluster, ".s.PGSQL.5432"), { force: true });
-  await rm(join(cluster, ".s.PGSQL.5432.lock"), { force: true });
   const { socketFolder } = file;
+  for (const place of new Set([cluster, socketFolder === "" ? cluster : socketFolder])) {
+    await rm(join(place, ".s.PGSQL.5432"), { force: true });
+    await rm(join(place, ".s.PGSQL.5432.lock"), { force: true });
+  }
+  if (folder === "keep socket folder") return;
   if (basename(socketFolder).startsWith(SOCKET_FOLDER_PREFIX) && [tmpdir(), "/tmp"].includes(dirname(socketFolder))) {
     await rm(socketFolder, { recursive: true, force: true });
   }

@@ -6,6 +6,7 @@ import type { DatabaseConnection } from "../connection.ts";
 import { copyBinaries, findInstalledBinaries, whyUnusable, type Binaries } from "./binaries.ts";
 import { CLUSTER_DATABASE, CLUSTER_USER, createCluster, readCluster, writeClusterFile } from "./cluster.ts";
 import { isHolder, lockFolder, type FolderLock } from "./folder-lock.ts";
+import { keepServer } from "./kept-server.ts";
 import { clearLeftoverServer } from "./leftover-server.ts";
 import {
   dataDirectoryError,
@@ -19,7 +20,6 @@ import {
 import type { Place } from "./place.ts";
 import { chooseAddress } from "./server-address.ts";
 import { openServerLog } from "./server-log.ts";
-import { startServer } from "./server-process.ts";
 import { measureMachine, serverSettings, settingsFile, type ServerSettings } from "./server-settings.ts";
 
 /** What {@link openEmbedded} is told. */
@@ -33,6 +33,8 @@ export interface EmbeddedOptions {
   readonly memoryBytes?: number;
   /** False: nothing must survive a power cut (tests). */
   readonly durable?: boolean;
+  /** Whether a server that dies is started again, at the same address. By default it is not. */
+  readonly restart?: boolean;
   /** Settings of postgresql.conf that win over ours. */
   readonly settings?: ServerSettings;
   /** Where programs and cluster go when the server's user cannot reach them; see place.ts. */
@@ -44,9 +46,11 @@ const NOT_DURABLE: ServerSettings = { fsync: "off", full_page_writes: "off", syn
 /** A running embedded server. */
 export interface EmbeddedServer {
   readonly connection: DatabaseConnection;
-  /** Process id of the postmaster. */
+  /** The cluster's folder. */
+  readonly cluster: string;
+  /** Process id of the postmaster that runs now. */
   readonly pid: number;
-  /** Resolves when the server has ended; before {@link close} was called that means it died. */
+  /** Resolves when the server has ended for good; before {@link close} was called that means it died. */
   readonly ended: Promise<void>;
   /** Stops the server (within about 10 s) and lets go of the folder. Close the pools first. */
   close(): Promise<void>;
@@ -93,9 +97,10 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedSe
     const configuration = await writeClusterFile(place.cluster, "stoker.conf", text, place.user);
     const log = await openServerLog(join(dataDirectory, "postgres.log"));
     undo.push(() => log.close());
-    const server = await startServer({ binaries, cluster: place.cluster, user: place.user, configuration, log });
+    const start = { binaries, cluster: place.cluster, user: place.user, configuration, log };
+    const server = await keepServer(start, options.restart ?? false, options.logger);
     undo.push(() => server.stop());
-    options.logger.info({ pid: server.pid, socket: address.host, version: binaries.version }, "PostgreSQL is ready");
+    options.logger.info({ pid: server.pid(), socket: address.host, version: binaries.version }, "PostgreSQL is ready");
     const connection = {
       host: address.host,
       port: address.port,
@@ -103,7 +108,15 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedSe
       password,
       database: CLUSTER_DATABASE,
     };
-    return { connection, pid: server.pid, ended: server.ended, close };
+    return {
+      connection,
+      cluster: place.cluster,
+      get pid() {
+        return server.pid();
+      },
+      ended: server.ended,
+      close,
+    };
   } catch (error) {
     await close().catch(() => undefined); // a full disk also stops the clean-up; the lock ends with this process
     throw fileError(error, dataDirectory);
