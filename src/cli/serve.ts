@@ -50,7 +50,7 @@ export async function runUntilStopped(
     if (end === "lost") {
       throw new StokerError(
         "database-unavailable",
-        "the embedded PostgreSQL ended by itself; its log is postgres.log in the data folder",
+        "the embedded PostgreSQL ended by itself and could not be started again; its log is postgres.log in the data folder",
       );
     }
     logger.info("stopped");

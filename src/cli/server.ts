@@ -7,6 +7,7 @@ import { createApp } from "../http/app.ts";
 import type { HttpContext } from "../http/context.ts";
 import { startCoordinator } from "../import/coordinator.ts";
 import { openImportSignal } from "../import/signal.ts";
+import { releaseAllUnits } from "../import/unit-lease.ts";
 import { startWorkers } from "../import/workers.ts";
 import { createSources } from "../source/sources.ts";
 import type { DatabaseConnection } from "../store/connection.ts";
@@ -21,7 +22,7 @@ export interface RunningServer {
   /** Public FHIR base; for a process without HTTP the empty text. */
   readonly baseUrl: string;
   readonly database: Database;
-  /** Resolves when the embedded PostgreSQL ended by itself, with which nothing works any more. Never, without it. */
+  /** Resolves when the embedded PostgreSQL ended by itself and could not be started again. Never, without it. */
   readonly databaseEnded: Promise<void>;
   /** Puts open units back, waits for the requests at hand, stops the embedded PostgreSQL. */
   close(): Promise<void>;
@@ -29,6 +30,10 @@ export interface RunningServer {
 
 /** Connections that requests and the coordinator share; every worker thread has one more of its own. */
 const POOL_CONNECTIONS = 16;
+
+/** Room that imports leave on the disk of the embedded PostgreSQL: for its log, and what each worker writes at once. */
+const RESERVE_BYTES = 96 * 1024 * 1024;
+const WORKER_BYTES = 32 * 1024 * 1024;
 
 /**
  * The composition root: database → migrations → sources → import (signal, coordinator, worker threads) → HTTP. Whatever
@@ -63,7 +68,7 @@ async function assemble(settings: Settings, logger: Logger, listens: boolean): P
       azureStorageUrl: settings.azureStorageUrl,
     };
     const sources = createSources(sourceConfig);
-    const { connection, ended } = await findDatabase(settings, logger, undo);
+    const { connection, cluster, ended } = await findDatabase(settings, logger, undo);
     const database = await openDatabase({
       connection,
       maxConnections: POOL_CONNECTIONS,
@@ -72,6 +77,8 @@ async function assemble(settings: Settings, logger: Logger, listens: boolean): P
     });
     undo.push(() => database.close());
     await migrate(database);
+    // Nobody else can be at work on an embedded database: what a killed server had in hand goes on at once.
+    if (settings.databaseUrl === undefined) await releaseAllUnits(database.pool);
     const signal = await openImportSignal(database.pool, logger);
     undo.push(() => signal.close());
     const stages = { publish: 0 };
@@ -80,21 +87,25 @@ async function assemble(settings: Settings, logger: Logger, listens: boolean): P
       sources,
       signal,
       logger,
-      publish: () => publish(database, stages),
+      publish: (stop) => publish(database, stages, stop),
     });
-    undo.push(() => coordinator.close());
+    // All at once: stopping must not take the sum of their times.
+    const working: (() => Promise<unknown>)[] = [() => coordinator.close()];
+    undo.push(() => Promise.all(working.map((end) => end())));
     const workers = startWorkers({
       count: settings.workers,
       connection,
       sources: sourceConfig,
+      room:
+        cluster === undefined ? undefined : { folder: cluster, bytes: RESERVE_BYTES + settings.workers * WORKER_BYTES },
       database: database.pool,
       signal,
       logger,
     });
-    undo.push(() => workers.close());
+    working.push(() => workers.close());
     const stageSeconds = (): Record<string, number> => ({ ...workers.stageSeconds(), ...stages });
     const services = { database, sources, signal, logger, stageSeconds };
-    const baseUrl = listens ? await listen(settings, services, undo) : "";
+    const baseUrl = listens ? await listen(settings, services, working) : "";
     return { baseUrl, database, databaseEnded: ended, close };
   } catch (error) {
     await close().catch((failure: unknown) =>
@@ -105,10 +116,10 @@ async function assemble(settings: Settings, logger: Logger, listens: boolean): P
 }
 
 /** Makes the search rows of an import quick to find, and counts the time that takes. */
-async function publish(database: Database, stages: { publish: number }): Promise<void> {
+async function publish(database: Database, stages: { publish: number }, stop: AbortSignal): Promise<void> {
   const started = performance.now();
   try {
-    await publishSearchRows(database.pool);
+    await publishSearchRows(database.pool, stop);
   } finally {
     stages.publish += (performance.now() - started) / 1000;
   }
@@ -118,12 +129,12 @@ async function findDatabase(
   settings: Settings,
   logger: Logger,
   undo: (() => Promise<unknown>)[],
-): Promise<{ connection: DatabaseConnection; ended: Promise<void> }> {
+): Promise<{ connection: DatabaseConnection; cluster: string | undefined; ended: Promise<void> }> {
   if (settings.databaseUrl !== undefined) {
-    return { connection: { url: settings.databaseUrl }, ended: new Promise(() => undefined) };
+    return { connection: { url: settings.databaseUrl }, cluster: undefined, ended: new Promise(() => undefined) };
   }
   let closing = false;
-  const embedded = await openEmbedded({ dataDirectory: settings.dataDir, logger });
+  const embedded = await openEmbedded({ dataDirectory: settings.dataDir, logger, restart: true });
   undo.push(async () => {
     closing = true;
     await embedded.close();
@@ -133,13 +144,13 @@ async function findDatabase(
       if (!closing) resolve();
     });
   });
-  return { connection: embedded.connection, ended };
+  return { connection: embedded.connection, cluster: embedded.cluster, ended };
 }
 
 async function listen(
   settings: Settings,
   services: Pick<HttpContext, "database" | "sources" | "signal" | "logger" | "stageSeconds">,
-  undo: (() => Promise<unknown>)[],
+  closers: (() => Promise<unknown>)[],
 ): Promise<string> {
   let baseUrl = baseUrlOf(settings, settings.port);
   const context = {
@@ -155,7 +166,7 @@ async function listen(
     dateEquality: settings.dateEquality,
   };
   const app: FastifyInstance = createApp(context);
-  undo.push(() => app.close());
+  closers.push(() => app.close());
   try {
     await app.listen({ host: settings.host, port: settings.port });
   } catch (cause) {

@@ -9,8 +9,8 @@ import { createWaiter } from "./signal.ts";
 
 /** What the coordinator works with. */
 export interface CoordinatorServices extends ImportServices {
-  /** Called once all units of a job are done, before it completes; must be safe to call again. */
-  readonly publish: () => Promise<void>;
+  /** Called once all units of a job are done, before it completes; must be safe to call again, and end when told so. */
+  readonly publish: (stop: AbortSignal) => Promise<void>;
 }
 
 /** A running coordinator. */

@@ -11,8 +11,8 @@ import { rejectedBytes } from "./rejected-bytes.ts";
 export interface FinishServices {
   readonly database: Pool;
   readonly sources: Sources;
-  /** Makes everything that was loaded searchable at full speed; safe to run again. */
-  readonly publish: () => Promise<void>;
+  /** Makes everything that was loaded searchable at full speed; safe to run again. Ends early when the signal fires. */
+  readonly publish: (stop: AbortSignal) => Promise<void>;
 }
 
 const READ_INPUT = `
@@ -33,7 +33,7 @@ interface InputRow {
 export async function finishJob(services: FinishServices, job: ClaimedJob, signal: AbortSignal): Promise<void> {
   const { database } = services;
   await checkUnits(database, job);
-  await services.publish();
+  await services.publish(signal);
   signal.throwIfAborted();
   for (const input of await inputsWithRejectedLines(database, job.id)) {
     signal.throwIfAborted();

@@ -1,4 +1,5 @@
 import type { ClientBase } from "pg";
+import { WORKER_NAME } from "../store/connection.ts";
 import type { ImportDefinition } from "./definition.ts";
 import { JobState, UnitState } from "./job-state.ts";
 
@@ -11,6 +12,7 @@ export interface ClaimedUnit {
   readonly id: string;
   readonly fence: string;
   readonly job: string;
+  /** Claims since the unit last advanced, this one included, without those that ended for reasons outside the unit. */
   readonly attempts: number;
   readonly definition: ImportDefinition;
   /** Bytes of all inputs of the job. */
@@ -41,7 +43,15 @@ export interface UnitProgress {
   deleted: number;
 }
 
-/** Claims the oldest open unit of a running job: one never begun, or one whose worker has gone silent. */
+type Queryable = Pick<ClientBase, "query">;
+
+/** What a session is called that works on a unit: administrators see it, and {@link claimUnit} finds its holder by it. */
+const SESSION_NAME = `${WORKER_NAME} unit `;
+
+/**
+ * Claims the oldest open unit of a running job: one never begun, or one whose worker has gone silent. The session of a
+ * silent worker is ended: what it had begun would hold us up for as long as it stays frozen, and can never be committed.
+ */
 export async function claimUnit(client: ClientBase): Promise<ClaimedUnit | undefined> {
   const claimed = await client.query<
     Omit<ClaimedUnit, "input"> & { type: string | null; url: string; etag: string; length: number }
@@ -62,16 +72,26 @@ export async function claimUnit(client: ClientBase): Promise<ClaimedUnit | undef
              job.bytes::float8 as "jobBytes",
              unit.start_offset::float8 as "startOffset", unit.end_offset::float8 as "endOffset",
              unit.position::float8 as position, unit.lines::float8 as lines,
-             input.type, input.url, input.source_etag as etag, input.length::float8 as length`,
+             input.type, input.url, input.source_etag as etag, input.length::float8 as length,
+             set_config('application_name', '${SESSION_NAME}' || unit.id, false)`,
   });
   const row = claimed.rows[0];
   if (row === undefined) return undefined;
   const { type, url, etag, length, ...unit } = row;
+  if (unit.attempts > 1) await endFormerSession(client, unit.id);
   return { ...unit, position: unit.position ?? undefined, input: { type, url, etag, length } };
 }
 
-/** Prolongs the lease; false when the unit is no longer this worker's. */
-export async function renewUnit(client: ClientBase, unit: ClaimedUnit): Promise<boolean> {
+async function endFormerSession(client: ClientBase, unit: string): Promise<void> {
+  await client.query(
+    `select pg_terminate_backend(pid) from pg_stat_activity
+     where application_name = $1 and datname = current_database() and usename = current_user and pid <> pg_backend_pid()`,
+    [SESSION_NAME + unit],
+  );
+}
+
+/** Prolongs the lease; false when the unit is no longer this worker's. Any connection will do. */
+export async function renewUnit(client: Queryable, unit: Pick<ClaimedUnit, "id" | "fence">): Promise<boolean> {
   const renewed = await client.query(
     `update import_unit set lease_until = clock_timestamp() + interval '${LEASE_SECONDS} seconds'
      where id = $1 and fence = $2 and state = ${UnitState.running}`,
@@ -93,7 +113,7 @@ export async function advanceUnit(
   const advanced = await client.query({
     name: "advance-unit",
     text: `update import_unit
-           set position = $3, lines = $4, loaded = loaded + $5, rejected = rejected + $6, created = created + $7,
+           set attempts = 0, position = $3, lines = $4, loaded = loaded + $5, rejected = rejected + $6, created = created + $7,
              updated = updated + $8, unchanged = unchanged + $9, deleted = deleted + $10,
              state = case when $11 then ${UnitState.completed} else state end,
              lease_until = case when $11 then null else clock_timestamp() + interval '${LEASE_SECONDS} seconds' end
@@ -115,20 +135,25 @@ export async function advanceUnit(
   return advanced.rowCount === 1;
 }
 
-/** Puts the unit back, so that any worker goes on from its checkpoint at once. */
-export async function releaseUnit(client: ClientBase, unit: ClaimedUnit): Promise<void> {
+/**
+ * Puts the unit back, so that any worker goes on from its checkpoint at once. `counted`: the claim counts as an attempt,
+ * because the unit itself may be at fault.
+ */
+export async function releaseUnit(client: ClientBase, unit: ClaimedUnit, counted: boolean): Promise<void> {
   await client.query(
-    `update import_unit set state = ${UnitState.created}, lease_until = null
+    `update import_unit
+     set state = ${UnitState.created}, lease_until = null, attempts = case when $3 then attempts else greatest(attempts - 1, 0) end
      where id = $1 and fence = $2 and state = ${UnitState.running}`,
-    [unit.id, unit.fence],
+    [unit.id, unit.fence, counted],
   );
+  await client.query("select set_config('application_name', $1, false)", [WORKER_NAME]);
 }
 
 /**
  * Puts back every unit that some worker holds. Only for the start of a server that is alone on its database (the
  * embedded one): whoever held them is gone.
  */
-export async function releaseAllUnits(client: Pick<ClientBase, "query">): Promise<void> {
+export async function releaseAllUnits(client: Queryable): Promise<void> {
   await client.query(
     `update import_unit set state = ${UnitState.created}, lease_until = null where state = ${UnitState.running}`,
   );

@@ -6,6 +6,7 @@ import type { Sources } from "../source/sources.ts";
 import { checkpointBefore, type Checkpoint, type LineBlock } from "../split/line-block.ts";
 import { copyRows } from "../store/copy.ts";
 import { CopyBuffer } from "../store/copy-buffer.ts";
+import { checkRoom, type DiskRoom } from "../store/disk-room.ts";
 import { Stamps } from "../store/stamps.ts";
 import { BATCH_LINES, Batch, type RejectedLine } from "./batch.ts";
 import { BatchWriter, ClockWait, SegmentClosed, type BatchCounts } from "./batch-writer.ts";
@@ -14,7 +15,7 @@ import { TargetSegments } from "./target-segments.ts";
 import { advanceUnit, renewUnit, type ClaimedUnit } from "./unit-lease.ts";
 import { readLineBlocks } from "./unit-lines.ts";
 
-/** Milliseconds between signs of life while nothing is committed: well below the lease. */
+/** Milliseconds after which a worker without a commit looks whether the unit is still its own. */
 const HEARTBEAT_MS = 10_000;
 /** SQLSTATEs after which the same batch is decided and written again: unique violation, serialization, deadlock, lock timeout. */
 const REPEATABLE_STATES = new Set(["23505", "40001", "40P01", "55P03"]);
@@ -40,6 +41,7 @@ export class UnitRunner {
   readonly times: StageTimes = noTimes();
   readonly #client: ClientBase;
   readonly #sources: Sources;
+  readonly #room: DiskRoom | undefined;
   readonly #batch: Batch;
   readonly #writer: BatchWriter = new BatchWriter(this.times);
   readonly #rejectedRows: CopyBuffer = new CopyBuffer(1 << 16);
@@ -53,6 +55,8 @@ export class UnitRunner {
     client: ClientBase;
     sources: Sources;
     indexer: Indexer;
+    /** Left free by every batch; undefined where the disk is not ours to look at. */
+    room: DiskRoom | undefined;
     /** Called after every commit. */
     report: (report: BatchReport) => void;
     /** Called when a bulk segment is full: it can be indexed. */
@@ -60,6 +64,7 @@ export class UnitRunner {
   }) {
     this.#client = options.client;
     this.#sources = options.sources;
+    this.#room = options.room;
     this.#batch = new Batch(options.indexer, this.times);
     this.#report = options.report;
     this.#segmentFull = options.segmentFull;
@@ -93,7 +98,7 @@ export class UnitRunner {
       rules.now = Date.now();
       await this.#takeBlock(unit, block, rules, signal);
       checkpoint = checkpointBefore(block, block.count);
-      // Signs of life while lines are few and slow
+      // Lines are few and slow, or all of them wrong: is anybody still interested?
       if (Date.now() - this.#lastCommit > HEARTBEAT_MS) await this.#beat(unit);
       waiting = performance.now();
     }
@@ -145,6 +150,7 @@ export class UnitRunner {
     const client = this.#client;
     const { definition } = unit;
     const written = this.#batch.lines.length;
+    if (written > 0 && this.#room !== undefined) await checkRoom(this.#room);
     const target = await this.#segments.open(client, unit.jobBytes);
     await this.#writer.prepare(client, this.#batch);
     await client.query("begin");

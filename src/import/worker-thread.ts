@@ -4,7 +4,7 @@ import pg from "pg";
 import { StokerError } from "../base/errors.ts";
 import { createIndexer } from "../index/indexer.ts";
 import { createSources } from "../source/sources.ts";
-import { clientConfig } from "../store/connection.ts";
+import { clientConfig, WORKER_NAME } from "../store/connection.ts";
 import { databaseError } from "../store/database-errors.ts";
 import { failureOf } from "./jobs.ts";
 import { claimUnit, releaseUnit, type ClaimedUnit } from "./unit-lease.ts";
@@ -13,19 +13,41 @@ import type { WorkerMessage, WorkerOrder, WorkerStart } from "./worker-messages.
 
 /**
  * A worker thread: claims units and works on them, one after another, on a connection of its own. Idle, it waits for
- * "wake", and looks by itself once a second, because a wake-up may be lost.
+ * "wake", and looks by itself once a second, because a wake-up may be lost. While it has a unit it tells the main thread
+ * so, which prolongs the lease on another connection: one batch or a stalled source may take longer than a lease.
  */
 
 const IDLE_MS = 1000;
-/** Pauses after trouble with the database grow up to this. */
+/** Milliseconds between signs of life: well below the lease. */
+const ALIVE_MS = 10_000;
+/** Pauses after trouble with the database grow from the first to the second. */
+const MIN_PAUSE_MS = 100;
 const MAX_PAUSE_MS = 5000;
-/** A unit that fails so often for an unknown reason fails its job. */
+/** A unit that fails so often for an unknown reason, without advancing, fails its job. */
 const MAX_ATTEMPTS = 5;
+/** So does one whose workers vanish so often: a line may be what kills them. */
+const MAX_CLAIMS = 20;
+/**
+ * Losing the last commits in a power cut is safe: rows and checkpoint are lost together, and the unit goes on from the
+ * checkpoint that is left. The commit that completes the job waits for the disk, and with it for all before. A machine
+ * that is gone, or a process that hangs in a transaction, must not hold its locks for long.
+ */
+const SESSION_OPTIONS = [
+  "synchronous_commit=off",
+  "idle_in_transaction_session_timeout=60s",
+  "tcp_keepalives_idle=15",
+  "tcp_keepalives_interval=5",
+  "tcp_keepalives_count=3",
+];
 
 const port = parentPort;
 if (port === null) throw new Error("worker-thread.ts runs only as a worker thread");
 const start = workerData as WorkerStart;
 const stopping = new AbortController();
+const sources = createSources(start.sources);
+const indexer = createIndexer();
+/** The unit at hand: kept when the connection breaks, and put back on the next one. */
+let held: ClaimedUnit | undefined;
 let wake: (() => void) | undefined;
 let woken = false;
 
@@ -39,15 +61,16 @@ await work();
 port.close();
 
 async function work(): Promise<void> {
-  let pause = 100;
+  let pause = MIN_PAUSE_MS;
   while (!stopping.signal.aborted) {
     try {
       await workOnConnection(() => {
-        pause = 100;
+        pause = MIN_PAUSE_MS;
       });
     } catch (error) {
-      tell({ kind: "trouble", text: textOf(error), job: undefined });
-      await idle(pause);
+      if (stopping.signal.aborted) return;
+      tell({ kind: "trouble", text: textOf(error), job: held?.job });
+      await pauseFor(pause);
       pause = Math.min(pause * 2, MAX_PAUSE_MS);
     }
   }
@@ -55,11 +78,9 @@ async function work(): Promise<void> {
 
 /** Works until the worker is stopped or the connection breaks, which throws. */
 async function workOnConnection(worked: () => void): Promise<void> {
-  // Losing the last commits in a power cut is safe: rows and checkpoint are lost together, and the unit goes on from the
-  // checkpoint that is left. The commit that completes the job waits for the disk, and with it for all before.
   const client = new pg.Client({
-    ...clientConfig(start.connection, { applicationName: "stoker import worker" }),
-    options: "-c synchronous_commit=off",
+    ...clientConfig(start.connection, { applicationName: WORKER_NAME }),
+    options: SESSION_OPTIONS.map((option) => `-c ${option}`).join(" "),
   });
   let lost: Error | undefined;
   client.on("error", (error) => {
@@ -69,17 +90,21 @@ async function workOnConnection(worked: () => void): Promise<void> {
   try {
     const runner = new UnitRunner({
       client,
-      sources: createSources(start.sources),
-      indexer: createIndexer(),
+      sources,
+      indexer,
+      room: start.room,
       report: (report) => tell({ kind: "batch", report, times: runner.times }),
       segmentFull: (segment) => tell({ kind: "segment-full", segment }),
     });
+    if (held !== undefined) await releaseUnit(client, held, false);
+    held = undefined;
     while (!stopping.signal.aborted) {
       if (lost !== undefined) throw lost;
       woken = false;
-      const unit = await claimUnit(client);
-      if (unit === undefined) await idle(IDLE_MS);
-      else await workOnUnit(client, runner, unit);
+      held = await claimUnit(client);
+      if (held === undefined) await idle(IDLE_MS);
+      else await workOnUnit(client, runner, held);
+      held = undefined;
       worked();
     }
   } finally {
@@ -87,28 +112,38 @@ async function workOnConnection(worked: () => void): Promise<void> {
   }
 }
 
+/** Ends with the unit done, put back, or its job failed; throws when the connection is broken. */
 async function workOnUnit(client: pg.Client, runner: UnitRunner, unit: ClaimedUnit): Promise<void> {
+  if (unit.attempts > MAX_CLAIMS) {
+    const failure = new Error(
+      `its workers vanished ${unit.attempts - 1} times at byte ${unit.position ?? unit.startOffset}`,
+    );
+    return tell({ kind: "job-failed", job: unit.job, failure: failureOf(failure, unit.input.url) });
+  }
+  const { id, fence } = unit;
+  const alive = setInterval(() => tell({ kind: "alive", unit: { id, fence } }), ALIVE_MS);
   try {
     await runner.run(unit, stopping.signal);
     tell({ kind: "unit-done", job: unit.job });
   } catch (error) {
     if (error instanceof LeaseLost) return;
-    if (stopping.signal.aborted) {
-      await releaseUnit(client, unit);
-      return;
-    }
+    if (stopping.signal.aborted) return await releaseUnit(client, unit, false);
     const known = databaseError(error);
-    const isUnknown = !(known instanceof StokerError);
-    const isFatal = isUnknown ? unit.attempts >= MAX_ATTEMPTS : known.code !== "database-unavailable";
-    if (isFatal) {
-      tell({ kind: "job-failed", job: unit.job, failure: failureOf(known, unit.input.url) });
-      return;
+    if (known instanceof StokerError && known.code === "database-unavailable") throw error;
+    if (known instanceof StokerError || unit.attempts >= MAX_ATTEMPTS) {
+      return tell({ kind: "job-failed", job: unit.job, failure: failureOf(known, unit.input.url) });
     }
     tell({ kind: "trouble", text: textOf(error), job: unit.job });
-    await idle(Math.min(100 * 2 ** unit.attempts, MAX_PAUSE_MS));
-    // On a broken connection this throws; the unit is then free when its lease ends.
-    await releaseUnit(client, unit);
+    await pauseFor(Math.min(MIN_PAUSE_MS * 2 ** unit.attempts, MAX_PAUSE_MS));
+    await releaseUnit(client, unit, true);
+  } finally {
+    clearInterval(alive);
   }
+}
+
+/** Waits after trouble; unlike {@link idle}, new work does not end it. */
+async function pauseFor(milliseconds: number): Promise<void> {
+  await sleep(milliseconds, undefined, { signal: stopping.signal }).catch(() => {});
 }
 
 async function idle(milliseconds: number): Promise<void> {

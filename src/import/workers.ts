@@ -6,6 +6,7 @@ import { indexSegment } from "../store/segments.ts";
 import { failJob } from "./jobs.ts";
 import type { ImportSignal } from "./signal.ts";
 import { noTimes, STAGES, type StageTimes } from "./stage-times.ts";
+import { renewUnit } from "./unit-lease.ts";
 import type { BatchReport } from "./unit-runner.ts";
 import type { WorkerMessage, WorkerOrder, WorkerStart } from "./worker-messages.ts";
 
@@ -54,7 +55,7 @@ class WorkerPool implements Workers {
   readonly #unsubscribe: () => void;
   /** Full segments are indexed one after another, beside the import. */
   #indexing: Promise<void> = Promise.resolve();
-  #closing = false;
+  readonly #stop = new AbortController();
 
   constructor(options: WorkersOptions) {
     this.#options = options;
@@ -71,7 +72,7 @@ class WorkerPool implements Workers {
   }
 
   async close(): Promise<void> {
-    this.#closing = true;
+    this.#stop.abort(new Error("the server is stopping"));
     this.#unsubscribe();
     for (const timer of this.#restarts) clearTimeout(timer);
     const ended = this.#threads.map(async (thread) => {
@@ -88,10 +89,11 @@ class WorkerPool implements Workers {
 
   /** What fails or is left undone here is done when an import is published. */
   async #index(segment: number): Promise<void> {
-    if (this.#closing) return;
+    const stop = this.#stop.signal;
     try {
-      await withClient(this.#options.database, (client) => indexSegment(client, segment));
+      await withClient(this.#options.database, stop, (client) => indexSegment(client, segment));
     } catch (error) {
+      if (stop.aborted) return;
       this.#options.logger.warn({ segment, err: error }, "a segment could not be indexed yet");
     }
   }
@@ -101,8 +103,8 @@ class WorkerPool implements Workers {
   }
 
   #start(place: number): void {
-    const { connection, sources, logger } = this.#options;
-    const start: WorkerStart = { connection, sources };
+    const { connection, sources, room, logger } = this.#options;
+    const start: WorkerStart = { connection, sources, room };
     const thread = new Worker(workerFile(), {
       workerData: start,
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
@@ -112,7 +114,7 @@ class WorkerPool implements Workers {
     thread.on("error", (error) => logger.error({ err: error }, "import worker failed"));
     thread.once("exit", () => {
       this.#threads[place] = undefined;
-      if (this.#closing) return;
+      if (this.#stop.signal.aborted) return;
       const timer = setTimeout(() => {
         this.#restarts.delete(timer);
         this.#start(place);
@@ -131,6 +133,13 @@ class WorkerPool implements Workers {
       case "unit-done":
         signal.notify();
         return;
+      case "alive":
+        this.#track(
+          renewUnit(database, message.unit).catch((error: unknown) =>
+            logger.warn({ unit: message.unit.id, err: error }, "the lease of a unit could not be renewed"),
+          ),
+        );
+        return;
       case "segment-full":
         this.#indexing = this.#indexing.then(() => this.#index(message.segment));
         return;
@@ -140,15 +149,22 @@ class WorkerPool implements Workers {
       case "job-failed": {
         const { job, failure } = message;
         logger.error({ job, failure }, "import failed");
-        const recorded = failJob(database, job, failure)
-          .then(() => signal.notify())
-          .catch((error: unknown) =>
-            logger.error({ job, err: error }, "the failure of an import could not be recorded"),
-          )
-          .finally(() => this.#pending.delete(recorded));
-        this.#pending.add(recorded);
+        // Where it cannot be recorded, the unit's lease ends, and its next worker meets the same failure.
+        this.#track(
+          failJob(database, job, failure)
+            .then(() => signal.notify())
+            .catch((error: unknown) =>
+              logger.error({ job, err: error }, "the failure of an import could not be recorded"),
+            ),
+        );
       }
     }
+  }
+
+  /** For {@link close}, which waits for it. `work` never rejects. */
+  #track(work: Promise<unknown>): void {
+    const tracked = work.finally(() => this.#pending.delete(tracked));
+    this.#pending.add(tracked);
   }
 }
 

@@ -23,6 +23,9 @@ export interface ClientOptions {
   readonly statementTimeout?: number;
 }
 
+/** Name of the sessions of import workers in pg_stat_activity; one that works on a unit adds the unit. */
+export const WORKER_NAME = "stoker import worker";
+
 /** How long opening a connection may take, in milliseconds. */
 const CONNECT_TIMEOUT_MS = 10_000;
 
