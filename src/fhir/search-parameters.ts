@@ -41,6 +41,12 @@ export type CompositeContext =
   | { context: "root"; parameters: readonly number[] }
   | { context: "element"; values: number };
 
+/**
+ * What stands for the values of a parameter that stores none: those of other parameters taken together, or those of
+ * another reference parameter that refer to one type.
+ */
+export type DerivedValues = { union: readonly number[] } | { of: number; targetType: string };
+
 /** One search parameter of R4. */
 export interface SearchParameter {
   /** Small stable number: part of every stored value of the parameter. Never reused, never renumbered. */
@@ -58,6 +64,8 @@ export interface SearchParameter {
   components: readonly CompositeComponent[];
   /** Composites only, by resource type: a resource matches when any of these contexts does. */
   composite?: Readonly<Record<string, readonly CompositeContext[]>>;
+  /** By resource type; for types that are not here the parameter's own values are stored. */
+  derived?: Readonly<Record<string, DerivedValues>>;
 }
 
 /** All of R4's search parameters, sorted by URL; {@link SearchParameter.id} is the place in this list, from 1. */

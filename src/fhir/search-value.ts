@@ -6,7 +6,8 @@ import { hashPair, hashText, type Int64Halves } from "../base/hash.ts";
  * Equality values are 64-bit numbers in one `bigint[]` per resource; ordered values (dates, numbers, strings) are
  * rows. A value's *form* says which question it answers, so one stored element yields one number per way of asking.
  *
- * What is stored, by the type of the parameter (no number twice in one resource):
+ * What is stored, by the type of the parameter (no number twice in one resource); nothing is for parameters that are
+ * derived from others (`derived-parameters.ts`):
  * - every parameter with at least one element of a type it can search: `present`.
  * - token: with a system `code`, `systemCode` and `system`; without `code` and `noSystemCode`. An element of FHIR type
  *   code whose required binding is to one code system has all four. Identifier: its value is the code. ContactPoint:
@@ -15,7 +16,8 @@ import { hashPair, hashText, type Int64Halves } from "../base/hash.ts";
  *   beginning of a text to the numbers of the texts that begin so.
  * - reference: `Type/id` is a {@link referenceValue}, as is a bare id where one type only is possible; anything else is
  *   `referenceText`, URLs and relative references without `/_history/…`, canonicals once with and once without
- *   `|version`. `referenceType` where the text, or Reference.type, names an R4 type. Reference.identifier: `identifier…`.
+ *   `|version`. `referenceType` where the text, or Reference.type, names a type to which some derived parameter is restricted.
+ *   Reference.identifier: `identifier…`.
  * - uri: `uri` and a string row (value = folded = the uri). Canonicals also without `|version`.
  * - string: `stringExact` and a string row for each distinct part (of a name: family, given, prefix, suffix, text; of an
  *   address: line, city, district, state, country, postal code, text).
@@ -54,7 +56,7 @@ export const EqualityForm = {
   identifierSystemCode: 10,
   identifierSystem: 11,
   identifierNoSystemCode: 12,
-  /** The types a reference points to (`:[type]` without an id, chains). Text: the type name. */
+  /** The type a reference points to, where a derived parameter counts references to that type only. Text: the type name. */
   referenceType: 13,
   /** An Identifier by its type (`:of-type`), one per coding of the type. Text: `system|code|value`. */
   ofType: 14,

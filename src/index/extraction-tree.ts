@@ -11,6 +11,8 @@ interface ParameterOfElement {
   onlyTarget?: string;
   /** Elements that are resources themselves: counts only these types. */
   targets?: readonly string[];
+  /** References only: the types for which `referenceType` is stored. */
+  types?: readonly string[];
 }
 
 /** A component of a composite: where its values are, from the context element. */

@@ -4,15 +4,12 @@ import { number, numbers, record, target } from "./testing/recorder.ts";
 
 const PRACTITIONER = "Patient.general-practitioner";
 const ORGANIZATION = "Patient.organization";
+const SUBJECT = "Observation.subject";
 
 /** The numbers of a Patient beside those every patient has. */
 function patient(members: JsonObject): bigint[] {
   const every = new Set(record({ resourceType: "Patient" }).equality);
   return record({ resourceType: "Patient", ...members }).equality.filter((value) => !every.has(value));
-}
-
-function observationOf(reference: string): bigint[] {
-  return record({ resourceType: "Observation", subject: { reference } }).equality;
 }
 
 function bundle(resourceType: string): bigint[] {
@@ -21,23 +18,15 @@ function bundle(resourceType: string): bigint[] {
 }
 
 describe("references (contract 10.7)", () => {
-  it.each(["Practitioner/dr1", "Practitioner/dr1/_history/3"])("gives %s its target and type", (reference) => {
+  it.each(["Practitioner/dr1", "Practitioner/dr1/_history/3"])("gives %s its target", (reference) => {
     expect(patient({ generalPractitioner: [{ reference }] })).toEqual(
-      numbers(
-        number(PRACTITIONER, "present"),
-        target(PRACTITIONER, "Practitioner", "dr1"),
-        number(PRACTITIONER, "referenceType", "Practitioner"),
-      ),
+      numbers(number(PRACTITIONER, "present"), target(PRACTITIONER, "Practitioner", "dr1")),
     );
   });
 
   it("infers the type of a bare id where one only is possible", () => {
     expect(patient({ managingOrganization: { reference: "zeta" } })).toEqual(
-      numbers(
-        number(ORGANIZATION, "present"),
-        target(ORGANIZATION, "Organization", "zeta"),
-        number(ORGANIZATION, "referenceType", "Organization"),
-      ),
+      numbers(number(ORGANIZATION, "present"), target(ORGANIZATION, "Organization", "zeta")),
     );
     expect(patient({ generalPractitioner: [{ reference: "dr2" }] })).toEqual(
       numbers(number(PRACTITIONER, "present"), number(PRACTITIONER, "referenceText", "dr2")),
@@ -51,25 +40,24 @@ describe("references (contract 10.7)", () => {
   });
 
   it.each([
-    ["http://other.example/fhir/Practitioner/dr1/_history/2", "http://other.example/fhir/Practitioner/dr1", true],
-    ["Practitioner?identifier=http://x/y|1", "Practitioner?identifier=http://x/y|1", true],
-    ["http://other.example/NoSuchType/dr1", "http://other.example/NoSuchType/dr1", false],
-    ["practitioner/dr1", "practitioner/dr1", false],
-    ["Practitioner/not an id", "Practitioner/not an id", false],
-    ["urn:uuid:9b1deb4d-3b7d-4bad-9bdd-2b0d7b3dcb6d", "urn:uuid:9b1deb4d-3b7d-4bad-9bdd-2b0d7b3dcb6d", false],
-    ["#contained", "#contained", false],
-  ])("keeps %s as text", (reference, text, typed) => {
-    const expected = [number(PRACTITIONER, "present"), number(PRACTITIONER, "referenceText", text)];
-    if (typed) expected.push(number(PRACTITIONER, "referenceType", "Practitioner"));
-    expect(patient({ generalPractitioner: [{ reference }] })).toEqual(numbers(...expected));
+    ["http://other.example/fhir/Practitioner/dr1/_history/2", "http://other.example/fhir/Practitioner/dr1"],
+    ["Practitioner?identifier=http://x/y|1", "Practitioner?identifier=http://x/y|1"],
+    ["http://other.example/NoSuchType/dr1", "http://other.example/NoSuchType/dr1"],
+    ["practitioner/dr1", "practitioner/dr1"],
+    ["Practitioner/not an id", "Practitioner/not an id"],
+    ["urn:uuid:9b1deb4d-3b7d-4bad-9bdd-2b0d7b3dcb6d", "urn:uuid:9b1deb4d-3b7d-4bad-9bdd-2b0d7b3dcb6d"],
+    ["#contained", "#contained"],
+  ])("keeps %s as text", (reference, text) => {
+    expect(patient({ generalPractitioner: [{ reference }] })).toEqual(
+      numbers(number(PRACTITIONER, "present"), number(PRACTITIONER, "referenceText", text)),
+    );
   });
 
-  it("gives a logical reference its identifier in the four token forms, and its type", () => {
+  it("gives a logical reference its identifier in the four token forms", () => {
     const identifier = { system: "http://i", value: "7" };
     expect(patient({ managingOrganization: { type: "Organization", identifier } })).toEqual(
       numbers(
         number(ORGANIZATION, "present"),
-        number(ORGANIZATION, "referenceType", "Organization"),
         number(ORGANIZATION, "identifierCode", "7"),
         number(ORGANIZATION, "identifierSystemCode", "http://i|7"),
         number(ORGANIZATION, "identifierSystem", "http://i"),
@@ -81,15 +69,32 @@ describe("references (contract 10.7)", () => {
   });
 
   it("counts for a parameter of one type only what refers to that type", () => {
-    expect(observationOf("Patient/p")).toContain(target("Observation.patient", "Patient", "p"));
-    expect(observationOf("http://x.example/Patient/p")).toContain(number("Observation.patient", "present"));
-    expect(observationOf("Group/g")).toEqual(
+    const appointment = { resourceType: "Appointment", participant: [{ actor: { reference: "Patient/p" } }] };
+    expect(record(appointment).equality).toEqual(
       numbers(
-        number("Observation.subject", "present"),
-        target("Observation.subject", "Group", "g"),
-        number("Observation.subject", "referenceType", "Group"),
+        ...["Appointment.actor", "Appointment.patient"].flatMap((name) => [
+          number(name, "present"),
+          target(name, "Patient", "p"),
+        ]),
       ),
     );
+  });
+
+  it.each([
+    [{ reference: "Patient/p" }, "Patient"],
+    [{ reference: "http://x.example/Patient/p" }, "Patient"],
+    [{ reference: "urn:uuid:9b1deb4d-3b7d-4bad-9bdd-2b0d7b3dcb6d", type: "Patient" }, "Patient"],
+    [{ type: "Patient", identifier: { value: "7" } }, "Patient"],
+    [{ reference: "Group/g" }, undefined],
+    [{ reference: "Group/g", type: "Patient" }, undefined],
+    [{ reference: "p" }, undefined],
+  ])("notes of subject %j the type %s, which the derived patient asks for", (subject, type) => {
+    const { equality } = record({ resourceType: "Observation", subject });
+    for (const each of ["Patient", "Group"]) {
+      expect(equality.includes(number(SUBJECT, "referenceType", each))).toBe(each === type);
+    }
+    expect(equality).toContain(number(SUBJECT, "present"));
+    expect(equality).not.toContain(number("Observation.patient", "present"));
   });
 
   it("gives a canonical with and without its version", () => {

@@ -1,7 +1,7 @@
 import type { Int64Halves } from "../base/hash.ts";
 import { resourceKey } from "../fhir/resource-key.ts";
-import { resourceTypeId, resourceTypeName } from "../fhir/resource-types.ts";
-import { equalityValue, EqualityForm } from "../fhir/search-value.ts";
+import { resourceTypeId } from "../fhir/resource-types.ts";
+import { EqualityForm } from "../fhir/search-value.ts";
 import { readReference, type ReferenceText } from "./reference-text.ts";
 import type { ValueCollector } from "./value-collector.ts";
 import { emitEquality, emitPresent, isObject, isText, type GroupParameter, type ValueGroup } from "./value-group.ts";
@@ -35,7 +35,7 @@ export function emitReference(to: ValueCollector, group: ValueGroup, value: unkn
     } else if (read.text !== "") {
       emitEquality(to, parameter.id, EqualityForm.referenceText, read.text);
     }
-    emitType(to, group, parameter, typeId);
+    if (!group.component) emitType(to, parameter, typeId);
     if (isObject(identifier) && !group.component) emitReferenceIdentifier(to, parameter.id, identifier);
   }
 }
@@ -65,16 +65,10 @@ function emitTarget(to: ValueCollector, parameter: GroupParameter, key: Int64Hal
   to.equality(key.high ^ parameter.constantHigh, key.low ^ parameter.constantLow);
 }
 
-/** The type a reference points to; not part of a composite's values. */
-function emitType(to: ValueCollector, group: ValueGroup, parameter: GroupParameter, typeId: number): void {
-  if (group.component || typeId === 0) return;
-  let number = parameter.types.get(typeId);
-  if (number === undefined) {
-    number = { high: 0, low: 0 };
-    equalityValue(parameter.id, EqualityForm.referenceType, resourceTypeName(typeId), number);
-    parameter.types.set(typeId, number);
-  }
-  to.equality(number.high, number.low);
+/** The type a reference points to, where another parameter is about that type; not part of a composite's values. */
+function emitType(to: ValueCollector, parameter: GroupParameter, typeId: number): void {
+  const number = parameter.types.get(typeId);
+  if (number !== undefined) to.equality(number.high, number.low);
 }
 
 /** `Reference.identifier`, for `:identifier`. */

@@ -16,10 +16,10 @@ export interface GroupParameter {
   id: number;
   presentHigh: number;
   presentLow: number;
-  /** References: the constant of its values, and its `referenceType` numbers by type id, as they are met. */
+  /** References: the constant of its values, and its `referenceType` numbers by type id. */
   constantHigh: number;
   constantLow: number;
-  types: Map<number, Int64Halves>;
+  types: ReadonlyMap<number, Int64Halves>;
   refersTo: string | undefined;
   /** Type id of the one type that a bare id can mean, 0 when several are possible. */
   onlyTarget: number;
@@ -55,13 +55,21 @@ export function valueGroup(
       presentLow: halves.low,
       constantHigh: constant.high,
       constantLow: constant.low,
-      types: new Map(),
+      types: new Map(
+        (parameter.types ?? []).map((type) => [resourceTypeId(type) ?? 0, typeNumber(parameter.id, type)]),
+      ),
       refersTo: parameter.refersTo,
       onlyTarget: resourceTypeId(parameter.onlyTarget ?? "") ?? 0,
       targets: parameter.targets,
     };
   });
   return { parameters, ...options, system: node.system };
+}
+
+function typeNumber(parameter: number, type: string): Int64Halves {
+  const number = { high: 0, low: 0 };
+  equalityValue(parameter, EqualityForm.referenceType, type, number);
+  return number;
 }
 
 /** `present` for all parameters of a group. */

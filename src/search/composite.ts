@@ -1,10 +1,10 @@
-import type { CompositeContext, SearchParameter } from "../fhir/search-parameters.ts";
-import { EqualityForm } from "../fhir/search-value.ts";
+import { storedParameters, type StoredParameter } from "../fhir/derived-parameters.ts";
+import { searchParameterById, type CompositeContext, type SearchParameter } from "../fhir/search-parameters.ts";
 import { allOf, NEVER, oneOf, type Condition } from "./condition.ts";
 import type { CompositeValue, SimpleValue } from "./criteria.ts";
-import { compositeEqualities, equalityOf, referenceEqualities, TOKEN_FORMS, tokenEquality } from "./equality.ts";
+import { compositeEqualities, referenceEqualities, TOKEN_FORMS, tokenEquality } from "./equality.ts";
 import { numberTest, type DateRules } from "./ordered.ts";
-import { simpleCondition } from "./simple.ts";
+import { presence, simpleCondition } from "./simple.ts";
 import { all, sql } from "./sql.ts";
 
 /** The condition for a value of a composite parameter (contract 10.9), in any of the contexts it has for the types. */
@@ -15,9 +15,11 @@ export function compositeCondition(
   rules: DateRules,
 ): Condition {
   return oneOf(
-    contextsOf(parameter, types).map((context) => {
+    contextsOf(parameter, types).map(({ context, types: members }) => {
       if (context.context === "element") return elementCondition(context.values, value.parts, rules);
-      const parts = value.parts.map((part, index) => simpleCondition(context.parameters[index] ?? 0, part, rules));
+      const parts = value.parts.map((part, index) =>
+        simpleCondition(storedAs(context.parameters[index] ?? 0, members), part, rules),
+      );
       return allOf(parts);
     }),
   );
@@ -26,21 +28,32 @@ export function compositeCondition(
 /** The condition that there is a value of a composite at all. */
 export function compositePresence(parameter: SearchParameter, types: readonly string[]): Condition {
   return oneOf(
-    contextsOf(parameter, types).map((context) =>
-      context.context === "element" ? present(context.values) : allOf(context.parameters.map(present)),
+    contextsOf(parameter, types).map(({ context, types: members }) =>
+      context.context === "element"
+        ? presence([{ parameter: context.values }])
+        : allOf(context.parameters.map((id) => presence(storedAs(id, members)))),
     ),
   );
 }
 
-function present(parameter: number): Condition {
-  return { kind: "holds", values: [equalityOf(parameter, EqualityForm.present, "")] };
+/** Where the values of a plain parameter are. */
+function storedAs(id: number, types: readonly string[]): readonly StoredParameter[] {
+  const parameter = searchParameterById(id);
+  return parameter === undefined ? [{ parameter: id }] : storedParameters(parameter, types);
 }
 
 /** The contexts of the types that are searched; they are alternatives, and most types have one. */
-function contextsOf(parameter: SearchParameter, types: readonly string[]): CompositeContext[] {
-  const contexts = new Map<string, CompositeContext>();
+function contextsOf(
+  parameter: SearchParameter,
+  types: readonly string[],
+): { context: CompositeContext; types: string[] }[] {
+  const contexts = new Map<string, { context: CompositeContext; types: string[] }>();
   for (const type of types) {
-    for (const context of parameter.composite?.[type] ?? []) contexts.set(JSON.stringify(context), context);
+    for (const context of parameter.composite?.[type] ?? []) {
+      const known = contexts.get(JSON.stringify(context));
+      if (known === undefined) contexts.set(JSON.stringify(context), { context, types: [type] });
+      else known.types.push(type);
+    }
   }
   return [...contexts.values()];
 }
@@ -60,9 +73,9 @@ function elementCondition(composite: number, parts: readonly SimpleValue[], rule
       numberTest(second, sql`s.low`, sql`s.low`),
       numberTest(third, sql`s.high`, sql`s.high`),
     ]);
-    return { kind: "row", table: "search_quantity", parameter: composite, test };
+    return { kind: "row", table: "search_quantity", parameters: [composite], test };
   }
-  const ordered = simpleCondition(composite, second, rules);
+  const ordered = simpleCondition([{ parameter: composite }], second, rules);
   return ordered.kind === "row" ? { ...ordered, test: all([qualified, ordered.test]) } : NEVER;
 }
 

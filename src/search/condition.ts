@@ -8,10 +8,10 @@ export type Condition =
   /** The equality array holds at least one of these. */
   | { kind: "holds"; values: readonly bigint[] }
   /**
-   * There is a row `s` of the parameter in an ordered table that passes `test`. For search_date the test itself says which
-   * rows are the parameter's.
+   * There is a row `s` of one of the parameters in an ordered table that passes `test`. For search_date the test itself
+   * says which rows are the parameters'.
    */
-  | { kind: "row"; table: OrderedTable; parameter: number; test: Sql }
+  | { kind: "row"; table: OrderedTable; parameters: readonly number[]; test: Sql }
   /** The equality array holds the value of a term `s` of one of the parameters that passes `test`. */
   | { kind: "term"; parameters: readonly number[]; test: Sql }
   | { kind: "and" | "or"; conditions: readonly Condition[] }
@@ -32,19 +32,20 @@ export function oneOf(conditions: readonly Condition[]): Condition {
   const merged: Condition[] = [];
   const holds = flat.flatMap((condition) => (condition.kind === "holds" ? condition.values : []));
   if (holds.length > 0) merged.push({ kind: "holds", values: [...new Set(holds)] });
-  const rows = new Map<string, { table: OrderedTable; parameter: number; tests: Sql[] }>();
+  const rows = new Map<string, { table: OrderedTable; parameters: readonly number[]; tests: Sql[] }>();
   for (const condition of flat) {
     if (condition.kind === "row") {
-      const { table, parameter, test } = condition;
-      const known = rows.get(`${table} ${parameter}`);
-      if (known === undefined) rows.set(`${table} ${parameter}`, { table, parameter, tests: [test] });
+      const { table, parameters, test } = condition;
+      const name = `${table} ${parameters.join()}`;
+      const known = rows.get(name);
+      if (known === undefined) rows.set(name, { table, parameters, tests: [test] });
       else known.tests.push(test);
     } else if (condition.kind !== "holds") {
       merged.push(condition);
     }
   }
-  for (const { table, parameter, tests } of rows.values()) {
-    merged.push({ kind: "row", table, parameter, test: any(tests) });
+  for (const { table, parameters, tests } of rows.values()) {
+    merged.push({ kind: "row", table, parameters, test: any(tests) });
   }
   return merged.length === 1 && merged[0] !== undefined ? merged[0] : { kind: "or", conditions: merged };
 }
@@ -66,7 +67,7 @@ export function conditionSql(condition: Condition): Sql {
         ? sql`r.equality @> ${condition.values}::bigint[]`
         : sql`r.equality && ${condition.values}::bigint[]`;
     case "row":
-      return rowSql(condition.table, condition.parameter, condition.test);
+      return rowSql(condition.table, condition.parameters, condition.test);
     case "term":
       return termSql(condition.parameters, condition.test);
     case "and": {
@@ -99,10 +100,13 @@ function termSql(parameters: readonly number[], test: Sql): Sql {
  * The same segment and stamp, or it is a value of another version. The segment lets the planner join partition by
  * partition.
  */
-function rowSql(table: OrderedTable, parameter: number, test: Sql): Sql {
+function rowSql(table: OrderedTable, parameters: readonly number[], test: Sql): Sql {
   const version = sql`s.segment = r.segment and s.key = r.key and s.stamp = r.stamp`;
   if (table === "search_date") return sql`exists (select from search_date s where ${version} and ${test})`;
-  const rows = sql`${version} and s.parameter = ${parameter} and ${test}`;
+  const [parameter = 0, ...others] = parameters;
+  const isOneOf =
+    others.length === 0 ? sql`s.parameter = ${parameter}` : sql`s.parameter = any(${parameters}::integer[])`;
+  const rows = sql`${version} and ${isOneOf} and ${test}`;
   if (table === "search_quantity") return sql`exists (select from search_quantity s where ${rows})`;
   return sql`exists (select from search_string s where ${rows})`;
 }

@@ -1,14 +1,15 @@
 import { resourceKeyOf, keyRangeOfType } from "../fhir/resource-key.ts";
 import { RESOURCE_TYPES, resourceTypeId } from "../fhir/resource-types.ts";
+import { storedParameters, type StoredParameter } from "../fhir/derived-parameters.ts";
 import type { SearchParameter } from "../fhir/search-parameters.ts";
 import { EqualityForm } from "../fhir/search-value.ts";
 import { compositeCondition, compositePresence } from "./composite.ts";
 import { ALWAYS, allOf, conditionSql, NEVER, oneOf, type Condition } from "./condition.ts";
 import type { Comparison, Criterion, CriterionValue } from "./criteria.ts";
-import { equalityOf, IDENTIFIER_FORMS, tokenEquality } from "./equality.ts";
+import { equalityOf } from "./equality.ts";
 import { instantTest, stringContainsTest, stringPrefixTest, uriBelowTest, type DateRules } from "./ordered.ts";
 import type { CriteriaGroup } from "./query.ts";
-import { simpleCondition } from "./simple.ts";
+import { holdsAny, identifierCondition, presence, simpleCondition, stringRows } from "./simple.ts";
 import { sql, type Sql } from "./sql.ts";
 
 /** The condition that a row `r` of search_resource meets when its resource is found. */
@@ -53,7 +54,7 @@ function criterionCondition(criterion: Criterion, types: readonly string[], rule
         criterion.values.map((value) => ({ kind: "sql", test: instantTest(value, sql`r.last_updated`, rules) })),
       );
     case "missing": {
-      const present = presence(criterion.parameter, types);
+      const present = parameterPresence(criterion.parameter, types);
       return criterion.missing ? { kind: "not", condition: present } : present;
     }
     default: {
@@ -65,9 +66,9 @@ function criterionCondition(criterion: Criterion, types: readonly string[], rule
   }
 }
 
-function presence(parameter: SearchParameter, types: readonly string[]): Condition {
+function parameterPresence(parameter: SearchParameter, types: readonly string[]): Condition {
   if (parameter.type === "composite") return compositePresence(parameter, types);
-  return { kind: "holds", values: [equalityOf(parameter.id, EqualityForm.present, "")] };
+  return presence(storedParameters(parameter, types));
 }
 
 function valueCondition(
@@ -78,38 +79,33 @@ function valueCondition(
   rules: DateRules,
 ): Condition {
   if (value.type === "composite") return compositeCondition(parameter, value, types, rules);
-  const { id } = parameter;
-  if (value.type === "token" && comparison === "identifier") {
-    return { kind: "holds", values: [tokenEquality(id, IDENTIFIER_FORMS, value)] };
-  }
+  const stored = storedParameters(parameter, types);
+  if (value.type === "token" && comparison === "identifier") return identifierCondition(stored, value);
   if (value.type === "token" && comparison === "of-type") {
-    return { kind: "holds", values: [equalityOf(id, EqualityForm.ofType, value.code ?? "")] };
+    return holdsAny(stored, (id) => equalityOf(id, EqualityForm.ofType, value.code ?? ""));
   }
-  if (value.type === "string" && comparison === "text") {
-    return { kind: "term", parameters: [id], test: stringPrefixTest(value.text) };
-  }
-  if (value.type === "string") return stringCondition(id, comparison, value.text);
-  if (value.type === "uri" && comparison !== "plain") return uriCondition(id, comparison, value.text);
-  return simpleCondition(id, value, rules);
+  if (value.type === "string") return stringCondition(stored, comparison, value.text);
+  if (value.type === "uri" && comparison !== "plain") return uriCondition(stored, comparison, value.text);
+  return simpleCondition(stored, value, rules);
 }
 
-function stringCondition(parameter: number, comparison: Comparison, text: string): Condition {
-  if (comparison === "exact") {
-    return { kind: "holds", values: [equalityOf(parameter, EqualityForm.stringExact, text)] };
+function stringCondition(stored: readonly StoredParameter[], comparison: Comparison, text: string): Condition {
+  switch (comparison) {
+    case "exact":
+      return holdsAny(stored, (id) => equalityOf(id, EqualityForm.stringExact, text));
+    case "text":
+      return { kind: "term", parameters: stored.map(({ parameter }) => parameter), test: stringPrefixTest(text) };
+    case "contains":
+      return stringRows(stored, stringContainsTest(text));
+    default:
+      return stringRows(stored, stringPrefixTest(text));
   }
-  const test = comparison === "contains" ? stringContainsTest(text) : stringPrefixTest(text);
-  return { kind: "row", table: "search_string", parameter, test };
 }
 
 /** Contract 10.8: plain string prefixes, without path segments; `urn:` uris never take part. */
-function uriCondition(parameter: number, comparison: Comparison, text: string): Condition {
+function uriCondition(stored: readonly StoredParameter[], comparison: Comparison, text: string): Condition {
   if (text.startsWith("urn:")) return NEVER;
-  if (comparison === "below") {
-    return { kind: "row", table: "search_string", parameter, test: uriBelowTest(text) };
-  }
+  if (comparison === "below") return stringRows(stored, uriBelowTest(text));
   const beginnings = Array.from({ length: text.length }, (_, index) => text.slice(0, index + 1));
-  return {
-    kind: "holds",
-    values: beginnings.map((beginning) => equalityOf(parameter, EqualityForm.uri, beginning)),
-  };
+  return oneOf(beginnings.map((beginning) => holdsAny(stored, (id) => equalityOf(id, EqualityForm.uri, beginning))));
 }

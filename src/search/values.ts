@@ -138,7 +138,8 @@ function parseReference(text: string, types: readonly string[], context: ValueCo
 }
 
 const TYPED_REFERENCE = /^([A-Za-z]+)\/([A-Za-z0-9\-.]{1,64})(?:\/_history\/[A-Za-z0-9\-.]{1,64})?$/;
-const BARE_ID = /^[A-Za-z0-9\-.]{1,64}$/;
+/** An id without a type. */
+export const BARE_ID: RegExp = /^[A-Za-z0-9\-.]{1,64}$/;
 
 function splitPrefix(raw: string, context: ValueContext): { prefix: Prefix; rest: string } {
   const letters = /^[A-Za-z]+/.exec(raw)?.[0];

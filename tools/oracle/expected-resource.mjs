@@ -78,11 +78,18 @@ export function openExpectation(paths) {
       return key;
     };
     const plain = new Map();
+    const derived = [];
     for (const { parameter, evaluate } of planOf(resource.resourceType)) {
       const found = evaluate(resource);
       if (parameter.type !== "composite") plain.set(parameter.id, found);
-      if (found.length === 0) continue;
       const name = `${resource.resourceType}.${parameter.code}`;
+      const rule = parameter.derived?.[resource.resourceType];
+      if (rule !== undefined) derived.push({ name, rule, found });
+      if (found.length === 0) continue;
+      if (rule !== undefined) {
+        out.used.add(name);
+        continue;
+      }
       if (parameter.type === "composite") {
         for (const row of found) addComposite(out, name, parameter, row, plain, number);
         continue;
@@ -98,8 +105,31 @@ export function openExpectation(paths) {
         }
       }
     }
+    for (const each of derived) addDerived(out, each, plain, number);
     return out;
   };
+}
+
+/**
+ * Nothing is stored for a derived parameter: what it finds by its own expression must be what it is derived from. Of a
+ * restricted reference the base stores the type exactly when the parameter finds something.
+ */
+function addDerived(out, { name, rule, found }, plain, number) {
+  const own = new Set(found.map(asText));
+  if (rule.union !== undefined) {
+    const union = new Set(rule.union.flatMap((id) => plain.get(id).map(asText)));
+    if (!isSame(own, union)) out.broken.push(`${name}: not the union of ${rule.union.join()}`);
+    return;
+  }
+  if (found.length === 0) return;
+  // The element appears once, so the base finds the same there and nothing else.
+  const base = plain.get(rule.of);
+  if (found.length !== 1 || !isSame(own, new Set(base.map(asText)))) out.broken.push(`${name}: not of ${rule.of}`);
+  number(halvesOf(rule.of, [EqualityForm.referenceType, rule.targetType]), `${name} type`);
+}
+
+function isSame(a, b) {
+  return a.size === b.size && [...a].every((each) => b.has(each));
 }
 
 /** Halves of an equality row for a parameter. */

@@ -152,7 +152,6 @@ function reference(value, { path, paths, parameter }) {
   const inferred = type ?? (id !== undefined && targets.length === 1 ? targets[0] : undefined);
   if (id !== undefined && inferred !== undefined) rows.push(["key", inferred, id]);
   else if (text !== "") rows.push([FORM.referenceText, text]);
-  if (inferred !== undefined) rows.push([FORM.referenceType, inferred]);
   const { system, value: code } = value.identifier ?? {};
   const forms = new Map([
     [FORM.code, FORM.identifierCode],

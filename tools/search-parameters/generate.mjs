@@ -1,5 +1,6 @@
 // Search parameters: the table of definitions, and the trees from which the product makes its extractors.
 import { addComposite, describe } from "./composites.mjs";
+import { checkDerived, derivedParameters } from "./derived.mjs";
 import { openElements } from "./elements.mjs";
 import { parameterTable } from "./parameters.mjs";
 import { selectFrom } from "./select.mjs";
@@ -29,26 +30,45 @@ export function generate(definitions) {
     .map(({ type }) => type)
     .toSorted((a, b) => (a < b ? -1 : 1));
   const trees = types.map((type) => `${JSON.stringify(type)}:${JSON.stringify(treeOf(world, type).nodes)}`);
+  checkDerived(world.parameters);
   return new Map([
     ["search-parameters.json", `[\n${world.parameters.map((row) => JSON.stringify(row)).join(",\n")}\n]\n`],
     ["extraction.json", `{\n${trees.join(",\n")}\n}\n`],
   ]);
 }
 
+/** The tree of a type; notes in the parameter table what is derived for it, and so not in the tree. */
 function treeOf(world, type) {
   const tree = newTree();
-  for (const parameter of world.parameters) {
-    if (parameter.expression === "" || parameter.type === "special" || COLUMNS.has(parameter.code)) continue;
-    if (!parameter.base.includes(type) && !parameter.base.includes("Resource")) continue;
-    if (parameter.type === "composite") {
-      addComposite(world, tree, type, parameter);
+  const parameters = world.parameters.filter(
+    ({ base, code, expression, type: kind }) =>
+      (base.includes(type) || base.includes("Resource")) &&
+      expression !== "" &&
+      kind !== "special" &&
+      !COLUMNS.has(code),
+  );
+  const selected = parameters
+    .filter((parameter) => parameter.type !== "composite")
+    .map((parameter) => ({ parameter, selections: selectionsOf(world, type, parameter) }));
+  const derived = derivedParameters(selected.filter(({ parameter }) => parameter.base.includes(type)));
+  for (const { parameter, selections } of selected) {
+    const rule = derived.get(parameter.id);
+    if (rule !== undefined) {
+      parameter.derived = { ...parameter.derived, [type]: rule };
       continue;
     }
-    const selections = selectFrom(world.elements, type, parameter.expression);
-    if (selections.length === 0) throw new Error(`${parameter.url} selects nothing in ${type}`);
-    for (const selection of searchable(parameter.type, selections, `${parameter.url} of ${type}`)) {
-      addValues(tree, selection, parameter, world.systemOf);
-    }
+    const types = [...derived.values()].filter(({ of }) => of === parameter.id).map(({ targetType }) => targetType);
+    const stored = types.length === 0 ? parameter : { ...parameter, types };
+    for (const selection of selections) addValues(tree, selection, stored, world.systemOf);
+  }
+  for (const parameter of parameters) {
+    if (parameter.type === "composite") addComposite(world, tree, type, parameter);
   }
   return tree;
+}
+
+function selectionsOf(world, type, parameter) {
+  const selections = selectFrom(world.elements, type, parameter.expression);
+  if (selections.length === 0) throw new Error(`${parameter.url} selects nothing in ${type}`);
+  return searchable(parameter.type, selections, `${parameter.url} of ${type}`);
 }

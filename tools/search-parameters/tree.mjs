@@ -60,17 +60,20 @@ export function addValues(tree, selection, parameter, systemOf) {
   node.values ??= [];
   let group = node.values.find((values) => values.as === parameter.type);
   if (group === undefined) node.values.push((group = { as: parameter.type, parameters: [] }));
-  group.parameters.push(parameter.type === "reference" ? referenceRow(selection, parameter) : { id: parameter.id });
+  group.parameters.push(valuesOf(selection, parameter));
 }
 
-function referenceRow(selection, parameter) {
+/** How values of a parameter are taken from a selection's element. */
+export function valuesOf(selection, parameter) {
   const row = { id: parameter.id };
+  if (parameter.type !== "reference") return row;
   if (selection.refersTo !== undefined) row.refersTo = selection.refersTo;
   const possible = selection.targets.filter((type) => type !== "Resource");
   const both = parameter.target.length === 0 ? possible : possible.filter((type) => parameter.target.includes(type));
   if (both.length === 1) row.onlyTarget = both[0];
   // An element that is itself a resource (Bundle.entry[0].resource): only of the types the parameter is about.
   if (selection.type === "Resource") row.targets = parameter.target;
+  if (parameter.types !== undefined) row.types = parameter.types;
   return row;
 }
 
