@@ -45,7 +45,7 @@ export function contentHash(body: Buffer, hasMetaVersion: boolean): bigint {
 /**
  * The body as it is served: `meta.versionId` is `versionId` as text, `meta.lastUpdated` the instant `lastUpdated`
  * (milliseconds since 1970). The body's own text of lastUpdated is kept when it means that instant, so that a
- * client's `+10:00` comes back (contract C-042); `meta` is made where there is none.
+ * client's `+10:00` comes back (contract C-042), but for digits after the milliseconds (C-041); `meta` is made where there is none.
  */
 export function withMeta(body: Buffer, versionId: number, lastUpdated: number): Buffer {
   const version = `"${versionId}"`;
@@ -80,12 +80,12 @@ export function withMeta(body: Buffer, versionId: number, lastUpdated: number): 
   );
 }
 
-/** The JSON text of `meta.lastUpdated`: the body's own where it means this instant. */
+/** The JSON text of `meta.lastUpdated`: the body's own where it means this instant, cut to milliseconds (C-041). */
 function dateText(body: Buffer, own: JsonMember | undefined, lastUpdated: number): string {
   if (own !== undefined) {
     const value = valueOf(body, own.valueStart, own.end);
     if (typeof value === "string" && instantMilliseconds(value) === lastUpdated) {
-      return body.toString("utf8", own.valueStart, own.end);
+      return JSON.stringify(value.replace(/(\.\d{3})\d+/, "$1"));
     }
   }
   return `"${new Date(lastUpdated).toISOString()}"`;

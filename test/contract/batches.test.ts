@@ -1,3 +1,6 @@
+import { symlink } from "node:fs/promises";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { errorLog, openFullServer, type FullServer, type Json } from "../support/full-server.ts";
 import { birthDate, patientLine, readShorthand } from "../support/version-cases.ts";
@@ -218,6 +221,60 @@ describe("two files of one import", () => {
   });
 });
 
+describe("many writers of the same resources", () => {
+  const ids = Array.from({ length: 1200 }, (_, n) => `many-${String(n).padStart(4, "0")}`);
+  const versions = ["v1@2001 a", "v2@2002 b", "v3@2003 c x", "v4@2004 d", "v5@2005 e"];
+
+  /** One file for each version, the ids in orders that cross one another. */
+  const files = async (name: string): Promise<string[]> =>
+    await Promise.all(
+      versions.map(async (version, index) => {
+        const ordered = ids.map(
+          (_id, n) => ids[(n * ([1, 7, 11, 13, 17][index] ?? 1) + 100 * index) % ids.length] ?? "",
+        );
+        const text = ordered.map((id) => line(name + id, version)).join("");
+        return await server.file(`${name}${String(index)}.ndjson`, text);
+      }),
+    );
+
+  async function check(name: string): Promise<void> {
+    for (const content of "abcde") {
+      const found = (await server.search(`Patient?birthdate=${birthDate(content)}`)).filter((one) =>
+        one.startsWith(`Patient/${name}many`),
+      );
+      expect(found).toHaveLength(content === "e" ? ids.length : 0);
+    }
+    for (const id of [ids[0], ids[599], ids[1199]]) {
+      const { entry } = await server.json(`Patient/${name}${id ?? ""}/_history`);
+      expect(entry.map(({ response }: Json) => response.etag)).toEqual([5, 4, 3, 2, 1].map((n) => `W/"${String(n)}"`));
+    }
+  }
+
+  test("5.4, C-063, C-064: five files of one import, in small units", async () => {
+    const inputs = await files("one");
+    const { body } = await server.load({ inputs, unitBytes: 4000 });
+    expect(body.error).toEqual([]);
+    expect(body.output.map((entry: Json) => entry.count)).toEqual(inputs.map(() => ids.length));
+    expect(body.stoker).toMatchObject({
+      created: ids.length,
+      updated: 4 * ids.length,
+      unchanged: 0,
+      deleted: ids.length,
+    });
+    await check("one");
+  });
+
+  test("5.4, C-063, C-064: five imports at once", async () => {
+    const inputs = await files("five");
+    const outcomes = await Promise.all(inputs.map((url) => server.load({ inputs: [url], unitBytes: 4000 })));
+    for (const { status, body } of outcomes) {
+      expect(status).toBe(200);
+      expect(body).toMatchObject({ output: [{ count: ids.length }], error: [] });
+    }
+    await check("five");
+  });
+});
+
 test("C-097: a bare line waits until the clock has passed a date of its batch", async () => {
   const dated = readShorthand("@now+8s b", Date.now());
   const content = `${line("c097", "bare a")}${patientLine("c097", dated)}\n`;
@@ -263,11 +320,11 @@ describe("R-030: the unit size", () => {
   });
 });
 
-describe("the wire", () => {
-  const inputOf = async (name: string): Promise<{ inputs: string[] }> => ({
-    inputs: [await server.file(`${name}.ndjson`, line(name, "bare a"))],
-  });
+const inputOf = async (name: string): Promise<{ inputs: string[] }> => ({
+  inputs: [await server.file(`${name}.ndjson`, line(name, "bare a"))],
+});
 
+describe("the wire", () => {
   test("3.2: the result's head", async () => {
     const begun = Date.now();
     const { body, location } = await server.load(await inputOf("head"));
@@ -303,6 +360,12 @@ describe("the wire", () => {
     expect(status).toBe(404);
     expect(body.issue[0]).toMatchObject({ severity: "error", code: "processing" });
     expect(body.issue[0].diagnostics).toMatch(/^import operation failed for reason: /);
+  });
+
+  test("D-26: a link that leaves the root is refused", async () => {
+    await symlink("/etc", join(server.folder, "link"));
+    const response = await server.register({ inputs: [pathToFileURL(join(server.folder, "link", "passwd")).href] });
+    expect(response.status).toBe(400);
   });
 
   test.each(["file:///etc/passwd", "https://elsewhere.blob.core.windows.net/c/x.ndjson"])(

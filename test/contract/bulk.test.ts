@@ -118,7 +118,7 @@ async function written(location: string, lines: number): Promise<void> {
     const { stoker } = await (async (): Promise<Json> => {
       const response = await fetch(location);
       const text = await response.text();
-      return text === "" ? { stoker: { loaded: 0, rejected: 0 } } : (JSON.parse(text) as Json);
+      return text === "" ? { stoker: { loaded: 0, rejected: 0 } } : JSON.parse(text);
     })();
     if (stoker.loaded + stoker.rejected === lines) return;
     await new Promise((resolve) => setTimeout(resolve, 50));
@@ -154,19 +154,19 @@ test("L-002, D-06: bulk loading, updates and deletions before, during and after 
   const photo = Buffer.alloc(9000, "stoker").toString("base64");
   const pieces: string[] = [];
   const bad: { line: number; offset: number }[] = [];
-  let offset = 0;
   let filler = 0;
+  const size = { bytes: 0 };
   const add = (text: string): void => {
     pieces.push(text);
-    offset += Buffer.byteLength(text);
+    size.bytes += Buffer.byteLength(text);
   };
-  while (offset < 34_000_000) {
+  while (size.bytes < 34_000_000) {
     const next = small.splice(0, 1)[0];
     if (next !== undefined) add(next);
     add(`${JSON.stringify({ resourceType: "Binary", id: `f${String(filler++)}`, contentType: "é", data: photo })}\r\n`);
-    if (bad.length < 3 && offset > bad.length * UNIT_BYTES + UNIT_BYTES / 2) {
+    if (bad.length < 3 && size.bytes > bad.length * UNIT_BYTES + UNIT_BYTES / 2) {
       add("\n");
-      bad.push({ line: pieces.length + 1, offset });
+      bad.push({ line: pieces.length + 1, offset: size.bytes });
       add("oops\n");
     }
   }

@@ -11,10 +11,10 @@ beforeAll(async () => {
 });
 afterAll(() => server?.close());
 
-type Kind = "good" | "update" | "json" | "element" | "id" | "blank";
+type Kind = "good" | "dated" | "json" | "element" | "id" | "blank";
 
 const anyLine = fc.record({
-  kind: fc.constantFrom<Kind[]>("good", "good", "good", "update", "json", "element", "id", "blank"),
+  kind: fc.constantFrom<Kind[]>("good", "good", "good", "dated", "json", "element", "id", "blank"),
   end: fc.constantFrom("\n", "\r\n"),
   /** Characters of one to four bytes, so that unit borders fall into them. */
   text: fc.string({ unit: fc.constantFrom("a", "é", "€", "𝄞", " "), maxLength: 40 }),
@@ -22,20 +22,15 @@ const anyLine = fc.record({
 
 function contentOf(kind: Kind, id: string, text: string): string {
   const name = [{ text: `x${text}` }];
-  switch (kind) {
-    case "good":
-      return JSON.stringify({ resourceType: "Patient", id, name });
-    case "update":
-      return JSON.stringify({ resourceType: "Patient", id, meta: { lastUpdated: "2021-01-01T00:00:00Z" }, name });
-    case "json":
-      return `{"resourceType":"Patient","id":"${id}","${text}`;
-    case "element":
-      return JSON.stringify({ resourceType: "Patient", id, shoeSize: text });
-    case "id":
-      return JSON.stringify({ resourceType: "Patient", id: `${id}_`, name });
-    case "blank":
-      return text.replaceAll(/[^ ]/gu, " ");
-  }
+  const contents: Record<Kind, string> = {
+    good: JSON.stringify({ resourceType: "Patient", id, name }),
+    dated: JSON.stringify({ resourceType: "Patient", id, meta: { lastUpdated: "2021-01-01T00:00:00Z" }, name }),
+    json: `{"resourceType":"Patient","id":"${id}","${text}`,
+    element: JSON.stringify({ resourceType: "Patient", id, shoeSize: text }),
+    id: JSON.stringify({ resourceType: "Patient", id: `${id}_`, name }),
+    blank: text.replaceAll(/[^ ]/gu, " "),
+  };
+  return contents[kind];
 }
 
 const anyImport = fc.oneof(
@@ -55,7 +50,7 @@ test("4.2, D-05, D-06, R-030: good and bad lines, any unit size, LF and CRLF", a
       for (const [index, { kind, end, text: value }] of lines.entries()) {
         const id = `${prefix}-${String(index).padStart(3, "0")}`;
         const content = contentOf(kind, id, value);
-        if (kind === "good" || kind === "update") good.push(`Patient/${id}`);
+        if (kind === "good" || kind === "dated") good.push(`Patient/${id}`);
         // A mark belongs to no line
         else if (kind !== "blank") bad.push({ line: index + 1, offset: Buffer.byteLength(text) });
         text += content + (endless && index === lines.length - 1 ? "" : end);

@@ -5,12 +5,13 @@ import { pathToFileURL } from "node:url";
 import { openLogger } from "../../src/base/logger.ts";
 import { loadSettings } from "../../src/base/settings.ts";
 import { databaseUrl } from "../../src/cli/bench/databases.ts";
-import { openServer } from "../../src/cli/server.ts";
+import { openServer, type RunningServer } from "../../src/cli/server.ts";
 import { createTestDatabase, type TestDatabase } from "../../src/store/testing/test-database.ts";
 import { input, registration, type BodyParameter } from "./import-server.ts";
 
 /** The whole server with its worker threads (those of dist/: build first) on a database of its own. */
 export interface FullServer {
+  /** Another one after a restart. */
   readonly base: string;
   /** The folder below which `file:` inputs may lie. */
   readonly folder: string;
@@ -28,6 +29,8 @@ export interface FullServer {
   json(path: string): Promise<Json>;
   /** `Type/id` of every resource that a search finds, over all pages, sorted. */
   search(query: string): Promise<string[]>;
+  /** Stops the server in good order and starts it again on the same database. */
+  restart(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -68,23 +71,21 @@ export async function openFullServer(options: { connectionString?: string } = {}
   const database = await createTestDatabase();
   // The server tells of files by their real path
   const folder = await realpath(await mkdtemp(join(tmpdir(), "stoker-contract-")));
-  const server = await openServer(
-    loadSettings({
-      environment: {
-        STOKER_PORT: "0",
-        STOKER_WORKERS: "2",
-        STOKER_DATABASE_URL: databaseUrl(database.connection),
-        STOKER_FILE_ROOT: folder,
-        STOKER_AZURE_STORAGE_CONNECTION_STRING: options.connectionString,
-      },
-      folder,
-    }),
-    openLogger("silent", "test"),
-  ).catch(async (error: unknown) => {
+  const settings = loadSettings({
+    environment: {
+      STOKER_PORT: "0",
+      STOKER_WORKERS: "2",
+      STOKER_DATABASE_URL: databaseUrl(database.connection),
+      STOKER_FILE_ROOT: folder,
+      STOKER_AZURE_STORAGE_CONNECTION_STRING: options.connectionString,
+    },
+    folder,
+  });
+  const open = async (): Promise<RunningServer> => await openServer(settings, openLogger("silent", "test"));
+  let server = await open().catch(async (error: unknown) => {
     await database.drop();
     throw error;
   });
-  const base = server.baseUrl;
 
   async function register(wanted: ImportOptions, headers: Record<string, string> = {}): Promise<Response> {
     const more: BodyParameter[] = [
@@ -92,37 +93,31 @@ export async function openFullServer(options: { connectionString?: string } = {}
       { name: "force", valueBoolean: true },
       { name: "allowNegativeVersions", valueBoolean: wanted.negatives ?? false },
     ];
-    if (wanted.unitBytes !== undefined)
+    if (wanted.unitBytes !== undefined) {
       more.push({ name: "processingUnitBytesToRead", valueInteger: wanted.unitBytes });
+    }
     if (wanted.errorContainer !== undefined) {
       more.push({ name: "errorContainerName", valueString: wanted.errorContainer });
     }
     const inputs = wanted.inputs.map((one) => (typeof one === "string" ? input(one) : input(one.url, one)));
-    return await fetch(`${base}/$import`, {
+    return await fetch(`${server.baseUrl}/$import`, {
       method: "POST",
       headers: { prefer: "respond-async", "content-type": "application/fhir+json", ...headers },
       body: JSON.stringify(registration(inputs, more)),
     });
   }
 
-  async function outcome(location: string): Promise<Outcome> {
-    for (;;) {
-      const response = await fetch(location);
-      const text = await response.text();
-      if (response.status !== 202) return { status: response.status, body: JSON.parse(text) as Json, location };
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  }
-
   async function json(path: string): Promise<Json> {
-    const response = await fetch(path.startsWith("http") ? path : `${base}/${path}`);
+    const response = await fetch(path.startsWith("http") ? path : `${server.baseUrl}/${path}`);
     const text = await response.text();
     if (response.status !== 200) throw new Error(`GET ${path} answered ${String(response.status)}: ${text}`);
-    return JSON.parse(text) as Json;
+    return JSON.parse(text);
   }
 
   return {
-    base,
+    get base() {
+      return server.baseUrl;
+    },
     folder,
     database,
     register,
@@ -140,7 +135,7 @@ export async function openFullServer(options: { connectionString?: string } = {}
       return await outcome(location);
     },
     async get(path) {
-      return await fetch(`${base}/${path}`);
+      return await fetch(`${server.baseUrl}/${path}`);
     },
     async search(query) {
       const found: string[] = [];
@@ -152,12 +147,26 @@ export async function openFullServer(options: { connectionString?: string } = {}
       }
       return found.toSorted();
     },
+    async restart() {
+      await server.close();
+      server = await open();
+    },
     async close() {
       await server.close();
       await database.drop();
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** Waits until the status at this address is no longer 202. */
+async function outcome(location: string): Promise<Outcome> {
+  for (;;) {
+    const response = await fetch(location);
+    const text = await response.text();
+    if (response.status !== 202) return { status: response.status, body: JSON.parse(text), location };
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
 }
 
 /** The error log of the only input with rejected lines, or of the one with this URL; empty when there is none. */
@@ -177,7 +186,7 @@ export function readErrorLog(text: string): LoggedError[] {
   if (text !== "" && !text.endsWith("\n")) throw new Error("the error log's last line has no end");
   const lines = text.split("\n").slice(0, -1);
   return lines.map((line) => {
-    const { resourceType, issue } = JSON.parse(line) as Json;
+    const { resourceType, issue } = JSON.parse(line);
     if (resourceType !== "OperationOutcome" || issue.length !== 1) throw new Error(`not an error log line: ${line}`);
     const [{ severity, code, details, diagnostics, extension, expression }] = issue;
     const place = /^Failed to process resource at line: (\d+) with stream start offset: 0$/.exec(diagnostics);
