@@ -29,6 +29,11 @@ interface FarCase {
   readonly second: string;
   readonly error: "duplicate" | "conflict" | undefined;
   readonly history: readonly string[];
+  /**
+   * Not so yet: a line that changes nothing leaves no trace, so that a later batch of the import cannot know of it. Within
+   * one batch the rule holds (C-050, C-092).
+   */
+  readonly gap?: boolean;
 }
 
 describe("two lines in two batches of one import", () => {
@@ -85,12 +90,67 @@ describe("two lines in two batches of one import", () => {
       history: ["9"],
     },
     {
-      row: "D-03 against an earlier import: unchanged, and again",
+      row: "D-03 the line of an earlier import twice",
       id: "d03d",
       before: "v2@2021 a",
       first: "v2@2021 a",
       second: "v2@2021 a",
-      error: undefined,
+      error: "duplicate",
+      history: ["2"],
+      gap: true,
+    },
+    {
+      row: "D-02 bare lines equal to what an earlier import wrote",
+      id: "d02f",
+      before: "bare a",
+      first: "bare a",
+      second: "bare a",
+      error: "duplicate",
+      history: ["1"],
+      gap: true,
+    },
+    {
+      row: "D-02 a bare line equal to what an earlier import wrote, then another",
+      id: "d02g",
+      before: "bare a",
+      first: "bare a",
+      second: "bare b",
+      error: "duplicate",
+      history: ["1"],
+      gap: true,
+    },
+    {
+      row: "D-04, C-058 the later date first",
+      id: "d04d",
+      before: "v2@2002 a",
+      first: "v3@2003 b",
+      second: "v3@2001 c",
+      error: "duplicate",
+      history: ["3", "2"],
+    },
+    {
+      row: "D-04, C-056 the date again, with a higher version",
+      id: "d04e",
+      before: "v2@2002 a",
+      first: "v3@2003 b",
+      second: "v4@2003 c",
+      error: "duplicate",
+      history: ["3", "2"],
+    },
+    {
+      row: "D-04, C-068 version and date out of step",
+      id: "d04f",
+      first: "v3@2001 a",
+      second: "v2@2004 b",
+      error: "conflict",
+      history: ["3"],
+    },
+    {
+      row: "D-04, C-072 the same the other way round",
+      id: "d04g",
+      first: "v2@2004 a",
+      second: "v5@2003 b",
+      error: "conflict",
       history: ["2"],
     },
     {
@@ -152,7 +212,11 @@ describe("two lines in two batches of one import", () => {
     expect(outcome.body.output[0].count).toBe(lines.length - errors.length);
   });
 
-  test.each(CASES.map((one, index) => ({ ...one, number: index + 1 })))("$row", async (one) => {
+  const numbered = CASES.map((one, index) => ({ ...one, number: index + 1 }));
+  test.each(numbered.filter((one) => one.gap !== true))("$row", check);
+  test.fails.each(numbered.filter((one) => one.gap === true))("$row", check);
+
+  async function check(one: FarCase & { number: number }): Promise<void> {
     const second = CASES.length + FILLER_LINES + one.number;
     const own = errors.filter((error) => error.line === one.number || error.line === second);
     const text =
@@ -166,7 +230,7 @@ describe("two lines in two batches of one import", () => {
     );
     const { entry } = await server.json(`Patient/${one.id}/_history`);
     expect(entry.map(({ response }: Json) => response.etag)).toEqual(one.history.map((version) => `W/"${version}"`));
-  });
+  }
 });
 
 describe("two files of one import", () => {
@@ -332,6 +396,8 @@ describe("the wire", () => {
     expect(body.transactionTime).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+\+00:00$/);
     expect(Date.parse(body.transactionTime)).toBeGreaterThanOrEqual(begun);
     expect(Date.parse(body.transactionTime)).toBeLessThanOrEqual(Date.now());
+    expect(body.stoker).toMatchObject({ loaded: 1, created: 1, rejected: 0, bytes: expect.any(Number) });
+    expect(body.stoker.resourcesPerSecond).toBeGreaterThanOrEqual(0);
     expect((await fetch(location)).headers.get("content-type")).toMatch(/^application\/json/);
   });
 

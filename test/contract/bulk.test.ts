@@ -175,7 +175,16 @@ test("L-002, D-06: bulk loading, updates and deletions before, during and after 
   const first = await begin([await server.file("bulk.ndjson", pieces.join(""))]);
   await written(first, lines);
   expect(await segments()).toEqual([{ live: false, state: SegmentState.loading }]);
-  expect((await fetch(first)).status).toBe(202);
+  const running = await fetch(first);
+  expect(running.status).toBe(202);
+  // 3.2, D-21: a partial result, and how far it is
+  expect(running.headers.get("content-type")).toMatch(/^application\/json/);
+  expect(running.headers.get("x-progress")).toMatch(/^100\.0%/);
+  expect(Number(running.headers.get("retry-after"))).toBeGreaterThan(0);
+  const partial: Json = await running.json();
+  expect(partial.output.map((entry: Json) => entry.count)).toEqual([lines - 3]);
+  expect(partial.error.map((entry: Json) => entry.count)).toEqual([3]);
+  expect(await errorLog({ status: 202, body: partial, location: first })).toHaveLength(3);
   await checkSearches();
 
   // A small import: from the bulk segment to a live one, deletions, and versions that are history at once

@@ -278,8 +278,8 @@ describe("one line each (IncrementalLoad)", () => {
     expect(Math.abs(Date.parse(meta.lastUpdated) - Date.now())).toBeLessThan(600_000);
   });
 
-  test("C-033: refused ids are nowhere", async () => {
-    expect(await server.search("Patient?_id=c017a,c017b,c019,c043")).toEqual([]);
+  test("C-017, C-026, C-043: neither refused lines nor entries of a Bundle are resources", async () => {
+    expect(await server.search("Patient?_id=c017a,c017b,c019,c026p,c043")).toEqual([]);
   });
 
   test("C-041, C-042: to the millisecond, the offset kept", async () => {
