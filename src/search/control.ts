@@ -1,14 +1,12 @@
 import { StokerError } from "../base/errors.ts";
 
-/** The order of the pages. `key` is the store's own order, the one to page through everything. */
-export type SortOrder = "key" | "_lastUpdated" | "-_lastUpdated";
-
 /** How the answer is to look, as opposed to what is searched. */
 export interface Control {
   /** Entries of a page; 0 asks for the total only. */
   count: number;
   total: "none" | "accurate" | "estimate";
-  sort: SortOrder;
+  /** The `_sort` as written; undefined: the order of keys, the one to page through everything. */
+  sort: string | undefined;
   /** The `_cursor` of a page link. */
   cursor: string | undefined;
 }
@@ -27,7 +25,7 @@ export function parseControl(parameters: readonly (readonly [string, string])[])
   const control: ParsedControl = {
     count: DEFAULT_COUNT,
     total: "none",
-    sort: "key",
+    sort: undefined,
     cursor: undefined,
     used: [],
     ignored: [],
@@ -71,10 +69,8 @@ const CONTROLS: ReadonlyMap<string, (control: ParsedControl, value: string) => v
       control.total = value;
     },
     _sort: (control: ParsedControl, value: string) => {
-      if (value !== "_lastUpdated" && value !== "-_lastUpdated") {
-        throw new StokerError("not-supported", "_sort: only _lastUpdated and -_lastUpdated are supported.", {
-          expression: "_sort",
-        });
+      if (control.sort !== undefined) {
+        throw new StokerError("bad-request", "_sort: comes twice; join the names by commas.", { expression: "_sort" });
       }
       control.sort = value;
     },

@@ -1,15 +1,14 @@
 import { resourceTypeName } from "../fhir/resource-types.ts";
 import { typeIdOfKey } from "../fhir/resource-key.ts";
 import { VERSION_COLUMNS, versionOf, type Queryable, type StoredVersion, type VersionColumns } from "../store/read.ts";
-import type { SortOrder } from "./control.ts";
-import type { Cursor } from "./cursor.ts";
+import type { Cursor, SortedCursor, StoreOrder } from "./cursor.ts";
 import { sql, statement, type Sql } from "./sql.ts";
 
 /** A page of a search. */
 export interface Page {
   versions: StoredVersion[];
   /** Where the next page starts; undefined on the last one. */
-  next: Cursor | undefined;
+  next: Cursor | SortedCursor | undefined;
 }
 
 /** What to read. */
@@ -18,7 +17,7 @@ export interface PageRequest {
   scope: Sql;
   condition: Sql;
   count: number;
-  sort: SortOrder;
+  sort: StoreOrder;
   after: Cursor | undefined;
   /** False when the condition says no more than the scope. */
   isFiltered: boolean;
@@ -50,10 +49,9 @@ export async function readPage(db: Queryable, request: PageRequest): Promise<Pag
   if ((await explain(db, gatherSql(request))).cost > CHEAP) {
     const sample = await run(db, request, walkSql(request, SAMPLE_STEPS));
     if (sample.length > count) return pageOf(sample, request);
-    if (sample.length > 0) {
-      // Three times as many steps as the sample lets expect.
-      const steps = Math.ceil((3 * SAMPLE_STEPS * (count + 1)) / sample.length);
-      const walked = steps > MAX_STEPS ? [] : await run(db, request, walkSql(request, steps));
+    const steps = stepsFor(SAMPLE_STEPS, sample.length, count);
+    if (steps !== undefined) {
+      const walked = await run(db, request, walkSql(request, steps));
       if (walked.length > count) return pageOf(walked, request);
     }
   }
@@ -65,6 +63,15 @@ const CHEAP = 5000;
 /** Steps of the first walk, 2 to 5 ms, and of the longest. */
 const SAMPLE_STEPS = 2000;
 const MAX_STEPS = 50_000;
+
+/**
+ * How far to walk for a page when a walk of `steps` found `found` matches: three times as far as that lets expect.
+ * Undefined where that is too far.
+ */
+export function stepsFor(steps: number, found: number, count: number): number | undefined {
+  const needed = Math.ceil((3 * steps * (count + 1)) / found);
+  return needed > MAX_STEPS ? undefined : needed;
+}
 
 /** The keys of the first matches among the first `steps` resources of the scope. */
 export function walkSql({ scope, condition, count, sort, after, isFiltered }: PageRequest, steps: number): Sql {
@@ -122,7 +129,8 @@ export async function estimateResources(db: Queryable, condition: Sql): Promise<
   return rows < WORTH_ESTIMATING ? countResources(db, condition) : Math.round(rows);
 }
 
-async function explain(db: Queryable, query: Sql): Promise<{ rows: number; cost: number }> {
+/** What the planner thinks of a query. */
+export async function explain(db: Queryable, query: Sql): Promise<{ rows: number; cost: number }> {
   const found = await db.query<{ "QUERY PLAN": { Plan: { "Plan Rows": number; "Total Cost": number } }[] }>(
     statement(sql`explain (format json) ${query}`),
   );
@@ -161,7 +169,7 @@ interface Order {
 
 const NOTHING: Sql = sql``;
 
-const ORDERS: { readonly [sort in SortOrder]: (after: Cursor | undefined) => Order } = {
+const ORDERS: { readonly [sort in StoreOrder]: (after: Cursor | undefined) => Order } = {
   key: (after) => ({
     rows: after === undefined ? NOTHING : sql` and r.key > ${after.key}`,
     order: sql`r.key`,

@@ -4,6 +4,7 @@ import { searchParameter, type SearchParameter } from "../fhir/search-parameters
 import { parseControl, type Control } from "./control.ts";
 import type { Comparison, Criterion, CriterionValue } from "./criteria.ts";
 import { splitEscaped, unescape } from "./escape.ts";
+import { parseSort, type SortKey } from "./sort.ts";
 import { malformed, parseDate, parseOfType, parseToken, parseValue } from "./values.ts";
 
 /** A search as it came in. */
@@ -26,7 +27,9 @@ export interface CriteriaGroup {
 }
 
 /** A search that has been understood. */
-export interface SearchQuery extends Control {
+export interface SearchQuery extends Omit<Control, "sort"> {
+  /** Empty: the order of keys. */
+  sort: readonly SortKey[];
   /** Joined by OR. */
   groups: readonly CriteriaGroup[];
   /** The parameters that were used, for the self link. */
@@ -60,7 +63,8 @@ export function parseQuery(request: SearchRequest): SearchQuery {
     }
   }
   if (request.strict && warnings[0] !== undefined) throw new StokerError("bad-request", warnings[0]);
-  return { ...control, groups: group(types, filters, request), used: [...used, ...control.used], warnings };
+  const sort = parseSort(control.sort, types);
+  return { ...control, sort, groups: group(types, filters, request), used: [...used, ...control.used], warnings };
 }
 
 /** One AND-joined parameter of the query before it is looked up. */

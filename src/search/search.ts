@@ -1,14 +1,16 @@
 import { withMeta } from "../fhir/meta-bytes.ts";
 import { readBodies } from "../store/body.ts";
-import type { StoredVersion } from "../store/read.ts";
+import type { Queryable, StoredVersion } from "../store/read.ts";
 import { bundleBytes, type Entry } from "./bundle.ts";
 import { conditionSql } from "./condition.ts";
 import { readSnapshot, type ReadContext } from "./context.ts";
-import { readCursor, writeCursor } from "./cursor.ts";
+import { readCursor, readSortedCursor, storeOrder, writeCursor } from "./cursor.ts";
 import { queryUrl } from "./links.ts";
 import { countResources, estimateResources, readPage, withoutStaleRows, type Page } from "./page.ts";
 import { scopeCondition, searchCondition } from "./plan.ts";
 import { parseQuery, type SearchQuery, type SearchRequest } from "./query.ts";
+import { readSortedPage } from "./sorted-page.ts";
+import type { Sql } from "./sql.ts";
 import { resolveTerms } from "./terms.ts";
 
 /**
@@ -44,7 +46,7 @@ interface Found {
 }
 
 async function find(context: ReadContext, query: SearchQuery): Promise<Found> {
-  const after = query.cursor === undefined ? undefined : readCursor(query.cursor, query.sort);
+  const readPageOf = pageReader(query);
   const found = searchCondition(query.groups, { dateEquality: context.dateEquality, now: Date.now() });
   return readSnapshot(context, async (client) => {
     const condition = await withoutStaleRows(client, conditionSql(await resolveTerms(client, found)));
@@ -52,12 +54,24 @@ async function find(context: ReadContext, query: SearchQuery): Promise<Found> {
     if (query.total === "accurate" || query.count === 0) total = await countResources(client, condition);
     else if (query.total === "estimate") total = await estimateResources(client, condition);
     if (query.count === 0) return { total, page: { versions: [], next: undefined }, bodies: [] };
-    const isFiltered = query.groups.some((group) => group.criteria.length > 0);
-    const scope = scopeCondition(query.groups);
-    const page = await readPage(client, { scope, condition, count: query.count, sort: query.sort, after, isFiltered });
+    const page = await readPageOf(client, condition);
     const places = page.versions.map((version) => version.place);
     return { total, page, bodies: await readBodies(client, context.blocks, places) };
   });
+}
+
+/** How the page is read: in an order the store keeps, or in any other. Throws `bad-request` on a wrong cursor. */
+function pageReader(query: SearchQuery): (db: Queryable, condition: Sql) => Promise<Page> {
+  const { count, cursor, sort: keys, groups } = query;
+  const scope = scopeCondition(groups);
+  const sort = storeOrder(keys);
+  if (sort === undefined) {
+    const after = cursor === undefined ? undefined : readSortedCursor(cursor, keys);
+    return (db, condition) => readSortedPage(db, { scope, condition, count, keys, after });
+  }
+  const after = cursor === undefined ? undefined : readCursor(cursor, sort);
+  const isFiltered = groups.some((group) => group.criteria.length > 0);
+  return (db, condition) => readPage(db, { scope, condition, count, sort, after, isFiltered });
 }
 
 function matchEntry(baseUrl: string, version: StoredVersion, body: Buffer | undefined): Entry {

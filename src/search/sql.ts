@@ -58,6 +58,11 @@ export function join(fragments: readonly Sql[], separator: " and " | " or ", emp
   return { texts, values };
 }
 
+/** The fragments with commas between them; there must be one. */
+export function commas(fragments: readonly Sql[]): Sql {
+  return fragments.reduce((left, right) => sql`${left}, ${right}`);
+}
+
 /** All of the conditions; true when there are none. */
 export function all(conditions: readonly Sql[]): Sql {
   return conditions.length === 1 ? join(conditions, " and ", TRUE) : sql`(${join(conditions, " and ", TRUE)})`;

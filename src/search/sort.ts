@@ -1,0 +1,75 @@
+import { StokerError } from "../base/errors.ts";
+import { storedParameters } from "../fhir/derived-parameters.ts";
+import { RESOURCE_TYPES } from "../fhir/resource-types.ts";
+import { searchParameter, type SearchParameter } from "../fhir/search-parameters.ts";
+import type { OrderedTable } from "./condition.ts";
+
+/** One key of an order: what is compared, and in which direction. Resources without a value come last in both. */
+export type SortKey = { descending: boolean } & (
+  | { by: "_id" }
+  | { by: "_lastUpdated" }
+  /** By the rows of these parameters in an ordered table: the least of them, or the greatest when descending. */
+  | { by: "value"; table: OrderedTable; parameters: readonly number[] }
+);
+
+/**
+ * The keys of a `_sort`: names, with `-` before those that are descending, joined by commas. Throws `bad-request` for names
+ * that mean nothing for the searched types, `not-supported` for parameters whose values have no order here: tokens,
+ * references, composites.
+ */
+export function parseSort(text: string | undefined, types: readonly string[] | undefined): readonly SortKey[] {
+  if (text === undefined) return [];
+  const names = text.split(",");
+  if (names.length > MAX_KEYS) throw refused("bad-request", `at most ${MAX_KEYS} parameters can be sorted by`);
+  const seen = new Set<string>();
+  return names.map((name) => {
+    const descending = name.startsWith("-");
+    const code = descending ? name.slice(1) : name;
+    if (seen.has(code)) throw refused("bad-request", `'${code.slice(0, 64)}' comes twice`);
+    seen.add(code);
+    if (code === "_id" || code === "_lastUpdated") return { by: code, descending };
+    return { by: "value", descending, ...orderedRows(code, types ?? RESOURCE_TYPES) };
+  });
+}
+
+/** The one way of sorting that the store has an index for, `_lastUpdated` alone; undefined for any other. */
+export function timeOrder(keys: readonly SortKey[]): "_lastUpdated" | "-_lastUpdated" | undefined {
+  const [key] = keys;
+  if (keys.length !== 1 || key?.by !== "_lastUpdated") return undefined;
+  return key.descending ? "-_lastUpdated" : "_lastUpdated";
+}
+
+const MAX_KEYS = 8;
+
+const TABLES: { readonly [type: string]: OrderedTable } = {
+  date: "search_date",
+  number: "search_quantity",
+  quantity: "search_quantity",
+  string: "search_string",
+  uri: "search_string",
+};
+
+function orderedRows(code: string, types: readonly string[]): { table: OrderedTable; parameters: readonly number[] } {
+  const definitions = new Map<SearchParameter, string[]>();
+  for (const type of types) {
+    const parameter = searchParameter(type, code);
+    if (parameter === undefined) {
+      throw refused("bad-request", `'${code.slice(0, 64)}' is no search parameter of the searched types`);
+    }
+    definitions.set(parameter, [...(definitions.get(parameter) ?? []), type]);
+  }
+  const tables = new Set([...definitions.keys()].map(({ type }) => TABLES[type]));
+  const [table] = tables;
+  if (tables.size !== 1 || table === undefined) {
+    const text = `'${code}' has no order: parameters of type date, number, quantity, string and uri have one`;
+    throw refused("not-supported", text);
+  }
+  const ids = [...definitions].flatMap(([parameter, members]) =>
+    storedParameters(parameter, members).map(({ parameter: id }) => id),
+  );
+  return { table, parameters: [...new Set(ids)] };
+}
+
+function refused(code: "bad-request" | "not-supported", why: string): StokerError {
+  return new StokerError(code, `_sort: ${why}.`, { expression: "_sort" });
+}
