@@ -1,7 +1,7 @@
 import type { PoolClient } from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { SEAL_LOCK, SegmentState } from "../../src/store/segments.ts";
-import { errorLog, openFullServer, type FullServer, type Json } from "../support/full-server.ts";
+import { errorLog, openFullServer, type FullServer, type ImportOptions, type Json } from "../support/full-server.ts";
 import { birthDate } from "../support/version-cases.ts";
 
 /**
@@ -126,8 +126,8 @@ async function written(location: string, lines: number): Promise<void> {
   throw new Error("the lines were not written");
 }
 
-async function begin(inputs: readonly string[], negatives = false): Promise<string> {
-  const response = await server.register({ inputs, negatives });
+async function begin(inputs: readonly string[], options: Partial<ImportOptions> = {}): Promise<string> {
+  const response = await server.register({ inputs, ...options });
   expect(response.status).toBe(202);
   return response.headers.get("content-location") ?? "";
 }
@@ -190,7 +190,7 @@ test("L-002, D-06: bulk loading, updates and deletions before, during and after 
   // A small import: from the bulk segment to a live one, deletions, and versions that are history at once
   const second = change((n) => (n % 10 === 0 ? "b" : n % 10 === 1 ? "deleted" : undefined));
   const late = TYPES.map((type) => trackedLine(type, 2, "d", { lastUpdated: "2001-01-01T00:00:00Z" })).join("");
-  const changed = await begin([await server.file("small.ndjson", second + late)], true);
+  const changed = await begin([await server.file("small.ndjson", second + late)], { negatives: true });
   await written(changed, countLines(second + late));
   expect(await segments()).toEqual([
     { live: false, state: SegmentState.loading },
@@ -240,4 +240,34 @@ test("L-002, D-06: bulk loading, updates and deletions before, during and after 
   expect((await server.json("Binary?_summary=count")).total).toBe(filler);
   const history = await server.json(`Patient/${tracked(0)}/_history`);
   expect(history.entry.map(({ resource }: Json) => resource.birthDate)).toEqual(["e", "c", "b", "a"].map(birthDate));
+});
+
+test("bulk segments are sealed by imports that end while another one is loading", async () => {
+  const photo = Buffer.alloc(900, "stoker").toString("base64");
+  let text = "";
+  for (let n = 0; n < 60_000; n++) text += `{"resourceType":"Binary","id":"g${String(n)}","data":"${photo}"}\n`;
+  // One unit, so that the other worker is free
+  const long = await begin([await server.file("long.ndjson", text)], { unitBytes: 1_000_000_000 });
+  const before = (await segments()).length;
+  const blank = await server.file("blank.ndjson", `${" ".repeat(33_000_000)}\n\n`);
+  for (let round = 0; round < 4; round++) {
+    const content = "abcdef"[round] ?? "";
+    const next = change((n) => (n % 4 === round ? content : n % 7 === round ? "deleted" : undefined));
+    const url = await server.file(`round-${String(round)}.ndjson`, next);
+    const { body } = await server.load({ inputs: [url, blank] });
+    expect(body).toMatchObject({ output: [{ count: countLines(next) }, { count: 0 }], error: [] });
+    if (round === 0) {
+      const running = await fetch(long);
+      expect(running.status, "the long import must still be running").toBe(202);
+      await running.text();
+    }
+    await checkSearches();
+  }
+  const { body } = await server.outcome(long);
+  expect((await segments()).length).toBeGreaterThan(before + 1);
+  expect(body).toMatchObject({ output: [{ count: 60_000 }], error: [], stoker: { created: 60_000 } });
+  expect((await server.json("Binary?_id=g0,g59999&_summary=count")).total).toBe(2);
+  expect(new Set((await segments()).map(({ state }) => state))).toEqual(new Set([SegmentState.indexed]));
+  expect(await staleRows()).toBe(0);
+  await checkSearches();
 });
