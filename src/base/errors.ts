@@ -12,6 +12,10 @@ export const ERROR_CODES = {
   "not-supported": { status: 400, issue: "not-supported" },
   "method-not-allowed": { status: 405, issue: "not-supported" },
   "not-acceptable": { status: 406, issue: "not-supported" },
+  /** A write that contradicts what is stored. */
+  conflict: { status: 409, issue: "conflict" },
+  /** `If-Match`, `If-None-Match` or the criteria of a conditional interaction do not hold. */
+  "precondition-failed": { status: 412, issue: "conflict" },
   /** A search took longer than reads may. */
   "too-costly": { status: 408, issue: "too-costly" },
   "job-completed": { status: 409, issue: "processing" },
@@ -28,6 +32,8 @@ export const ERROR_CODES = {
   "source-failed": { status: 500, issue: "processing" },
   /** The database has no room left (decision D-12). */
   "database-full": { status: 500, issue: "no-store" },
+  /** Others are in the way; the same request may succeed in a moment. */
+  busy: { status: 503, issue: "throttled" },
   "database-unavailable": { status: 503, issue: "transient" },
   internal: { status: 500, issue: "exception" },
 } as const;

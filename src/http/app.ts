@@ -1,4 +1,5 @@
 import { fastify, LogController, type FastifyBaseLogger, type FastifyInstance } from "fastify";
+import { openResourceWriter } from "../import/resource-writer.ts";
 import { capabilityStatement } from "./capability-statement.ts";
 import { checkAccept, sendResource } from "./content-negotiation.ts";
 import type { HttpContext } from "./context.ts";
@@ -7,9 +8,10 @@ import { registerImportRoutes } from "./import-routes.ts";
 import { isLocked, lockedError } from "./initial-import-lock.ts";
 import { openMetrics } from "./metrics.ts";
 import { sendError, sendNotFound } from "./operation-outcome.ts";
-import { resourceRoutes } from "./resource-routes.ts";
+import { readContext, resourceRoutes } from "./resource-routes.ts";
 import { newRequestId, setRequestIds } from "./request-id.ts";
 import { statusPage } from "./status-page.ts";
+import { writeRoutes } from "./write-routes.ts";
 
 /** How long `close()` waits for clients that do not read their answers. */
 const CLOSE_GRACE_MS = 4000;
@@ -82,7 +84,11 @@ export function createApp(context: HttpContext): FastifyInstance {
     },
     { prefix: "/fhir" },
   );
-  void app.register(resourceRoutes, { prefix: "/fhir", context });
+  const reading = readContext(context);
+  void app.register(resourceRoutes, { prefix: "/fhir", reading });
+  const writer = openResourceWriter(context.database.pool);
+  app.addHook("onClose", () => writer.close());
+  void app.register(writeRoutes, { prefix: "/fhir", reading, writer });
   return app;
 }
 

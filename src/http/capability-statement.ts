@@ -3,7 +3,10 @@ import { RESOURCE_TYPES } from "../fhir/resource-types.ts";
 import { searchParametersOf } from "../fhir/search-parameters.ts";
 
 /** What every resource type can do (http://hl7.org/fhir/R4/http.html). */
-const INTERACTIONS = ["read", "vread", "history-instance", "search-type"];
+const INTERACTIONS = ["read", "vread", "update", "delete", "history-instance", "create", "search-type"];
+/** Search parameters are fixed: resources that define some cannot be stored. */
+const READ_ONLY: ReadonlySet<string> = new Set(["SearchParameter"]);
+const WRITING: ReadonlySet<string> = new Set(["update", "create"]);
 
 /**
  * The CapabilityStatement of the server, generated from the tables of R4: every resource type with its search
@@ -24,9 +27,16 @@ export function capabilityStatement(version: string): JsonObject {
         resource: RESOURCE_TYPES.map((type) => ({
           type,
           profile: `http://hl7.org/fhir/StructureDefinition/${type}`,
-          interaction: INTERACTIONS.map((code) => ({ code })),
-          versioning: "versioned",
+          interaction: INTERACTIONS.filter((code) => !READ_ONLY.has(type) || !WRITING.has(code)).map((code) => ({
+            code,
+          })),
+          versioning: "versioned-update",
           readHistory: true,
+          updateCreate: !READ_ONLY.has(type),
+          conditionalCreate: !READ_ONLY.has(type),
+          conditionalRead: "full-support",
+          conditionalUpdate: !READ_ONLY.has(type),
+          conditionalDelete: "single",
           searchParam: searchParametersOf(type)
             .filter((parameter) => parameter.type !== "special")
             .map((parameter) => ({ name: parameter.code, definition: parameter.url, type: parameter.type })),

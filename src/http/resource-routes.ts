@@ -8,18 +8,16 @@ import { search } from "../search/search.ts";
 import { BLOCK_CACHE_BYTES, BlockCache } from "../store/body.ts";
 import { checkAccept, FHIR_JSON } from "./content-negotiation.ts";
 import type { HttpContext } from "./context.ts";
+import { etagOf, isNotModified } from "./preferences.ts";
 
 /** What the routes are registered with. */
 export interface ResourceRoutesOptions {
-  context: Pick<HttpContext, "database" | "baseUrl" | "dateEquality">;
+  reading: ReadContext;
 }
 
-/**
- * Reading back: `read`, `vread`, `history` of an instance and `search` (contract 5.6, 10), for a prefix `/fhir`. Errors are
- * thrown, for the application's error handler. Bodies go out as the bytes that are stored.
- */
-export async function resourceRoutes(app: FastifyInstance, { context }: ResourceRoutesOptions): Promise<void> {
-  const reading: ReadContext = {
+/** What reading back needs, of an application. */
+export function readContext(context: Pick<HttpContext, "database" | "baseUrl" | "dateEquality">): ReadContext {
+  return {
     pool: context.database.pool,
     get baseUrl() {
       return context.baseUrl;
@@ -28,6 +26,13 @@ export async function resourceRoutes(app: FastifyInstance, { context }: Resource
     dateEquality: context.dateEquality,
     timeout: READ_TIMEOUT_MS,
   };
+}
+
+/**
+ * Reading back: `read`, `vread`, `history` of an instance and `search` (contract 5.6, 10), for a prefix `/fhir`. Errors are
+ * thrown, for the application's error handler. Bodies go out as the bytes that are stored.
+ */
+export async function resourceRoutes(app: FastifyInstance, { reading }: ResourceRoutesOptions): Promise<void> {
   if (!app.hasContentTypeParser(FORM)) {
     app.addContentTypeParser(FORM, { parseAs: "string" }, (_request, body, done) => done(null, body));
   }
@@ -84,20 +89,16 @@ async function answerSearch(
 }
 
 function answerVersion(request: FastifyRequest, reply: FastifyReply, { version, body }: ServedVersion): FastifyReply {
-  const etag = `W/"${version.versionId}"`;
-  reply.header("etag", etag).header("last-modified", new Date(version.lastUpdated).toUTCString());
+  reply.header("etag", etagOf(version.versionId));
+  reply.header("last-modified", new Date(version.lastUpdated).toUTCString());
   if (body === undefined) {
     throw new StokerError(
       "gone",
       `Resource ${version.type}/${version.id} was deleted in version ${version.versionId}.`,
     );
   }
-  if (matches(request.headers["if-none-match"], etag)) return reply.code(304).send();
+  if (isNotModified(request.headers, version.versionId, version.lastUpdated)) return reply.code(304).send();
   return reply.type(FHIR_JSON).send(body);
-}
-
-function matches(ifNoneMatch: string | undefined, etag: string): boolean {
-  return ifNoneMatch !== undefined && ifNoneMatch.split(",").some((one) => one.trim() === etag);
 }
 
 function typeOf(request: FastifyRequest<TypeRoute>): string {

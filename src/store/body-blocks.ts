@@ -16,12 +16,17 @@ export interface BodyPlace {
 
 /** Packs the bodies of a batch into compressed blocks, as COPY rows of `block`. */
 export class BodyBlocks {
-  readonly rows: CopyBuffer = new CopyBuffer(1 << 20);
+  readonly rows: CopyBuffer;
   readonly #staging: Buffer = Buffer.allocUnsafeSlow(BLOCK_BYTES);
   #filled = 0;
   /** Runs of ids that were fetched: the first id of each, IDS_PER_FETCH long. */
   readonly #runs: bigint[] = [];
   #used = 0;
+
+  /** `capacity`: bytes that the rows' buffer has from the beginning. */
+  constructor(capacity: number = 1 << 20) {
+    this.rows = new CopyBuffer(capacity);
+  }
 
   /** Makes sure that there are ids for `bytes` of bodies in `bodies` pieces. Two neighbouring blocks hold more than one block's bytes. */
   async reserve(client: ClientBase, bytes: number, bodies: number): Promise<void> {

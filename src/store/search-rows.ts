@@ -26,10 +26,10 @@ const INT8_OID = 20;
  * `last_updated` is filled in.
  */
 export class SearchRows implements SearchValueSink {
-  readonly resources: CopyBuffer = new CopyBuffer(4 << 20);
-  readonly dates: CopyBuffer = new CopyBuffer(1 << 20);
-  readonly quantities: CopyBuffer = new CopyBuffer(1 << 20);
-  readonly strings: CopyBuffer = new CopyBuffer(1 << 18);
+  readonly resources: CopyBuffer;
+  readonly dates: CopyBuffer;
+  readonly quantities: CopyBuffer;
+  readonly strings: CopyBuffer;
   /** To be stored before any of the rows is. */
   readonly terms: Terms = new Terms();
   #bounds: Int32Array = new Int32Array(BOUNDS_PER_RESOURCE * 8192);
@@ -42,6 +42,14 @@ export class SearchRows implements SearchValueSink {
   #qualifierLow = 0;
   #equalityStart = 0;
   #equalityCount = 0;
+
+  /** `capacity`: bytes the largest buffer has from the beginning; all of them grow as needed. */
+  constructor(capacity: number = 4 << 20) {
+    this.resources = new CopyBuffer(capacity);
+    this.dates = new CopyBuffer(capacity / 4);
+    this.quantities = new CopyBuffer(capacity / 4);
+    this.strings = new CopyBuffer(capacity / 16);
+  }
 
   /** Forgets all rows. The resources that follow carry the stamps from `firstStamp` on. */
   clear(firstStamp: number): void {

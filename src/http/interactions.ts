@@ -1,0 +1,181 @@
+import { randomUUID } from "node:crypto";
+import type { ClientBase } from "pg";
+import { StokerError } from "../base/errors.ts";
+import { checkId, withId, type CheckedBody } from "../import/checked-body.ts";
+import {
+  StalePlan,
+  type Change,
+  type CurrentVersion,
+  type Precondition,
+  type WriteRequest,
+} from "../import/write-request.ts";
+import type { ReadContext } from "../search/context.ts";
+import { findMatches } from "../search/matches.ts";
+import { parseIfMatch } from "./preferences.ts";
+
+/** The search settings that conditional interactions need. */
+export type ConditionContext = Pick<ReadContext, "baseUrl" | "dateEquality">;
+
+/** A request of exactly one change. */
+export interface Interaction extends WriteRequest {
+  readonly plan: (client: ClientBase) => Promise<readonly [Change]> | readonly [Change];
+}
+
+/** Preconditions as they come in headers, or in the `request` of a Bundle's entry. */
+export interface Preconditions {
+  ifMatch?: string | undefined;
+  ifNoneMatch?: string | undefined;
+  ifNoneExist?: string | undefined;
+}
+
+/** create: the server chooses the id, whatever the body says. With `If-None-Exist` only where nothing matches. */
+export function createInteraction(context: ConditionContext, body: CheckedBody, on: Preconditions): Interaction {
+  const change: Change = { kind: "put", body: withId(body, randomUUID()) };
+  const criteria = on.ifNoneExist === undefined ? undefined : criteriaOf(on.ifNoneExist, body.type);
+  if (criteria === undefined) return unconditional(change);
+  return conditional(context, body.type, criteria, body.bytes.length, (match) =>
+    match === undefined ? change : { kind: "keep", ...match },
+  );
+}
+
+/** update, and update as create. */
+export function updateInteraction(id: string, body: CheckedBody, on: Preconditions): Interaction {
+  checkId(id);
+  if (body.id !== id) {
+    const found = body.id === undefined ? "has no id" : "has another id";
+    throw new StokerError("bad-request", `The body ${found}, and the URL says ${body.type}/${id}.`, {
+      expression: `${body.type}.id`,
+    });
+  }
+  return unconditional({ kind: "put", body: { ...body, id }, ...preconditionOf(on, `${body.type}/${id}`) });
+}
+
+/** Conditional update: no match creates, one is updated. */
+export function conditionalUpdateInteraction(
+  context: ConditionContext,
+  body: CheckedBody,
+  criteria: string,
+  on: Preconditions,
+): Interaction {
+  const { type } = body;
+  const newId = body.id ?? randomUUID();
+  return conditional(context, type, criteria, body.bytes.length, (match) => {
+    if (match === undefined) {
+      const mustBeNew: Precondition = (current) => {
+        if (current === undefined || current.deleted) return;
+        throw new StokerError("conflict", `Nothing matches the condition, but ${type}/${newId} is there already.`, {
+          expression: `${type}.id`,
+        });
+      };
+      return { kind: "put", body: withId(body, newId), check: mustBeNew };
+    }
+    if (body.id !== undefined && body.id !== match.id) {
+      throw new StokerError("bad-request", `The body has another id than the match, ${type}/${match.id}.`, {
+        expression: `${type}.id`,
+      });
+    }
+    const { check } = preconditionOf(on, `${type}/${match.id}`);
+    return { kind: "put", body: withId(body, match.id), check: both(isStill(match.versionId), check) };
+  });
+}
+
+/** delete. Of what is not there, nothing is deleted, and that is no error. */
+export function deleteInteraction(type: string, id: string, on: Preconditions): Interaction {
+  return unconditional({ kind: "delete", type, id, ...preconditionOf(on, `${type}/${id}`) });
+}
+
+/** Conditional delete of the one match. */
+export function conditionalDeleteInteraction(context: ConditionContext, type: string, criteria: string): Interaction {
+  return conditional(context, type, criteria, 0, (match) => {
+    if (match === undefined) throw new StokerError("not-found", `No ${type} matches the condition.`);
+    return { kind: "delete", type, id: match.id, check: isStill(match.versionId) };
+  });
+}
+
+/** The query of `If-None-Exist`: with or without `?` or `Type?` before it. */
+export function criteriaOf(text: string, type: string): string {
+  const query = text.trim();
+  const mark = query.indexOf("?");
+  if (mark < 0) return query;
+  const before = query.slice(0, mark);
+  if (before === "" || before === type || before.endsWith(`/${type}`)) return query.slice(mark + 1);
+  throw new StokerError("bad-request", `If-None-Exist must be a search for ${type}.`);
+}
+
+/** The name under which interactions with the same criteria wait for one another. */
+export function conditionName(type: string, criteria: string): string {
+  return `${type}?${criteria}`;
+}
+
+interface Match {
+  type: string;
+  id: string;
+  versionId: number;
+  lastUpdated: number;
+}
+
+function unconditional(change: Change): Interaction {
+  const bytes = change.kind === "put" ? change.body.bytes.length : 0;
+  return { bytes, locks: [], plan: () => [change] };
+}
+
+function conditional(
+  context: ConditionContext,
+  type: string,
+  criteria: string,
+  bytes: number,
+  changeFor: (match: Match | undefined) => Change,
+): Interaction {
+  return {
+    bytes,
+    locks: [conditionName(type, criteria)],
+    async plan(client) {
+      const matches = await findMatches(client, context, type, criteria, 2);
+      if (matches.length > 1) {
+        throw new StokerError("precondition-failed", `More than one ${type} matches the condition.`, {
+          issue: "multiple-matches",
+        });
+      }
+      return [changeFor(matches[0])];
+    },
+  };
+}
+
+/** The match must be as it was found: otherwise it may no longer match, and is searched for again. */
+function isStill(versionId: number): Precondition {
+  return (current) => {
+    if (current?.versionId !== versionId) throw new StalePlan();
+  };
+}
+
+function both(first: Precondition, second: Precondition | undefined): Precondition {
+  return (current) => {
+    first(current);
+    second?.(current);
+  };
+}
+
+function preconditionOf({ ifMatch, ifNoneMatch }: Preconditions, reference: string): { check?: Precondition } {
+  const isUnique = ifNoneMatch?.trim() === "*";
+  if (ifMatch === undefined && !isUnique) return {};
+  const wanted = ifMatch === undefined ? undefined : parseIfMatch(ifMatch);
+  return {
+    check: (current) => {
+      const isThere = current !== undefined && !current.deleted;
+      if (isUnique && isThere) throw failed(`${reference} is there already.`);
+      if (wanted === "*" && !isThere) throw failed(`${reference} is not there.`);
+      if (wanted instanceof Set && !matchesVersion(wanted, current)) {
+        const found = current === undefined ? "not there" : `at version ${current.versionId}`;
+        throw failed(`${reference} is ${found}, and If-Match says ${ifMatch ?? ""}.`);
+      }
+    },
+  };
+}
+
+function matchesVersion(wanted: ReadonlySet<number>, current: CurrentVersion | undefined): boolean {
+  return current !== undefined && wanted.has(current.versionId);
+}
+
+function failed(text: string): StokerError {
+  return new StokerError("precondition-failed", text);
+}

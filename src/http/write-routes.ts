@@ -1,0 +1,165 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { StokerError } from "../base/errors.ts";
+import { withMeta } from "../fhir/meta-bytes.ts";
+import { resourceTypeId } from "../fhir/resource-types.ts";
+import { checkBody } from "../import/checked-body.ts";
+import type { ResourceWriter } from "../import/resource-writer.ts";
+import type { WrittenResource } from "../import/write-request.ts";
+import { readOneVersion } from "../search/read.ts";
+import type { ReadContext } from "../search/context.ts";
+import { checkAccept, FHIR_JSON, sendResource } from "./content-negotiation.ts";
+import {
+  conditionalDeleteInteraction,
+  conditionalUpdateInteraction,
+  createInteraction,
+  deleteInteraction,
+  updateInteraction,
+  type Interaction,
+  type Preconditions,
+} from "./interactions.ts";
+import { etagOf, returnPreference } from "./preferences.ts";
+
+/** Greatest body of one resource. */
+const RESOURCE_BYTES = 16 * 1024 * 1024;
+
+/** What the routes are registered with. */
+export interface WriteRoutesOptions {
+  reading: ReadContext;
+  writer: ResourceWriter;
+}
+
+/**
+ * create, update and delete, plain and conditional (http://hl7.org/fhir/R4/http.html), for a prefix `/fhir`. Bodies are
+ * taken as bytes and stored as they came.
+ */
+export async function writeRoutes(app: FastifyInstance, { reading, writer }: WriteRoutesOptions): Promise<void> {
+  app.removeAllContentTypeParsers();
+  takeJson(app, RESOURCE_BYTES);
+  app.addHook("onRequest", async (request) => checkAccept(request));
+
+  const answer = async (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    interaction: Interaction,
+  ): Promise<FastifyReply> => {
+    const [written] = await writer.write(interaction);
+    if (written === undefined) throw new Error("a write has no result");
+    return await answerWrite(reading, request, reply, written);
+  };
+  app.post<TypeRoute>("/:type", async (request, reply) => {
+    const body = checkBody(bodyOf(request), typeOf(request));
+    return await answer(request, reply, createInteraction(reading, body, preconditionsOf(request)));
+  });
+  app.put<InstanceRoute>("/:type/:id", async (request, reply) => {
+    const body = checkBody(bodyOf(request), typeOf(request));
+    return await answer(request, reply, updateInteraction(request.params.id, body, preconditionsOf(request)));
+  });
+  app.put<TypeRoute>("/:type", async (request, reply) => {
+    const body = checkBody(bodyOf(request), typeOf(request));
+    const interaction = conditionalUpdateInteraction(reading, body, criteriaOf(request), preconditionsOf(request));
+    return await answer(request, reply, interaction);
+  });
+  app.delete<InstanceRoute>("/:type/:id", async (request, reply) => {
+    return await answer(
+      request,
+      reply,
+      deleteInteraction(typeOf(request), request.params.id, preconditionsOf(request)),
+    );
+  });
+  app.delete<TypeRoute>("/:type", async (request, reply) => {
+    return await answer(request, reply, conditionalDeleteInteraction(reading, typeOf(request), criteriaOf(request)));
+  });
+}
+
+/** Takes JSON bodies of at most so many bytes, as bytes: text would hide what is not UTF-8. Others are a 415. */
+export function takeJson(app: FastifyInstance, bodyLimit: number): void {
+  const types = ["application/fhir+json", "application/json"];
+  app.addContentTypeParser(types, { parseAs: "buffer", bodyLimit }, (_request, body, done) => done(null, body));
+}
+
+/** The body as {@link takeJson} left it. Throws `bad-request` when there is none. */
+export function bodyOf(request: FastifyRequest): Buffer {
+  if (Buffer.isBuffer(request.body) && request.body.length > 0) return request.body;
+  throw new StokerError("bad-request", "The request has no body.", { issue: "structure" });
+}
+
+interface TypeRoute {
+  Params: { type: string };
+}
+
+interface InstanceRoute {
+  Params: { type: string; id: string };
+}
+
+async function answerWrite(
+  reading: ReadContext,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  written: WrittenResource,
+): Promise<FastifyReply> {
+  const { outcome, type, id, version, body } = written;
+  const status = outcome === "created" ? 201 : 200;
+  if (version !== undefined) {
+    reply.header("etag", etagOf(version.versionId));
+    reply.header("last-modified", new Date(version.lastUpdated).toUTCString());
+    if (outcome !== "deleted") {
+      const location = `${reading.baseUrl}/${type}/${id}/_history/${version.versionId}`;
+      reply.header("location", location).header("content-location", location);
+    }
+  }
+  const preferred = returnPreference(request.headers["prefer"]);
+  if (preferred === "OperationOutcome") return sendResource(reply, status, successOutcome(request.id, written));
+  if (outcome === "deleted" || outcome === "absent" || version === undefined) return reply.code(204).send();
+  if (preferred === "minimal") return reply.code(status).send();
+  if (body !== undefined) {
+    return reply
+      .code(status)
+      .type(FHIR_JSON)
+      .send(withMeta(body, version.versionId, version.lastUpdated));
+  }
+  const kept = await readOneVersion(reading, type, id, String(version.versionId));
+  return reply.code(status).type(FHIR_JSON).send(kept.body);
+}
+
+/** What was done, in words. */
+export function successOutcome(
+  requestId: string,
+  { outcome, type, id, version }: WrittenResource,
+): {
+  resourceType: string;
+  id: string;
+  issue: { severity: string; code: string; diagnostics: string }[];
+} {
+  const at = version === undefined ? "" : `, version ${version.versionId}`;
+  const diagnostics = outcome === "absent" ? `${type}/${id} is not there.` : `${type}/${id} ${outcome}${at}.`;
+  return {
+    resourceType: "OperationOutcome",
+    id: requestId,
+    issue: [{ severity: "information", code: "informational", diagnostics }],
+  };
+}
+
+function typeOf(request: FastifyRequest<TypeRoute>): string {
+  const { type } = request.params;
+  if (resourceTypeId(type) !== undefined) return type;
+  throw new StokerError("not-found", `'${type.slice(0, 64)}' is not a resource type of FHIR R4.`);
+}
+
+function criteriaOf(request: FastifyRequest): string {
+  const { url } = request.raw;
+  const mark = url?.indexOf("?") ?? -1;
+  return url === undefined || mark < 0 ? "" : url.slice(mark + 1);
+}
+
+function preconditionsOf(request: FastifyRequest): Preconditions {
+  return {
+    ifMatch: headerOf(request, "if-match"),
+    ifNoneMatch: headerOf(request, "if-none-match"),
+    ifNoneExist: headerOf(request, "if-none-exist"),
+  };
+}
+
+function headerOf(request: FastifyRequest, name: string): string | undefined {
+  const value = request.headers[name];
+  return Array.isArray(value) ? value.join(", ") : value;
+}

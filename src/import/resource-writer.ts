@@ -1,0 +1,182 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Pool, PoolClient } from "pg";
+import { StokerError } from "../base/errors.ts";
+import { createIndexer, type Indexer } from "../index/indexer.ts";
+import { WriteGroup, type RequestOutcome } from "./write-group.ts";
+import { StalePlan, type WriteRequest, type WrittenResource } from "./write-request.ts";
+
+/** Writes what API requests ask for. */
+export interface ResourceWriter {
+  /**
+   * Carries a request out and resolves when it is committed, with one result per change. Rejects with a StokerError when a
+   * precondition fails, or with PostgreSQL's error; then nothing of the request is written.
+   */
+  write(request: WriteRequest): Promise<WrittenResource[]>;
+  /** Waits for the writes at hand. */
+  close(): Promise<void>;
+}
+
+/** Groups that are written at once, each on a connection of its own. */
+const WRITERS = 2;
+/** A group is full at so many requests, or bytes of bodies. */
+const GROUP_REQUESTS = 200;
+const GROUP_BYTES = 4 << 20;
+/** Bytes of bodies that may wait. More than that is refused rather than held in memory. */
+const WAITING_BYTES = 256 << 20;
+/** SQLSTATEs after which a group is planned and written again: unique violation, serialization, deadlock, lock timeout. */
+const REPEATABLE_STATES: ReadonlySet<string> = new Set(["23505", "40001", "40P01", "55P03"]);
+const MAX_REPEATS = 12;
+
+interface Waiting {
+  request: WriteRequest;
+  resolve: (results: WrittenResource[]) => void;
+  reject: (error: unknown) => void;
+}
+
+/**
+ * Opens a writer on the pool. Requests that arrive while all writers are busy wait in a queue; a writer that becomes free
+ * takes all of them it can, so that they share one transaction and its flush to disk: the more clients, the larger the
+ * groups. Each request succeeds or fails by itself.
+ */
+export function openResourceWriter(pool: Pool): ResourceWriter {
+  const queue: Waiting[] = [];
+  const idle: WriteGroup[] = [];
+  const running = new Set<Promise<void>>();
+  let indexer: Indexer | undefined;
+  let made = 0;
+  let waitingBytes = 0;
+
+  function takeWriter(): WriteGroup | undefined {
+    const writer = idle.pop();
+    if (writer !== undefined || made === WRITERS) return writer;
+    made++;
+    return new WriteGroup((indexer ??= createIndexer()));
+  }
+
+  function start(): void {
+    if (queue.length === 0) return;
+    const writer = takeWriter();
+    if (writer === undefined) return;
+    const work = drain(writer).finally(() => {
+      idle.push(writer);
+      running.delete(work);
+    });
+    running.add(work);
+  }
+
+  async function drain(writer: WriteGroup): Promise<void> {
+    while (queue.length > 0) {
+      const group = takeGroup(queue);
+      const deferred = await carryOut(pool, writer, group);
+      // First in the queue: they came first.
+      queue.unshift(...deferred);
+    }
+  }
+
+  return {
+    write(request) {
+      if (waitingBytes > 0 && waitingBytes + request.bytes > WAITING_BYTES) {
+        return Promise.reject(new StokerError("busy", "Too many writes are waiting; try again in a moment."));
+      }
+      waitingBytes += request.bytes;
+      return new Promise<WrittenResource[]>((resolve, reject) => {
+        queue.push({ request, resolve, reject });
+        start();
+      }).finally(() => {
+        waitingBytes -= request.bytes;
+      });
+    },
+    async close() {
+      while (running.size > 0) await Promise.all(running);
+    },
+  };
+}
+
+/** Takes the oldest requests that fit into a group. No two of them have a lock in common. */
+function takeGroup(queue: Waiting[]): Waiting[] {
+  const group: Waiting[] = [];
+  const locks = new Set<string>();
+  let bytes = 0;
+  let at = 0;
+  while (at < queue.length && group.length < GROUP_REQUESTS) {
+    const { request } = queue[at] as Waiting;
+    if (group.length > 0 && bytes + request.bytes > GROUP_BYTES) break;
+    if (request.locks.some((name) => locks.has(name))) {
+      at++;
+      continue;
+    }
+    for (const name of request.locks) locks.add(name);
+    bytes += request.bytes;
+    group.push(...queue.splice(at, 1));
+  }
+  return group;
+}
+
+/** Writes a group and answers its requests; returns those that were put off. Never throws. */
+async function carryOut(pool: Pool, writer: WriteGroup, group: readonly Waiting[]): Promise<Waiting[]> {
+  let outcomes: RequestOutcome[];
+  try {
+    const requests = group.map(({ request }) => request);
+    outcomes = await repeated(() => onClient(pool, (client) => writer.write(client, requests)));
+  } catch (error) {
+    if (group.length === 1) {
+      group[0]?.reject(error);
+      return [];
+    }
+    // One of them is to blame; the others must not suffer.
+    const deferred: Waiting[] = [];
+    for (const one of group) deferred.push(...(await carryOut(pool, writer, [one])));
+    return deferred;
+  }
+  const deferred: Waiting[] = [];
+  for (const [index, waiting] of group.entries()) {
+    const outcome = outcomes[index];
+    if (outcome === undefined || outcome === "deferred") deferred.push(waiting);
+    else if ("error" in outcome) waiting.reject(outcome.error);
+    else waiting.resolve(outcome.results);
+  }
+  return deferred;
+}
+
+/** Runs `attempt` again, a bounded number of times, where another writer was in its way. */
+export async function repeated<Result>(attempt: () => Promise<Result>): Promise<Result> {
+  for (let repeat = 1; ; repeat++) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!isRepeatable(error)) throw error;
+      if (repeat >= MAX_REPEATS) {
+        throw new StokerError("busy", "The resource is being written by others; try again in a moment.", {
+          cause: error,
+        });
+      }
+      await sleep(Math.random() * Math.min(500, 2 ** repeat));
+    }
+  }
+}
+
+function isRepeatable(error: unknown): boolean {
+  if (error instanceof StalePlan) return true;
+  const code = (error as { code?: unknown } | null | undefined)?.code;
+  return typeof code === "string" && REPEATABLE_STATES.has(code);
+}
+
+/** Runs `work` on a connection of the pool, which is closed afterwards when it was lost or work left it in doubt. */
+export async function onClient<Result>(pool: Pool, work: (client: PoolClient) => Promise<Result>): Promise<Result> {
+  const client = await pool.connect();
+  let broken: Error | undefined;
+  const onError = (error: Error): void => {
+    broken = error;
+  };
+  client.on("error", onError);
+  try {
+    return await work(client);
+  } catch (error) {
+    // After an orderly refusal by the server the transaction was rolled back, and the connection is as good as new.
+    if (!isRepeatable(error) && !(error instanceof StokerError)) broken ??= error as Error;
+    throw error;
+  } finally {
+    client.off("error", onError);
+    client.release(broken ?? false);
+  }
+}

@@ -1,0 +1,321 @@
+import type { ClientBase } from "pg";
+import { StokerError } from "../base/errors.ts";
+import { contentHash } from "../fhir/meta-bytes.ts";
+import { resourceKeyOf } from "../fhir/resource-key.ts";
+import { fromBigInt } from "../base/hash.ts";
+import type { Indexer } from "../index/indexer.ts";
+import { numberLiteral } from "../index/number-literals.ts";
+import { BodyBlocks } from "../store/body-blocks.ts";
+import { CopyBuffer } from "../store/copy-buffer.ts";
+import { copyRows } from "../store/copy.ts";
+import {
+  HEAD_COLUMNS,
+  lockHeads,
+  removeSearchRows,
+  retireCurrentVersions,
+  updateHeads,
+  writeHeadRow,
+  type HeadRow,
+  type NewHead,
+  type VersionRow,
+} from "../store/heads.ts";
+import { SEARCH_COLUMNS, SearchRows } from "../store/search-rows.ts";
+import { holdSegments, partitionName, SegmentState } from "../store/segments.ts";
+import { Stamps } from "../store/stamps.ts";
+import { TargetSegments } from "./target-segments.ts";
+import type { Change, DeleteChange, PutChange, WriteRequest, WrittenResource } from "./write-request.ts";
+
+/** What became of a request: written, refused, or left for the next group because of a resource they share. */
+export type RequestOutcome = { results: WrittenResource[] } | { error: StokerError } | "deferred";
+
+/** The class of advisory locks on the names of {@link WriteRequest.locks}; the second key is the name's hash. */
+const NAME_LOCK = 0x5701a;
+/** Resources after which those written are counted into their segment. */
+const COUNT_EVERY = 500;
+const GREATEST_VERSION = 2147483647;
+
+/**
+ * Writes groups of API requests, each group in one transaction: several requests share a commit, and each of them is
+ * carried out as a whole or not at all. Holds buffers that are reused; not for two groups at once.
+ */
+export class WriteGroup {
+  readonly #indexer: Indexer;
+  readonly #searchRows: SearchRows = new SearchRows(1 << 16);
+  readonly #blocks: BodyBlocks = new BodyBlocks(1 << 16);
+  readonly #heads: CopyBuffer = new CopyBuffer(1 << 14);
+  readonly #stamps: Stamps = new Stamps();
+  readonly #segments: TargetSegments = new TargetSegments();
+  #uncounted = 0;
+
+  constructor(indexer: Indexer) {
+    this.#indexer = indexer;
+  }
+
+  /**
+   * Plans and writes the requests, which have no lock in common. Throws StalePlan or PostgreSQL's error, with nothing
+   * written; the client is then out of its transaction and holds no lock.
+   */
+  async write(client: ClientBase, requests: readonly WriteRequest[]): Promise<RequestOutcome[]> {
+    const names = [...new Set(requests.flatMap((request) => request.locks))];
+    try {
+      if (names.length > 0) await lockNames(client, names);
+      return await this.#planAndWrite(client, requests);
+    } finally {
+      if (names.length > 0) await client.query("select pg_advisory_unlock_all()");
+    }
+  }
+
+  async #planAndWrite(client: ClientBase, requests: readonly WriteRequest[]): Promise<RequestOutcome[]> {
+    const { outcomes, items } = await planAll(client, requests);
+    if (items.length === 0) return outcomes;
+    this.#index(items, await this.#stamps.take(client, items.length));
+    await this.#searchRows.terms.store(client);
+    await this.#blocks.reserve(client, totalBytes(items), items.length);
+    const segment = await this.#segments.open(client, 0);
+    await client.query("begin; set local synchronous_commit = on; set local lock_timeout = '20s'");
+    try {
+      const heads = await lockHeads(client, sortedKeys(items));
+      const steps = decideAll(items, new Map(heads.map((head) => [head.key, head])), outcomes);
+      await this.#send(client, segment.number, steps);
+      await client.query("commit");
+      this.#uncounted += steps.length;
+    } catch (error) {
+      await client.query("rollback");
+      throw error;
+    }
+    if (this.#uncounted >= COUNT_EVERY) {
+      await this.#segments.count(client, segment, this.#uncounted);
+      this.#uncounted = 0;
+    }
+    return outcomes;
+  }
+
+  #index(items: readonly Item[], firstStamp: number): void {
+    const rows = this.#searchRows;
+    rows.clear(firstStamp);
+    for (const { key, change } of items) {
+      if (change.kind === "delete") {
+        rows.skip();
+        continue;
+      }
+      const { typeId, resource, text } = change.body;
+      const { high, low } = fromBigInt(key);
+      rows.begin(high, low);
+      this.#indexer.index(typeId, resource, rows, (value) => numberLiteral(text, value));
+      rows.end();
+    }
+  }
+
+  async #send(client: ClientBase, segment: number, steps: readonly Step[]): Promise<void> {
+    if (steps.length === 0) return;
+    this.#blocks.clear();
+    this.#heads.clear();
+    const rows = this.#searchRows;
+    const flags: boolean[] = [];
+    const replaced: { old: HeadRow; head: NewHead }[] = [];
+    for (const { item, old, versionId, lastUpdated } of steps) {
+      const { key, index, change } = item;
+      const id = idOf(change);
+      const current = this.#version(change, versionId, lastUpdated);
+      const head: NewHead = { key, id, current, searchRows: undefined };
+      if (change.kind === "put") {
+        flags[index] = true;
+        rows.setLastUpdated(index, lastUpdated);
+        head.searchRows = { segment, stamp: rows.stampOf(index) };
+      }
+      if (old === undefined) writeHeadRow(this.#heads, head);
+      else replaced.push({ old, head });
+    }
+    this.#blocks.finish();
+    const oldHeads = replaced.map(({ old }) => old);
+    const oldSegments = oldHeads.flatMap(({ searchRows }) => searchRows?.segment ?? []);
+    const states = await holdSegments(client, [segment, ...oldSegments]);
+    if (states.get(segment) !== SegmentState.indexed) throw new Error("a live segment has no indexes");
+    await copyRows(client, "block", ["id", "raw_length", "bytes"], this.#blocks.rows);
+    await copyRows(client, "head", HEAD_COLUMNS, this.#heads);
+    if (replaced.length > 0) {
+      await retireCurrentVersions(
+        client,
+        oldHeads.map(({ key }) => key),
+      );
+      await updateHeads(
+        client,
+        replaced.map(({ head }) => head),
+      );
+      await removeSearchRows(client, oldHeads, states);
+    }
+    const ranges = rows.rangesOf(flags);
+    const tables = [
+      ["search_resource", rows.resources, ranges.resources],
+      ["search_date", rows.dates, ranges.dates],
+      ["search_quantity", rows.quantities, ranges.quantities],
+      ["search_string", rows.strings, ranges.strings],
+    ] as const;
+    for (const [table, buffer, kept] of tables) {
+      await copyRows(client, partitionName(table, segment), SEARCH_COLUMNS[table], buffer, kept);
+    }
+  }
+
+  /** Adds the body to the blocks. A deletion has none. */
+  #version(change: PutChange | DeleteChange, versionId: number, lastUpdated: number): VersionRow {
+    const common = { versionId, lastUpdated, importJob: 0n, origin: 0 };
+    if (change.kind === "delete") {
+      return { ...common, deleted: true, block: 0n, offset: 0, length: 0, contentHash: 0n };
+    }
+    const { bytes, hasMetaVersion } = change.body;
+    return {
+      ...common,
+      deleted: false,
+      ...this.#blocks.add(bytes),
+      contentHash: contentHash(bytes, hasMetaVersion),
+    };
+  }
+}
+
+/** A change of the group that is to be written. */
+interface Item {
+  /** The request's number in the group, and the change's in the request. */
+  request: number;
+  place: number;
+  /** The number of its search rows. */
+  index: number;
+  key: bigint;
+  change: PutChange | DeleteChange;
+}
+
+/** An item that passed its precondition. */
+interface Step {
+  item: Item;
+  old: HeadRow | undefined;
+  versionId: number;
+  lastUpdated: number;
+}
+
+/** In one order, against deadlocks. Names that share a hash wait for each other without need. */
+async function lockNames(client: ClientBase, names: readonly string[]): Promise<void> {
+  await client.query({
+    name: "lock-names",
+    text: `select pg_advisory_lock($1, hash)
+           from (select distinct hashtext(name) as hash from unnest($2::text[]) as n (name) order by 1) hashes`,
+    values: [NAME_LOCK, names],
+  });
+}
+
+async function planAll(
+  client: ClientBase,
+  requests: readonly WriteRequest[],
+): Promise<{ outcomes: RequestOutcome[]; items: Item[] }> {
+  const outcomes: RequestOutcome[] = [];
+  const items: Item[] = [];
+  const taken = new Set<bigint>();
+  for (const [request, { plan }] of requests.entries()) {
+    const planned = await planOne(client, plan);
+    if (planned instanceof StokerError) {
+      outcomes.push({ error: planned });
+      continue;
+    }
+    const written = planned.map((change) => (change.kind === "keep" ? undefined : keyOf(change)));
+    const isFree = written.every((key) => key === undefined || !taken.has(key));
+    for (const key of written) if (key !== undefined) taken.add(key);
+    if (!isFree) {
+      outcomes.push("deferred");
+      continue;
+    }
+    outcomes.push({ results: planned.map(keptResult) });
+    for (const [place, change] of planned.entries()) {
+      const key = written[place];
+      if (key === undefined || change.kind === "keep") continue;
+      items.push({ request, place, index: items.length, key, change });
+    }
+  }
+  return { outcomes, items };
+}
+
+async function planOne(client: ClientBase, plan: WriteRequest["plan"]): Promise<readonly Change[] | StokerError> {
+  try {
+    return await plan(client);
+  } catch (error) {
+    if (error instanceof StokerError) return error;
+    throw error;
+  }
+}
+
+/** The result of a change that writes nothing; of the others, a place to be filled. */
+function keptResult(change: Change): WrittenResource {
+  const version = change.kind === "keep" ? { versionId: change.versionId, lastUpdated: change.lastUpdated } : undefined;
+  const type = change.kind === "put" ? change.body.type : change.type;
+  return { outcome: version === undefined ? "absent" : "kept", type, id: idOf(change), version, body: undefined };
+}
+
+/** Asks the preconditions and numbers the versions; requests that fail are left out. In key order, as heads are inserted. */
+function decideAll(items: readonly Item[], heads: ReadonlyMap<bigint, HeadRow>, outcomes: RequestOutcome[]): Step[] {
+  const now = Date.now();
+  const steps: Step[] = [];
+  for (const item of items) {
+    const outcome = outcomes[item.request];
+    if (outcome === undefined || outcome === "deferred" || "error" in outcome) continue;
+    try {
+      const { step, result } = decide(item, heads.get(item.key), now);
+      outcome.results[item.place] = result;
+      if (step !== undefined) steps.push(step);
+    } catch (error) {
+      if (!(error instanceof StokerError)) throw error;
+      outcomes[item.request] = { error };
+    }
+  }
+  return steps
+    .filter(({ item }) => "results" in (outcomes[item.request] as object))
+    .toSorted((a, b) => (a.item.key < b.item.key ? -1 : 1));
+}
+
+function decide(
+  item: Item,
+  head: HeadRow | undefined,
+  now: number,
+): { step: Step | undefined; result: WrittenResource } {
+  const { change } = item;
+  const id = idOf(change);
+  const type = change.kind === "put" ? change.body.type : change.type;
+  if (head !== undefined && head.id !== id) {
+    const text = `${type}/${id} cannot be stored: its id has the same 56-bit hash as ${head.id}. Change the id.`;
+    throw new StokerError("conflict", text);
+  }
+  const current = head?.current;
+  change.check?.(current);
+  if (change.kind === "delete" && (current === undefined || current.deleted)) {
+    const version = current && { versionId: current.versionId, lastUpdated: current.lastUpdated };
+    const outcome = current === undefined ? "absent" : "deleted";
+    return { step: undefined, result: { outcome, type, id, version, body: undefined } };
+  }
+  if (current !== undefined && current.versionId >= GREATEST_VERSION) {
+    throw new StokerError("conflict", `${type}/${id} has the greatest version number there is.`);
+  }
+  const versionId = (current?.versionId ?? 0) + 1;
+  // An import may have written a date up to ten seconds ahead (contract 5.3): versions and dates increase together.
+  const lastUpdated = Math.max(now, (current?.lastUpdated ?? 0) + 1);
+  const isThere = current !== undefined && !current.deleted;
+  const result: WrittenResource = {
+    outcome: change.kind === "delete" ? "deleted" : isThere ? "updated" : "created",
+    type,
+    id,
+    version: { versionId, lastUpdated },
+    body: change.kind === "put" ? change.body.bytes : undefined,
+  };
+  return { step: { item, old: head, versionId, lastUpdated }, result };
+}
+
+function idOf(change: Change): string {
+  return change.kind === "put" ? change.body.id : change.id;
+}
+
+function keyOf(change: PutChange | DeleteChange): bigint {
+  return resourceKeyOf(change.kind === "put" ? change.body.type : change.type, idOf(change));
+}
+
+function sortedKeys(items: readonly Item[]): bigint[] {
+  return items.map(({ key }) => key).toSorted((a, b) => (a < b ? -1 : 1));
+}
+
+function totalBytes(items: readonly Item[]): number {
+  return items.reduce((sum, { change }) => sum + (change.kind === "put" ? change.body.bytes.length : 0), 0);
+}

@@ -1,0 +1,71 @@
+import type { ClientBase } from "pg";
+import type { CheckedBody } from "./checked-body.ts";
+
+/** What a write finds of its resource when it holds the lock on it. */
+export interface CurrentVersion {
+  versionId: number;
+  /** Milliseconds since 1970. */
+  lastUpdated: number;
+  deleted: boolean;
+}
+
+/**
+ * A precondition of a change (`If-Match` and the like), asked under the resource's lock: undefined when nothing is
+ * current. Throws a StokerError when the change may not be made, {@link StalePlan} when it is to be planned again.
+ */
+export type Precondition = (current: CurrentVersion | undefined) => void;
+
+/** A new version with this body; its id is the resource's. */
+export interface PutChange {
+  kind: "put";
+  body: CheckedBody & { id: string };
+  check?: Precondition;
+}
+
+/** A deletion that keeps the history. Of what is deleted or not there, nothing is written. */
+export interface DeleteChange {
+  kind: "delete";
+  type: string;
+  id: string;
+  check?: Precondition;
+}
+
+/** No change: a conditional create that found its resource. */
+export interface KeepChange {
+  kind: "keep";
+  type: string;
+  id: string;
+  versionId: number;
+  lastUpdated: number;
+}
+
+/** What is to become of one resource. */
+export type Change = PutChange | DeleteChange | KeepChange;
+
+/** Changes that are made all together or not at all. */
+export interface WriteRequest {
+  /** About how many bytes of bodies it has. */
+  readonly bytes: number;
+  /** Names of what must not happen twice at the same time: the criteria of conditional changes. */
+  readonly locks: readonly string[];
+  /**
+   * What is to be done, no resource twice. Called with the locks held and outside of a transaction; called again when the
+   * write is repeated. Throws StokerErrors for what cannot be done.
+   */
+  readonly plan: (client: ClientBase) => Promise<readonly Change[]> | readonly Change[];
+}
+
+/** What became of a change. */
+export interface WrittenResource {
+  /** `absent`: a deletion of what was never there. */
+  outcome: "created" | "updated" | "deleted" | "kept" | "absent";
+  type: string;
+  id: string;
+  /** Undefined where the outcome is `absent`. */
+  version: { versionId: number; lastUpdated: number } | undefined;
+  /** The stored bytes, where some were written. */
+  body: Buffer | undefined;
+}
+
+/** What a plan was made on has changed meanwhile: plan and write again. */
+export class StalePlan extends Error {}

@@ -1,0 +1,51 @@
+import type { ClientBase } from "pg";
+import { StokerError } from "../base/errors.ts";
+import { VERSION_COLUMNS, versionOf, type StoredVersion, type VersionColumns } from "../store/read.ts";
+import { conditionSql } from "./condition.ts";
+import { READ_TIMEOUT_MS, type ReadContext } from "./context.ts";
+import { withoutStaleRows } from "./page.ts";
+import { searchCondition } from "./plan.ts";
+import { parseQuery } from "./query.ts";
+import { sql, statement, type Sql } from "./sql.ts";
+import { resolveTerms } from "./terms.ts";
+
+const COLUMNS: Sql = { texts: [VERSION_COLUMNS], values: [] };
+const QUERY_CANCELED = "57014";
+
+/**
+ * The resources that the criteria of a conditional interaction find, at most `limit` of them, on a client that is not in a
+ * transaction. `criteria` is a query string. Throws what parsing a query throws, also for a parameter that is not known:
+ * leaving one out would find too much. Throws `precondition-failed` for criteria that ask nothing, and `too-costly`.
+ */
+export async function findMatches(
+  client: ClientBase,
+  context: Pick<ReadContext, "baseUrl" | "dateEquality">,
+  type: string,
+  criteria: string,
+  limit: number,
+): Promise<StoredVersion[]> {
+  const parameters = [...new URLSearchParams(criteria)];
+  const query = parseQuery({ type, parameters, strict: true, baseUrl: context.baseUrl });
+  if (query.groups.every((group) => group.criteria.length === 0)) {
+    throw new StokerError("precondition-failed", "The condition has no search parameter to find a resource by.");
+  }
+  const condition = searchCondition(query.groups, { dateEquality: context.dateEquality, now: Date.now() });
+  await client.query(
+    `begin isolation level repeatable read read only; set local statement_timeout = ${READ_TIMEOUT_MS}`,
+  );
+  try {
+    const rows = await withoutStaleRows(client, conditionSql(await resolveTerms(client, condition)));
+    const found = await client.query<VersionColumns>(
+      statement(sql`select v.id, ${COLUMNS} from search_resource r join head v on v.key = r.key
+        where ${rows} limit ${limit}`),
+    );
+    return found.rows.map((row) => versionOf(type, row));
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== QUERY_CANCELED) throw error;
+    throw new StokerError("too-costly", "The condition takes too long to search for: make it more selective.", {
+      cause: error,
+    });
+  } finally {
+    await client.query("rollback");
+  }
+}
