@@ -1,3 +1,4 @@
+import type { ReferenceLink } from "./reference-link.ts";
 import { all, any, sql, type Sql } from "./sql.ts";
 
 /**
@@ -16,6 +17,12 @@ export type Condition =
   | { kind: "term"; parameters: readonly number[]; test: Sql }
   | { kind: "and" | "or"; conditions: readonly Condition[] }
   | { kind: "not"; condition: Condition }
+  /** It refers, by one of the links, to a resource that meets `target` (which says the types, too). */
+  | { kind: "refers"; links: readonly ReferenceLink[]; target: Condition }
+  /** A resource that meets `source` refers to it by one of the links. */
+  | { kind: "referred"; links: readonly ReferenceLink[]; source: Condition }
+  /** It is one of these. */
+  | { kind: "keys"; keys: readonly bigint[] }
   /** Anything else about `r`. */
   | { kind: "sql"; test: Sql };
 
@@ -57,30 +64,66 @@ export function allOf(conditions: readonly Condition[]): Condition {
 }
 
 /**
+ * What the SQL of a condition is good for; the rows it finds are the same.
+ *
+ * `lookup`: indexes find the rows; where a chain leads is looked up for each row that is left.
+ * `set`: as `lookup`, but all that chains lead to is gathered first, once: quick when very many rows ask for it.
+ * `walk`: it is tested on rows that are at hand; no index is needed, and testing one takes the same time however many
+ * values are listed.
+ */
+export type ConditionForm = "lookup" | "set" | "walk";
+
+/** Whether there is something left in the condition that leads to other resources. */
+export function hasLinks(condition: Condition): boolean {
+  switch (condition.kind) {
+    case "refers":
+    case "referred":
+      return true;
+    case "and":
+    case "or":
+      return condition.conditions.some(hasLinks);
+    case "not":
+      return hasLinks(condition.condition);
+    default:
+      return false;
+  }
+}
+
+/**
  * The condition as SQL. Single equality values that must all be there become one `@>`, which the GIN index answers by
  * intersecting their lists, the shortest first.
  */
-export function conditionSql(condition: Condition): Sql {
+export function conditionSql(condition: Condition, form: ConditionForm = "lookup"): Sql {
   switch (condition.kind) {
     case "holds":
       return condition.values.length === 1
         ? sql`r.equality @> ${condition.values}::bigint[]`
-        : sql`r.equality && ${condition.values}::bigint[]`;
+        : form === "walk" && condition.values.length > MANY_VALUES
+          ? sql`exists (select from unnest(r.equality) u (value) where u.value = any(${condition.values}::bigint[]))`
+          : sql`r.equality && ${condition.values}::bigint[]`;
     case "row":
       return rowSql(condition.table, condition.parameters, condition.test);
     case "term":
       return termSql(condition.parameters, condition.test);
     case "and": {
       const single = condition.conditions.filter(isSingleValue);
-      const others = condition.conditions.filter((member) => !isSingleValue(member)).map(conditionSql);
+      const others = condition.conditions
+        .filter((member) => !isSingleValue(member))
+        .map((member) => conditionSql(member, form));
       if (single.length === 0) return all(others);
       const values = single.map((member) => member.values[0] ?? 0n);
       return all([sql`r.equality @> ${values}::bigint[]`, ...others]);
     }
     case "or":
-      return any(condition.conditions.map(conditionSql));
+      return any(condition.conditions.map((member) => conditionSql(member, form)));
     case "not":
-      return sql`not ${conditionSql(condition.condition)}`;
+      return sql`not ${conditionSql(condition.condition, form)}`;
+    case "refers":
+      return refersSql(condition.links, condition.target, form);
+    case "referred":
+      return referredSql(condition.links, condition.source, form);
+    case "keys":
+      return sql`r.key = any(${condition.keys}::bigint[])`;
     default:
       return condition.test;
   }
@@ -88,6 +131,42 @@ export function conditionSql(condition: Condition): Sql {
 
 function isSingleValue(condition: Condition): condition is { kind: "holds"; values: readonly bigint[] } {
   return condition.kind === "holds" && condition.values.length === 1;
+}
+
+/** Values from which on comparing two lists takes longer than looking each up in a hash table. */
+const MANY_VALUES = 16;
+
+/** The links as rows `l`. */
+export function linkRows(links: readonly ReferenceLink[]): Sql {
+  const constants = links.map(({ constant }) => constant);
+  const lows = links.map(({ low }) => low);
+  const highs = links.map(({ high }) => high);
+  return sql`unnest(${constants}::bigint[], ${lows}::bigint[], ${highs}::bigint[]) l (constant, low, high)`;
+}
+
+/** In the subquery, `r` is the target; the outer `r` ends at `unnest`. */
+function refersSql(links: readonly ReferenceLink[], target: Condition, form: ConditionForm): Sql {
+  const references = sql`select from unnest(r.equality) u (value), ${linkRows(links)}`;
+  const isReference = sql`(u.value # l.constant) between l.low and l.high`;
+  if (form === "set") {
+    return sql`exists (${references} where ${isReference} and (u.value # l.constant) in (
+      select r.key from search_resource r where ${conditionSql(target, form)}))`;
+  }
+  return sql`exists (${references}, lateral (
+    select from search_resource r where r.key = (u.value # l.constant) and ${conditionSql(target, "walk")}) t
+    where ${isReference})`;
+}
+
+/** In the subquery, `r` is the source; the outer one is handed in as `o`. */
+function referredSql(links: readonly ReferenceLink[], source: Condition, form: ConditionForm): Sql {
+  if (form === "set") {
+    return sql`r.key in (
+      select u.value # l.constant from search_resource r, unnest(r.equality) u (value), ${linkRows(links)}
+      where (u.value # l.constant) between l.low and l.high and ${conditionSql(source, form)})`;
+  }
+  return sql`exists (select from (select r.key) o (key), ${linkRows(links)}, lateral (
+    select from search_resource r where r.equality @> array[o.key # l.constant] and ${conditionSql(source)}) t
+    where o.key between l.low and l.high)`;
 }
 
 /** A subquery that is run once, before the index is asked. */

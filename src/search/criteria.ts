@@ -33,9 +33,9 @@ export interface UriValue {
 export interface ReferenceValue {
   type: "reference";
   /** `Type/id` of the targets it may mean. */
-  targets: { type: string; id: string }[];
+  targets: readonly { type: string; id: string }[];
   /** Texts it may have been written as, when it could not be typed. */
-  texts: string[];
+  texts: readonly string[];
 }
 
 /** A date as the closed range of 100 ns ticks since 1970 that it can mean. */
@@ -87,4 +87,17 @@ export type Criterion =
   | { kind: "missing"; parameter: SearchParameter; missing: boolean }
   | { kind: "id"; ids: string[]; negated: boolean }
   | { kind: "lastUpdated"; values: DateValue[] }
+  /** It refers, by the parameter, to a resource that meets one of the groups. */
+  | { kind: "chain"; parameter: SearchParameter; groups: readonly CriteriaGroup[] }
+  /** A resource of `type` that meets one of the groups refers to it by the parameter. */
+  | { kind: "has"; type: string; parameter: SearchParameter; groups: readonly CriteriaGroup[] }
+  /** One of the parameters refers to this resource. */
+  | { kind: "refers"; parameters: readonly SearchParameter[]; target: { type: string; id: string } }
   | { kind: "always"; matches: boolean };
+
+/** Criteria that hold for some types: in searches over several types one name can mean different parameters. */
+export interface CriteriaGroup {
+  /** Undefined: every type. */
+  types: readonly string[] | undefined;
+  criteria: readonly Criterion[];
+}

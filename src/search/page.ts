@@ -1,6 +1,7 @@
 import { resourceTypeName } from "../fhir/resource-types.ts";
 import { typeIdOfKey } from "../fhir/resource-key.ts";
 import { VERSION_COLUMNS, versionOf, type Queryable, type StoredVersion, type VersionColumns } from "../store/read.ts";
+import { conditionSql, hasLinks, type Condition } from "./condition.ts";
 import type { Cursor, SortedCursor, StoreOrder } from "./cursor.ts";
 import { sql, statement, type Sql } from "./sql.ts";
 
@@ -16,6 +17,8 @@ export interface PageRequest {
   /** On rows `r` of search_resource: the searched types, and everything that is asked of them. */
   scope: Sql;
   condition: Sql;
+  /** The condition in the form for rows that are at hand. */
+  test: Sql;
   count: number;
   sort: StoreOrder;
   after: Cursor | undefined;
@@ -32,6 +35,18 @@ export async function withoutStaleRows(db: Queryable, condition: Sql): Promise<S
   if (rows[0]?.any !== true) return condition;
   return sql`${condition} and not exists (
     select from stale_row x where x.segment = r.segment and x.key = r.key and x.stamp = r.stamp)`;
+}
+
+/** The SQL that finds all rows that meet the condition; of the two ways to follow chains, the planner's cheaper one. */
+export async function gatheringSql(db: Queryable, condition: Condition): Promise<Sql> {
+  const lookup = conditionSql(condition);
+  if (!hasLinks(condition)) return lookup;
+  const set = conditionSql(condition, "set");
+  const costs: number[] = [];
+  for (const each of [lookup, set]) {
+    costs.push((await explain(db, sql`select from search_resource r where ${each}`)).cost);
+  }
+  return (costs[1] ?? 0) < (costs[0] ?? 0) ? set : lookup;
 }
 
 /**
@@ -74,12 +89,12 @@ export function stepsFor(steps: number, found: number, count: number): number | 
 }
 
 /** The keys of the first matches among the first `steps` resources of the scope. */
-export function walkSql({ scope, condition, count, sort, after, isFiltered }: PageRequest, steps: number): Sql {
+export function walkSql({ scope, test, count, sort, after, isFiltered }: PageRequest, steps: number): Sql {
   const { rows, order } = ORDERS[sort](after);
   const first = sql`select r.segment, r.stamp, r.key, r.last_updated, r.equality
-    from search_resource r where ${isFiltered ? scope : condition}${rows} order by ${order} limit ${steps}`;
+    from search_resource r where ${isFiltered ? scope : test}${rows} order by ${order} limit ${steps}`;
   if (!isFiltered) return first;
-  return sql`select r.key, r.last_updated from (${first}) r where ${condition} order by ${order} limit ${count + 1}`;
+  return sql`select r.key, r.last_updated from (${first}) r where ${test} order by ${order} limit ${count + 1}`;
 }
 
 /** The keys of the first of all matches. Materialized: the planner must not turn it into a walk. */

@@ -1,14 +1,14 @@
-import { resourceKeyOf, keyRangeOfType } from "../fhir/resource-key.ts";
-import { RESOURCE_TYPES, resourceTypeId } from "../fhir/resource-types.ts";
+import { resourceKeyOf } from "../fhir/resource-key.ts";
+import { RESOURCE_TYPES } from "../fhir/resource-types.ts";
 import { storedParameters, type StoredParameter } from "../fhir/derived-parameters.ts";
 import type { SearchParameter } from "../fhir/search-parameters.ts";
 import { EqualityForm } from "../fhir/search-value.ts";
 import { compositeCondition, compositePresence } from "./composite.ts";
 import { ALWAYS, allOf, conditionSql, NEVER, oneOf, type Condition } from "./condition.ts";
-import type { Comparison, Criterion, CriterionValue } from "./criteria.ts";
+import type { Comparison, CriteriaGroup, Criterion, CriterionValue } from "./criteria.ts";
 import { equalityOf } from "./equality.ts";
 import { instantTest, stringContainsTest, stringPrefixTest, uriBelowTest, type DateRules } from "./ordered.ts";
-import type { CriteriaGroup } from "./query.ts";
+import { keyRanges, referenceLinks } from "./reference-link.ts";
 import { holdsAny, identifierCondition, presence, simpleCondition, stringRows } from "./simple.ts";
 import { sql, type Sql } from "./sql.ts";
 
@@ -27,17 +27,8 @@ function groupCondition({ types, criteria }: CriteriaGroup, rules: DateRules): C
   return allOf(types === undefined ? conditions : [typesCondition(types), ...conditions]);
 }
 
-/** Keys of a type are one range; neighbouring types share one. */
 function typesCondition(types: readonly string[]): Condition {
-  const ids = types.map((type) => resourceTypeId(type) ?? 0).toSorted((a, b) => a - b);
-  const ranges: { low: bigint; high: bigint }[] = [];
-  for (const id of ids) {
-    const range = keyRangeOfType(id);
-    const last = ranges.at(-1);
-    if (last !== undefined && last.high + 1n === range.low) last.high = range.high;
-    else ranges.push(range);
-  }
-  return oneOf(ranges.map(({ low, high }) => ({ kind: "sql", test: sql`r.key between ${low} and ${high}` })));
+  return oneOf(keyRanges(types).map(({ low, high }) => ({ kind: "sql", test: sql`r.key between ${low} and ${high}` })));
 }
 
 function criterionCondition(criterion: Criterion, types: readonly string[], rules: DateRules): Condition {
@@ -56,6 +47,24 @@ function criterionCondition(criterion: Criterion, types: readonly string[], rule
     case "missing": {
       const present = parameterPresence(criterion.parameter, types);
       return criterion.missing ? { kind: "not", condition: present } : present;
+    }
+    case "chain":
+      return {
+        kind: "refers",
+        links: referenceLinks(criterion.parameter, types),
+        target: searchCondition(criterion.groups, rules),
+      };
+    case "has":
+      return {
+        kind: "referred",
+        links: referenceLinks(criterion.parameter, [criterion.type], types),
+        source: searchCondition(criterion.groups, rules),
+      };
+    case "refers": {
+      const value = { type: "reference", targets: [criterion.target], texts: [] } as const;
+      return oneOf(
+        criterion.parameters.map((parameter) => simpleCondition(storedParameters(parameter, types), value, rules)),
+      );
     }
     default: {
       const { parameter, comparison, values } = criterion;

@@ -2,8 +2,9 @@ import { StokerError } from "../base/errors.ts";
 import { RESOURCE_TYPES, resourceTypeId } from "../fhir/resource-types.ts";
 import { searchParameter, type SearchParameter } from "../fhir/search-parameters.ts";
 import { parseControl, type Control } from "./control.ts";
-import type { Comparison, Criterion, CriterionValue } from "./criteria.ts";
+import type { Comparison, CriteriaGroup, Criterion, CriterionValue } from "./criteria.ts";
 import { splitEscaped, unescape } from "./escape.ts";
+import { appliesTo, chainTypes, parseFilter, referenceParameter, SPECIAL, type Filter } from "./filter-name.ts";
 import { parseSort, type SortKey } from "./sort.ts";
 import { malformed, parseDate, parseOfType, parseToken, parseValue } from "./values.ts";
 
@@ -17,13 +18,6 @@ export interface SearchRequest {
   strict: boolean;
   /** This server's base, without a slash at the end. */
   baseUrl: string;
-}
-
-/** Criteria that hold for some types: in searches over several types one name can mean different parameters. */
-export interface CriteriaGroup {
-  /** Undefined: every type. */
-  types: readonly string[] | undefined;
-  criteria: readonly Criterion[];
 }
 
 /** A search that has been understood. */
@@ -54,8 +48,8 @@ export function parseQuery(request: SearchRequest): SearchQuery {
       used.push([name, value]);
       continue;
     }
-    const filter = parseFilterName(name, value);
-    if (meansSomething(filter.code, types ?? RESOURCE_TYPES)) {
+    const filter = parseFilter(name, value);
+    if (meansSomething(filter, types ?? RESOURCE_TYPES)) {
       filters.push(filter);
       used.push([name, value]);
     } else {
@@ -65,15 +59,6 @@ export function parseQuery(request: SearchRequest): SearchQuery {
   if (request.strict && warnings[0] !== undefined) throw new StokerError("bad-request", warnings[0]);
   const sort = parseSort(control.sort, types);
   return { ...control, sort, groups: group(types, filters, request), used: [...used, ...control.used], warnings };
-}
-
-/** One AND-joined parameter of the query before it is looked up. */
-interface Filter {
-  /** As written, with the modifier. */
-  name: string;
-  code: string;
-  modifier: string | undefined;
-  value: string;
 }
 
 function searchedTypes(request: SearchRequest): readonly string[] | undefined {
@@ -89,32 +74,12 @@ function searchedTypes(request: SearchRequest): readonly string[] | undefined {
   return types;
 }
 
-function parseFilterName(name: string, value: string): Filter {
-  const colon = name.indexOf(":");
-  const code = colon < 0 ? name : name.slice(0, colon);
-  if (UNSUPPORTED_FILTERS.has(code) || name.includes(".")) {
-    throw new StokerError("not-supported", `Search parameter '${name}' is not supported.`, { expression: name });
-  }
-  if (value.includes("\0")) throw malformed({ name }, "the value contains a character that no text has");
-  return { name, code, modifier: colon < 0 ? undefined : name.slice(colon + 1), value };
+/** A chain that means nothing is no name that may be ignored. */
+function meansSomething(filter: Filter, types: readonly string[]): boolean {
+  if (types.length > 0 && types.every((type) => appliesTo(filter, type))) return true;
+  if (filter.kind === "plain") return SPECIAL.has(filter.code);
+  throw malformed(filter, "it leads from the searched types over reference parameters to none that is known");
 }
-
-/** Filters of FHIR that are not here: leaving them out would silently widen the answer. */
-const UNSUPPORTED_FILTERS: ReadonlySet<string> = new Set([
-  "_has",
-  "_filter",
-  "_query",
-  "_list",
-  "_text",
-  "_content",
-  "_in",
-]);
-
-function meansSomething(code: string, types: readonly string[]): boolean {
-  return SPECIAL.has(code) || (types.length > 0 && types.every((type) => searchParameter(type, code) !== undefined));
-}
-
-const SPECIAL: ReadonlySet<string> = new Set(["_id", "_lastUpdated"]);
 
 function unknownText(name: string, type: string | undefined): string {
   return type === undefined
@@ -130,7 +95,7 @@ function group(
 ): readonly CriteriaGroup[] {
   const groups = new Map<string, { types: string[]; definitions: (SearchParameter | undefined)[] }>();
   for (const type of types ?? RESOURCE_TYPES) {
-    const definitions = filters.map(({ code }) => (SPECIAL.has(code) ? undefined : searchParameter(type, code)));
+    const definitions = filters.map((filter) => definitionOf(filter, type));
     const signature = definitions.map((definition) => definition?.id ?? "").join();
     const known = groups.get(signature);
     if (known === undefined) groups.set(signature, { types: [type], definitions });
@@ -142,7 +107,30 @@ function group(
   }));
 }
 
+function definitionOf(filter: Filter, type: string): SearchParameter | undefined {
+  return filter.kind === "has" || SPECIAL.has(filter.code) ? undefined : searchParameter(type, filter.code);
+}
+
+/** `parameter` is undefined for what has no values of its own. */
 function parseCriterion(filter: Filter, parameter: SearchParameter | undefined, request: SearchRequest): Criterion {
+  if (filter.kind === "plain") return parsePlain(filter, parameter, request);
+  if (filter.kind === "has") {
+    const reference = referenceParameter(filter.type, filter.code);
+    if (reference === undefined) throw malformed(filter, "no reference parameter");
+    return {
+      kind: "has",
+      type: filter.type,
+      parameter: reference,
+      groups: group([filter.type], [filter.rest], request),
+    };
+  }
+  if (parameter === undefined) throw malformed(filter, "no reference parameter");
+  return { kind: "chain", parameter, groups: group(chainTypes(filter, parameter), [filter.rest], request) };
+}
+
+type PlainFilter = Filter & { kind: "plain" };
+
+function parsePlain(filter: PlainFilter, parameter: SearchParameter | undefined, request: SearchRequest): Criterion {
   const { name, modifier, value } = filter;
   const context = { name, baseUrl: request.baseUrl };
   if (modifier === "missing") {
@@ -159,6 +147,7 @@ function parseCriterion(filter: Filter, parameter: SearchParameter | undefined, 
     if (filter.code === "_lastUpdated" && modifier === undefined) {
       return { kind: "lastUpdated", values: alternatives.map((text) => parseDate(text, context)) };
     }
+    if (filter.code === "_list" && modifier === undefined) return listCriterion(filter, alternatives);
     throw unsupportedModifier(filter);
   }
   const { comparison, referenceType } = parseModifier(filter, parameter);
@@ -168,6 +157,20 @@ function parseCriterion(filter: Filter, parameter: SearchParameter | undefined, 
     referenceType === undefined ? context : { ...context, referenceType },
   );
   return { kind: "values", parameter, comparison, values: alternatives.map(parse) };
+}
+
+/** Members of stored lists. */
+function listCriterion(filter: PlainFilter, alternatives: readonly string[]): Criterion {
+  const ids = alternatives.map((text) => unescape(text).replace(/^List\//, ""));
+  if (ids.some((id) => id.startsWith("$"))) {
+    throw new StokerError("not-supported", "Search parameter '_list': lists that are operations are not supported.", {
+      expression: filter.name,
+    });
+  }
+  const parameter = referenceParameter("List", "item");
+  if (parameter === undefined) throw malformed(filter, "no lists");
+  const groups = [{ types: ["List"], criteria: [{ kind: "id", ids, negated: false }] }] as const;
+  return { kind: "has", type: "List", parameter, groups };
 }
 
 /** As many values as one parameter may list: keeps statements far below PostgreSQL's 65,535 parameters. */
@@ -184,7 +187,10 @@ function valueParser(
   return (text) => parseValue(parameter, text, context);
 }
 
-function parseModifier(filter: Filter, parameter: SearchParameter): { comparison: Comparison; referenceType?: string } {
+function parseModifier(
+  filter: PlainFilter,
+  parameter: SearchParameter,
+): { comparison: Comparison; referenceType?: string } {
   const { modifier } = filter;
   if (modifier === undefined) return { comparison: "plain" };
   const known = MODIFIERS[parameter.type]?.find((comparison) => comparison === modifier);
@@ -202,7 +208,7 @@ const MODIFIERS: { readonly [type: string]: readonly Comparison[] } = {
   reference: ["identifier"],
 };
 
-function unsupportedModifier({ name, modifier }: Filter): StokerError {
+function unsupportedModifier({ name, modifier }: PlainFilter): StokerError {
   return new StokerError(
     "not-supported",
     `Modifier ':${modifier ?? ""}' of search parameter '${name}' is not supported.`,
@@ -210,7 +216,7 @@ function unsupportedModifier({ name, modifier }: Filter): StokerError {
   );
 }
 
-function parseBoolean(filter: Filter): boolean {
+function parseBoolean(filter: PlainFilter): boolean {
   if (filter.value === "true") return true;
   if (filter.value === "false") return false;
   throw malformed(filter, "the value must be true or false");

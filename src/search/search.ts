@@ -6,12 +6,12 @@ import { conditionSql } from "./condition.ts";
 import { readSnapshot, type ReadContext } from "./context.ts";
 import { readCursor, readSortedCursor, storeOrder, writeCursor } from "./cursor.ts";
 import { queryUrl } from "./links.ts";
-import { countResources, estimateResources, readPage, withoutStaleRows, type Page } from "./page.ts";
+import { countResources, estimateResources, gatheringSql, readPage, type Page } from "./page.ts";
 import { scopeCondition, searchCondition } from "./plan.ts";
 import { parseQuery, type SearchQuery, type SearchRequest } from "./query.ts";
+import { resolveCondition } from "./resolve.ts";
 import { readSortedPage } from "./sorted-page.ts";
 import type { Sql } from "./sql.ts";
-import { resolveTerms } from "./terms.ts";
 
 /**
  * Searches and answers with a searchset Bundle as bytes (contract 10). Throws what {@link parseQuery} throws, and
@@ -49,29 +49,30 @@ async function find(context: ReadContext, query: SearchQuery): Promise<Found> {
   const readPageOf = pageReader(query);
   const found = searchCondition(query.groups, { dateEquality: context.dateEquality, now: Date.now() });
   return readSnapshot(context, async (client) => {
-    const condition = await withoutStaleRows(client, conditionSql(await resolveTerms(client, found)));
+    const resolved = await resolveCondition(client, found);
+    const condition = await gatheringSql(client, resolved);
     let total: number | undefined;
     if (query.total === "accurate" || query.count === 0) total = await countResources(client, condition);
     else if (query.total === "estimate") total = await estimateResources(client, condition);
     if (query.count === 0) return { total, page: { versions: [], next: undefined }, bodies: [] };
-    const page = await readPageOf(client, condition);
+    const page = await readPageOf(client, condition, conditionSql(resolved, "walk"));
     const places = page.versions.map((version) => version.place);
     return { total, page, bodies: await readBodies(client, context.blocks, places) };
   });
 }
 
 /** How the page is read: in an order the store keeps, or in any other. Throws `bad-request` on a wrong cursor. */
-function pageReader(query: SearchQuery): (db: Queryable, condition: Sql) => Promise<Page> {
+function pageReader(query: SearchQuery): (db: Queryable, condition: Sql, test: Sql) => Promise<Page> {
   const { count, cursor, sort: keys, groups } = query;
   const scope = scopeCondition(groups);
   const sort = storeOrder(keys);
   if (sort === undefined) {
     const after = cursor === undefined ? undefined : readSortedCursor(cursor, keys);
-    return (db, condition) => readSortedPage(db, { scope, condition, count, keys, after });
+    return (db, condition, test) => readSortedPage(db, { scope, condition, test, count, keys, after });
   }
   const after = cursor === undefined ? undefined : readCursor(cursor, sort);
   const isFiltered = groups.some((group) => group.criteria.length > 0);
-  return (db, condition) => readPage(db, { scope, condition, count, sort, after, isFiltered });
+  return (db, condition, test) => readPage(db, { scope, condition, test, count, sort, after, isFiltered });
 }
 
 function matchEntry(baseUrl: string, version: StoredVersion, body: Buffer | undefined): Entry {

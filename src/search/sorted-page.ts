@@ -11,6 +11,8 @@ export interface SortedRequest {
   /** On rows `r` of search_resource: the searched types (its key only), and everything that is asked of them. */
   scope: Sql;
   condition: Sql;
+  /** The condition in the form for rows that are at hand. */
+  test: Sql;
   count: number;
   keys: readonly SortKey[];
   after: SortedCursor | undefined;
@@ -74,7 +76,7 @@ function gatherSql({ condition, count, keys, after }: SortedRequest): Sql {
  * place by the first of them in the order.
  */
 function walkSql(request: SortedRequest, key: SortKey, steps: number): Sql {
-  const { scope, condition, count, after } = request;
+  const { scope, test, count, after } = request;
   const direction = key.descending ? sql` desc` : NOTHING;
   const value = after?.values[0];
   const beyond = key.descending ? sql`<` : sql`>`;
@@ -94,7 +96,7 @@ function walkSql(request: SortedRequest, key: SortKey, steps: number): Sql {
   return sql`select distinct r.key, d.low as ${VALUES[0] ?? KEY}
     from (select d.* from (${unionAll(branches)}) d order by d.low${direction}, d.key limit ${steps}) d
       join search_resource r on r.segment = d.segment and r.key = d.key and r.stamp = d.stamp
-    where ${condition} and not exists (
+    where ${test} and not exists (
       select from search_date s where s.segment = d.segment and s.key = d.key and s.stamp = d.stamp
         and s.parameter = any(${parameters}::int[]) and ${key.descending ? sql`s.low > d.low` : sql`s.low < d.low`})
     order by d.low${direction}, r.key limit ${count + 1}`;

@@ -1,0 +1,86 @@
+import { StokerError } from "../base/errors.ts";
+import { resourceTypeId } from "../fhir/resource-types.ts";
+import { searchParameter, type SearchParameter } from "../fhir/search-parameters.ts";
+import { targetsOf } from "./reference-link.ts";
+import { malformed } from "./values.ts";
+
+/** One AND-joined parameter of the query before it is looked up. */
+export type Filter =
+  | {
+      kind: "plain";
+      /** As written in the query, with the modifier and all that leads to it: for messages. */
+      name: string;
+      code: string;
+      modifier: string | undefined;
+      value: string;
+    }
+  /** `code:type.rest`: what is asked of the resource that is referred to. */
+  | { kind: "chain"; name: string; code: string; type: string | undefined; rest: Filter }
+  /** `_has:type:code:rest`: what is asked of a resource that refers. */
+  | { kind: "has"; name: string; type: string; code: string; rest: Filter };
+
+/**
+ * Takes a parameter's name apart: modifier, chain, `_has`, one within the other. Throws `bad-request` when it is none of
+ * these or too deep, `not-supported` for filters of FHIR that are not here.
+ */
+export function parseFilter(name: string, value: string): Filter {
+  if (value.includes("\0")) throw malformed({ name }, "the value contains a character that no text has");
+  return parsePart(name, name, value, 0);
+}
+
+/** Whether every part of the filter means something for resources of the type. */
+export function appliesTo(filter: Filter, type: string): boolean {
+  if (filter.kind === "has") {
+    const parameter = referenceParameter(filter.type, filter.code);
+    return parameter !== undefined && targetsOf(parameter).includes(type) && appliesTo(filter.rest, filter.type);
+  }
+  if (filter.kind === "plain") return SPECIAL.has(filter.code) || searchParameter(type, filter.code) !== undefined;
+  const parameter = referenceParameter(type, filter.code);
+  return parameter !== undefined && chainTypes(filter, parameter).length > 0;
+}
+
+/** The types that a chain leads to from resources that have this parameter. */
+export function chainTypes(filter: Filter & { kind: "chain" }, parameter: SearchParameter): readonly string[] {
+  const { type } = filter;
+  const targets = targetsOf(parameter).filter((target) => type === undefined || target === type);
+  return targets.filter((target) => appliesTo(filter.rest, target));
+}
+
+/** What every type has, and no search parameter's values stand for. */
+export const SPECIAL: ReadonlySet<string> = new Set(["_id", "_lastUpdated", "_list"]);
+
+/** The reference parameter of this name, undefined when the type has none. */
+export function referenceParameter(type: string, code: string): SearchParameter | undefined {
+  const parameter = searchParameter(type, code);
+  return parameter?.type === "reference" ? parameter : undefined;
+}
+
+const MAX_DEPTH = 8;
+
+function parsePart(part: string, name: string, value: string, depth: number): Filter {
+  if (depth > MAX_DEPTH) throw malformed({ name: name.slice(0, 200) }, `leads over more than ${MAX_DEPTH} references`);
+  if (part.startsWith("_has:")) {
+    const [, type = "", code = "", ...rest] = part.split(":");
+    if (resourceTypeId(type) === undefined || code === "" || rest.length === 0) {
+      throw malformed({ name }, "_has needs a type, a reference parameter of it, and another parameter of it");
+    }
+    return { kind: "has", name, type, code, rest: parsePart(rest.join(":"), name, value, depth + 1) };
+  }
+  const dot = part.indexOf(".");
+  if (dot >= 0) {
+    const [code = "", type] = part.slice(0, dot).split(":", 2);
+    if (type !== undefined && resourceTypeId(type) === undefined) {
+      throw malformed({ name }, "a chain names a resource type after the colon");
+    }
+    return { kind: "chain", name, code, type, rest: parsePart(part.slice(dot + 1), name, value, depth + 1) };
+  }
+  const colon = part.indexOf(":");
+  const code = colon < 0 ? part : part.slice(0, colon);
+  if (UNSUPPORTED_FILTERS.has(code)) {
+    throw new StokerError("not-supported", `Search parameter '${name}' is not supported.`, { expression: name });
+  }
+  return { kind: "plain", name, code, modifier: colon < 0 ? undefined : part.slice(colon + 1), value };
+}
+
+/** Filters of FHIR that are not here: leaving them out would silently widen the answer. */
+const UNSUPPORTED_FILTERS: ReadonlySet<string> = new Set(["_has", "_filter", "_query", "_text", "_content", "_in"]);

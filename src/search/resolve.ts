@@ -1,0 +1,93 @@
+import type { Queryable } from "../store/read.ts";
+import { ALWAYS, allOf, conditionSql, linkRows, NEVER, oneOf, type Condition } from "./condition.ts";
+import type { ReferenceLink } from "./reference-link.ts";
+import { sql, statement } from "./sql.ts";
+import { resolveTerms } from "./terms.ts";
+
+/**
+ * The condition as it is asked of the database: rows of current versions only, at every place; texts of tokens, and
+ * what chains lead to, looked up first where they are few, so that the planner can tell how frequent they are and the
+ * index is asked for them directly. What there is too much of stays as it is; the answer is the same either way.
+ */
+export async function resolveCondition(db: Queryable, condition: Condition): Promise<Condition> {
+  const { rows } = await db.query<{ any: boolean }>({ text: "select exists (select from stale_row) as any" });
+  const current = rows[0]?.any === true ? NOT_STALE : ALWAYS;
+  return allOf([await resolve(db, condition, current), current]);
+}
+
+/**
+ * Rows of older versions are there while a large import runs, listed in `stale_row`; when that is empty, as it mostly
+ * is, searches are spared looking there row by row.
+ */
+const NOT_STALE: Condition = {
+  kind: "sql",
+  test: sql`not exists (select from stale_row x where x.segment = r.segment and x.key = r.key and x.stamp = r.stamp)`,
+};
+
+/** Targets of a chain, and sources of a reverse one, that are looked up at most. */
+const MAX_TARGETS = 10_000;
+const MAX_SOURCES = 5000;
+
+async function resolve(db: Queryable, condition: Condition, current: Condition): Promise<Condition> {
+  switch (condition.kind) {
+    case "term":
+      return resolveTerms(db, condition);
+    case "refers": {
+      const target = allOf([await resolve(db, condition.target, current), current]);
+      return lookUpTargets(db, condition.links, target);
+    }
+    case "referred": {
+      const source = allOf([await resolve(db, condition.source, current), current]);
+      return lookUpSources(db, condition.links, source);
+    }
+    case "and":
+      return allOf(await resolveAll(db, condition.conditions, current));
+    case "or":
+      return oneOf(await resolveAll(db, condition.conditions, current));
+    case "not":
+      return { kind: "not", condition: await resolve(db, condition.condition, current) };
+    default:
+      return condition;
+  }
+}
+
+/** One after another: they share a connection. */
+async function resolveAll(
+  db: Queryable,
+  conditions: readonly Condition[],
+  current: Condition,
+): Promise<readonly Condition[]> {
+  const resolved: Condition[] = [];
+  for (const condition of conditions) resolved.push(await resolve(db, condition, current));
+  return resolved;
+}
+
+async function lookUpTargets(db: Queryable, links: readonly ReferenceLink[], target: Condition): Promise<Condition> {
+  const found = await db.query<{ key: string }>(
+    statement(sql`select r.key::text from search_resource r
+      where ${conditionSql(target, "lookup")} limit ${MAX_TARGETS + 1}`),
+  );
+  if (found.rows.length > MAX_TARGETS) return { kind: "refers", links, target };
+  const keys = found.rows.map(({ key }) => BigInt(key)).toSorted(byValue);
+  const values = links.flatMap(({ constant, low, high }) =>
+    keys.filter((key) => low <= key && key <= high).map((key) => key ^ constant),
+  );
+  return values.length === 0 ? NEVER : { kind: "holds", values: [...new Set(values)] };
+}
+
+async function lookUpSources(db: Queryable, links: readonly ReferenceLink[], source: Condition): Promise<Condition> {
+  const found = await db.query<{ sources: number; keys: string[] }>(
+    statement(sql`with r as materialized (
+        select r.equality from search_resource r where ${conditionSql(source, "lookup")} limit ${MAX_SOURCES + 1})
+      select (select count(*)::int from r) as sources, array(
+        select distinct (u.value # l.constant)::text from r, unnest(r.equality) u (value), ${linkRows(links)}
+        where (u.value # l.constant) between l.low and l.high) as keys`),
+  );
+  const [row] = found.rows;
+  if (row === undefined || row.sources > MAX_SOURCES) return { kind: "referred", links, source };
+  return { kind: "keys", keys: row.keys.map(BigInt).toSorted(byValue) };
+}
+
+function byValue(a: bigint, b: bigint): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
