@@ -1,7 +1,24 @@
 /**
- * The version rules: (what is stored of one resource, the incoming lines of it in one batch) → what becomes of each
- * line and what is to be written. Pure; contract 5.4 to 5.7, decisions D-02, D-03, D-04, D-14, D-27 and the proposals of
- * Appendix B.
+ * The version rules: (what is stored of one resource, the lines of it) → what becomes of each line and what is to be
+ * written. Pure; contract 5.4 to 5.7, decisions D-02, D-03, D-04, D-14, D-27 and the proposals of Appendix B.
+ *
+ * What is decided is a function of two *sets*: the baseline, which is every version that others wrote (the API, other
+ * imports), and the lines of this import. Batches do not matter: `decide-resource.ts` rules on the lines of earlier
+ * batches together with the new ones, and turns the difference into writes. For that to hold, nothing below may depend
+ * on the order of the lines, except who represents a date:
+ *
+ * - Lines of one lastUpdated, and all bare lines, have one representative; the others are duplicates for good. Within a
+ *   batch it is the greatest versionId, first in file on ties; over batches the first committed (D-02, D-03).
+ * - An impossible version (0, or a negative one that is not allowed) is a conflict, whatever else there is.
+ * - A representative whose date is in the baseline is unchanged or a conflict.
+ * - A versioned line is a duplicate when the same version has a later date; otherwise it is accepted if the baseline
+ *   allows it and its version is below that of every later line that the baseline allows. (The contract's walk from the
+ *   latest date on says the same, as the reference is the last version accepted.) So more lines never make a rejected
+ *   versioned line an accepted one.
+ * - A dated line's number follows from the baseline, the accepted versioned lines and the other dated lines. More lines
+ *   can move it, push it out of its gap, and also let it back in.
+ * - The bare line is last, whenever it came: above all others, or unchanged when the current version has its content. It
+ *   keeps the server time it was written at unless a version below it is later.
  */
 
 /** What a line said of its version. Stored as `origin`. */
@@ -12,7 +29,7 @@ export type Origin = (typeof Origin)[keyof typeof Origin];
 
 /** A line as the rules see it. */
 export interface IncomingVersion {
-  /** Place in the batch: file order. */
+  /** Place in the batch: file order. Negative for lines of earlier batches of the same import. */
   line: number;
   /** From `meta.versionId`, only together with lastUpdated. */
   versionId: number | undefined;
@@ -21,6 +38,10 @@ export interface IncomingVersion {
   deleted: boolean;
   /** Identity of the content without versionId and lastUpdated. */
   contentHash: bigint;
+  /** It came in an earlier batch of the same import, and represents its date. */
+  isEarlier?: boolean | undefined;
+  /** Of a bare line that an earlier batch wrote: the server time it was written at. */
+  writtenAt?: number | undefined;
 }
 
 /** A stored version as the rules see it. */
@@ -31,6 +52,7 @@ export interface StoredVersion {
   contentHash: bigint;
   /** The import that wrote it, 0 for the API. */
   importJob: bigint;
+  /** One of {@link Origin}. */
   origin: number;
 }
 
@@ -45,6 +67,7 @@ export interface StoredResource {
 export interface RuleContext {
   mode: "InitialLoad" | "IncrementalLoad";
   allowNegativeVersions: boolean;
+  /** 0 for the API: each of its writes is an import of its own. */
   importJob: bigint;
   /** Server time, milliseconds since 1970. */
   now: number;
@@ -67,6 +90,8 @@ export interface Ruling {
   unchanged: number[];
   duplicates: number[];
   conflicts: number[];
+  /** Those of `duplicates` and `conflicts` that no other line can change any more, and that change no other line. */
+  settled: number[];
   /** Server time must pass this instant before the bare lines can be written (C-097): rule again then. */
   waitUntil: number | undefined;
 }
@@ -81,10 +106,11 @@ export function ruleVersions(stored: StoredResource, lines: readonly IncomingVer
     unchanged: [],
     duplicates: [],
     conflicts: [],
+    settled: [],
     waitUntil: undefined,
   };
   if (context.mode === "InitialLoad") return ruleInitialLoad(stored, lines, context, ruling);
-  const survivors = dropRepeatedDates(lines, ruling);
+  const survivors = dropRepeatedDates(dropImpossibleVersions(lines, context, ruling), ruling);
   const unseen = compareWithStoredDates(stored, survivors, context, ruling);
   const state = new VersionState(stored);
   ruleVersioned(state, unseen.filter(isVersioned), context, ruling);
@@ -114,24 +140,54 @@ function ruleInitialLoad(
   return ruling;
 }
 
-/** 5.4 (a): of the lines with one lastUpdated (bare lines share one) the greatest versionId survives, first in file on ties. */
-function dropRepeatedDates(lines: readonly IncomingVersion[], ruling: Ruling): IncomingVersion[] {
+/** 5.4 (c) 2, before (a): what can never be stored takes no other line's place. Without a date it is no version. */
+function dropImpossibleVersions(
+  lines: readonly IncomingVersion[],
+  context: RuleContext,
+  ruling: Ruling,
+): readonly IncomingVersion[] {
+  const isImpossible = ({ versionId, lastUpdated }: IncomingVersion): boolean =>
+    lastUpdated !== undefined &&
+    versionId !== undefined &&
+    (versionId === 0 || (versionId < 0 && !context.allowNegativeVersions));
+  if (!lines.some(isImpossible)) return lines;
+  for (const line of lines) {
+    if (!isImpossible(line)) continue;
+    ruling.conflicts.push(line.line);
+    ruling.settled.push(line.line);
+  }
+  return lines.filter((line) => !isImpossible(line));
+}
+
+/**
+ * 5.4 (a): of the lines with one lastUpdated (bare lines share one) the greatest versionId survives, first in file on
+ * ties; but a line of an earlier batch stays (D-02, D-03).
+ */
+function dropRepeatedDates(lines: readonly IncomingVersion[], ruling: Ruling): readonly IncomingVersion[] {
+  if (lines.length === 1) return lines;
   const survivors = new Map<number | undefined, IncomingVersion>();
+  const drop = (line: number): void => {
+    ruling.duplicates.push(line);
+    ruling.settled.push(line);
+  };
   for (const line of lines) {
     const rival = survivors.get(line.lastUpdated);
     if (rival === undefined) {
       survivors.set(line.lastUpdated, line);
-    } else if ((line.versionId ?? -Infinity) > (rival.versionId ?? -Infinity)) {
-      ruling.duplicates.push(rival.line);
+    } else if (rival.isEarlier !== true && (line.versionId ?? -Infinity) > (rival.versionId ?? -Infinity)) {
+      drop(rival.line);
       survivors.set(line.lastUpdated, line);
     } else {
-      ruling.duplicates.push(line.line);
+      drop(line.line);
     }
   }
   return [...survivors.values()];
 }
 
-/** 5.4 (b) with D-02 and D-03: returns the lines whose date is not stored yet. */
+/**
+ * 5.4 (b) with D-02 and D-03: returns the lines whose date is not stored yet. Versions of this import are only there
+ * when its earlier lines are not ruled on again.
+ */
 function compareWithStoredDates(
   stored: StoredResource,
   lines: readonly IncomingVersion[],
@@ -142,15 +198,26 @@ function compareWithStoredDates(
   for (const line of lines) {
     const same = findStored(stored, (version) =>
       line.lastUpdated === undefined
-        ? version.importJob === context.importJob && version.origin === Origin.bare
+        ? isOwn(version, context) && version.origin === Origin.bare
         : version.lastUpdated === line.lastUpdated,
     );
-    if (same === undefined) unseen.push(line);
-    else if (same.importJob === context.importJob) ruling.duplicates.push(line.line);
-    else if (isSameVersion(line, same)) ruling.unchanged.push(line.line);
-    else ruling.conflicts.push(line.line);
+    if (same === undefined) {
+      unseen.push(line);
+    } else if (isOwn(same, context)) {
+      ruling.duplicates.push(line.line);
+      ruling.settled.push(line.line);
+    } else if (isSameVersion(line, same)) {
+      ruling.unchanged.push(line.line);
+    } else {
+      ruling.conflicts.push(line.line);
+    }
   }
   return unseen;
+}
+
+/** This import wrote the version. */
+export function isOwn(version: StoredVersion, context: RuleContext): boolean {
+  return context.importJob !== 0n && version.importJob === context.importJob;
 }
 
 function findStored(stored: StoredResource, matches: (version: StoredVersion) => boolean): StoredVersion | undefined {
@@ -204,10 +271,8 @@ function ruleVersioned(
     const { versionId } = line;
     const isNegative = versionId < 0;
     const taken = findStored(state.stored, (version) => version.versionId === versionId);
-    if (versionId === 0 || (isNegative && !context.allowNegativeVersions)) {
-      ruling.conflicts.push(line.line);
-    } else if (taken !== undefined) {
-      (taken.importJob === context.importJob ? ruling.duplicates : ruling.conflicts).push(line.line);
+    if (taken !== undefined) {
+      (isOwn(taken, context) ? ruling.duplicates : ruling.conflicts).push(line.line);
     } else if (isNegative) {
       accepted.push(line);
     } else if (versionId >= reference || (current !== undefined && isOutOfStep(line, current))) {
@@ -229,41 +294,12 @@ function isOutOfStep(line: VersionedVersion, current: StoredVersion): boolean {
 
 /** 5.4 (d): after (c), so it sees the versions that (c) wrote. */
 function ruleDated(state: VersionState, lines: readonly DatedVersion[], context: RuleContext, ruling: Ruling): void {
-  const current = state.current;
-  const late = current === undefined ? [] : lines.filter((line) => line.lastUpdated < current.lastUpdated);
-  const newer = lines.filter((line) => !late.includes(line)).toSorted((a, b) => a.lastUpdated - b.lastUpdated);
-  // Latest first; the rank counts within one gap (Appendix B on C-088).
-  late.sort((a, b) => b.lastUpdated - a.lastUpdated);
-  const known = state.positiveVersions();
-  const rankInGap = new Map<number, number>();
-  const lowest = state.lowestVersion();
-  let negatives = 0;
-  for (const line of late) {
-    const { lastUpdated } = line;
-    let below = 0;
-    let above = Infinity;
-    let belowDate = -Infinity;
-    let aboveDate = Infinity;
-    for (const version of known) {
-      if (version.lastUpdated < lastUpdated && version.lastUpdated > belowDate) {
-        belowDate = version.lastUpdated;
-        below = version.versionId;
-      } else if (version.lastUpdated > lastUpdated && version.lastUpdated < aboveDate) {
-        aboveDate = version.lastUpdated;
-        above = version.versionId;
-      }
-    }
-    const rank = (rankInGap.get(above) ?? 0) + 1;
-    if (above - below > rank) {
-      rankInGap.set(above, rank);
-      state.write(ruling, line, above - rank, lastUpdated, Origin.dated);
-    } else if (context.allowNegativeVersions) {
-      negatives++;
-      state.write(ruling, line, Math.min(lowest, 0) - negatives, lastUpdated, Origin.dated);
-    } else {
-      ruling.conflicts.push(line.line);
-    }
-  }
+  if (lines.length === 0) return;
+  const latest = state.current?.lastUpdated ?? -Infinity;
+  const late = lines.filter((line) => line.lastUpdated < latest);
+  if (late.length > 0) ruleLate(state, late, context, ruling);
+  const newer = lines.filter((line) => line.lastUpdated >= latest);
+  newer.sort((a, b) => a.lastUpdated - b.lastUpdated);
   for (const line of newer) {
     const versionId = (state.current?.versionId ?? 0) + 1;
     if (versionId > GREATEST_VERSION) ruling.conflicts.push(line.line);
@@ -271,9 +307,42 @@ function ruleDated(state: VersionState, lines: readonly DatedVersion[], context:
   }
 }
 
+/**
+ * Lines older than the current version: each takes the next number below its upper neighbour by date, latest line first.
+ * The rank counts within one gap (Appendix B on C-088), and passes over numbers that are taken by versions whose date
+ * is elsewhere (C-070 makes such histories).
+ */
+function ruleLate(state: VersionState, late: readonly DatedVersion[], context: RuleContext, ruling: Ruling): void {
+  const known = state.positiveVersions().toSorted((a, b) => b.lastUpdated - a.lastUpdated || b.versionId - a.versionId);
+  const taken = new Set(known.map((version) => version.versionId));
+  const lowest = state.lowestVersion();
+  let negatives = 0;
+  let next = 0;
+  let candidate = 0;
+  for (const line of late.toSorted((a, b) => b.lastUpdated - a.lastUpdated)) {
+    // To the first version that is older than the line: the one before it bounds the gap from above
+    for (; next < known.length && (known[next]?.lastUpdated ?? 0) > line.lastUpdated; next++) {
+      candidate = (known[next]?.versionId ?? 0) - 1;
+    }
+    const below = known[next]?.versionId ?? 0;
+    while (candidate > below && taken.has(candidate)) candidate--;
+    if (candidate > below) {
+      taken.add(candidate);
+      state.write(ruling, line, candidate, line.lastUpdated, Origin.dated);
+      candidate--;
+    } else if (context.allowNegativeVersions) {
+      negatives++;
+      state.write(ruling, line, Math.min(lowest, 0) - negatives, line.lastUpdated, Origin.dated);
+    } else {
+      ruling.conflicts.push(line.line);
+    }
+  }
+}
+
 /** 5.4 (e) with D-27: runs last. */
 function ruleBare(state: VersionState, line: IncomingVersion, context: RuleContext, ruling: Ruling): void {
   const current = state.current;
+  let time = line.writtenAt ?? context.now;
   if (current !== undefined) {
     const isNoOp = line.deleted ? current.deleted : !current.deleted && current.contentHash === line.contentHash;
     if (isNoOp) {
@@ -284,9 +353,10 @@ function ruleBare(state: VersionState, line: IncomingVersion, context: RuleConte
       ruling.conflicts.push(line.line);
       return;
     }
-    if (context.now <= current.lastUpdated) ruling.waitUntil = current.lastUpdated + 1;
+    if (time <= current.lastUpdated) time = context.now;
+    if (time <= current.lastUpdated) ruling.waitUntil = current.lastUpdated + 1;
   }
-  state.write(ruling, line, (current?.versionId ?? 0) + 1, context.now, Origin.bare);
+  state.write(ruling, line, (current?.versionId ?? 0) + 1, time, Origin.bare);
 }
 
 interface KnownVersion {
