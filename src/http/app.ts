@@ -1,5 +1,6 @@
 import { fastify, LogController, type FastifyBaseLogger, type FastifyInstance } from "fastify";
 import { openResourceWriter } from "../import/resource-writer.ts";
+import { bundleRoutes } from "./bundle-routes.ts";
 import { capabilityStatement } from "./capability-statement.ts";
 import { checkAccept, sendResource } from "./content-negotiation.ts";
 import type { HttpContext } from "./context.ts";
@@ -89,6 +90,7 @@ export function createApp(context: HttpContext): FastifyInstance {
   const writer = openResourceWriter(context.database.pool);
   app.addHook("onClose", () => writer.close());
   void app.register(writeRoutes, { prefix: "/fhir", reading, writer });
+  void app.register(bundleRoutes, { prefix: "/fhir", reading, writer });
   return app;
 }
 

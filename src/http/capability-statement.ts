@@ -41,7 +41,7 @@ export function capabilityStatement(version: string): JsonObject {
             .filter((parameter) => parameter.type !== "special")
             .map((parameter) => ({ name: parameter.code, definition: parameter.url, type: parameter.type })),
         })),
-        interaction: [{ code: "search-system" }],
+        interaction: ["transaction", "batch", "search-system"].map((code) => ({ code })),
         operation: [
           {
             name: "import",

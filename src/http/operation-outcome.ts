@@ -1,5 +1,6 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
 import { StokerError } from "../base/errors.ts";
+import type { JsonObject } from "../base/json.ts";
 import { operationOutcome, type Issue } from "../fhir/operation-outcome.ts";
 import { databaseError } from "../store/database-errors.ts";
 import { sendResource } from "./content-negotiation.ts";
@@ -40,15 +41,21 @@ function answerTo(thrown: unknown): ErrorAnswer {
   return { status: 500, issue: { severity: "error", code: "exception", diagnostics } };
 }
 
-/** Answers with the OperationOutcome of an error and logs those that are the server's fault. */
-export function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+/** The status and OperationOutcome of an error; those that are the server's fault are logged. */
+export function errorOutcome(error: unknown, request: FastifyRequest): { status: number; outcome: JsonObject } {
   const answer = answerTo(error);
   if (answer.status >= 500) {
     // The route's pattern, not the URL: a query string may hold a patient's data.
     request.log.error({ err: error, method: request.method, route: request.routeOptions.url }, "a request failed");
   }
-  if (answer.status === 503) reply.header("retry-after", "1");
-  return sendResource(reply, answer.status, operationOutcome(request.id, answer.issue));
+  return { status: answer.status, outcome: operationOutcome(request.id, answer.issue) };
+}
+
+/** Answers with the OperationOutcome of an error. */
+export function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const { status, outcome } = errorOutcome(error, request);
+  if (status === 503) reply.header("retry-after", "1");
+  return sendResource(reply, status, outcome);
 }
 
 /** The answer for a path that is no route. */

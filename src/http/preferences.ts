@@ -14,6 +14,11 @@ export function returnPreference(prefer: string | readonly string[] | undefined)
   return undefined;
 }
 
+/** `Prefer: handling=strict`, among other preferences. */
+export function isStrict(prefer: string | readonly string[] | undefined): boolean {
+  return [prefer ?? []].flat().some((header) => /(?:^|[,;\s])handling=strict(?:$|[,;\s])/i.test(header));
+}
+
 /** The ETag of a version. */
 export function etagOf(versionId: number): string {
   return `W/"${versionId}"`;

@@ -8,7 +8,7 @@ import { search } from "../search/search.ts";
 import { BLOCK_CACHE_BYTES, BlockCache } from "../store/body.ts";
 import { checkAccept, FHIR_JSON } from "./content-negotiation.ts";
 import type { HttpContext } from "./context.ts";
-import { etagOf, isNotModified } from "./preferences.ts";
+import { etagOf, isNotModified, isStrict } from "./preferences.ts";
 
 /** What the routes are registered with. */
 export interface ResourceRoutesOptions {
@@ -84,7 +84,7 @@ async function answerSearch(
   type: string | undefined,
   parameters: [string, string][],
 ): Promise<FastifyReply> {
-  const bundle = await search(context, { type, parameters, strict: isStrict(request) });
+  const bundle = await search(context, { type, parameters, strict: isStrict(request.headers["prefer"]) });
   return reply.type(FHIR_JSON).send(bundle);
 }
 
@@ -123,11 +123,4 @@ function formOf(request: FastifyRequest): [string, string][] {
     throw new StokerError("not-supported", `Searches by POST are sent as ${FORM}.`, { status: 415 });
   }
   return [...queryOf(request), ...new URLSearchParams(typeof body === "string" ? body : "")];
-}
-
-/** `Prefer: handling=strict`, among other preferences. */
-function isStrict(request: FastifyRequest): boolean {
-  return [request.headers["prefer"] ?? []]
-    .flat()
-    .some((header) => /(?:^|[,;\s])handling=strict(?:$|[,;\s])/i.test(header));
 }

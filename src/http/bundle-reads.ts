@@ -1,0 +1,43 @@
+import { StokerError } from "../base/errors.ts";
+import type { ReadContext } from "../search/context.ts";
+import { history } from "../search/history.ts";
+import { read, readOneVersion, type ServedVersion } from "../search/read.ts";
+import { search } from "../search/search.ts";
+import type { EntryRequest } from "./bundle-request.ts";
+import { etagOf, isNotModified } from "./preferences.ts";
+
+/** What reading an entry gives. */
+export interface EntryReading {
+  status: number;
+  etag?: string;
+  /** Milliseconds since 1970. */
+  lastUpdated?: number;
+  resource?: Buffer;
+}
+
+/** Carries out an entry that reads: read, vread, history of an instance, search. Throws what these throw. */
+export async function readForEntry(reading: ReadContext, entry: EntryRequest, strict: boolean): Promise<EntryReading> {
+  const { type, id, isHistory, version, query } = entry.target;
+  const parameters = [...new URLSearchParams(query)];
+  if (type === undefined || id === undefined) {
+    return { status: 200, resource: await search(reading, { type, parameters, strict }) };
+  }
+  if (version !== undefined) return versionReading(entry, await readOneVersion(reading, type, id, version));
+  if (!isHistory) return versionReading(entry, await read(reading, type, id));
+  const bundle = await history(reading, { type, id, parameters });
+  if (bundle === undefined) throw new StokerError("not-found", `Resource ${type}/${id} is not known.`);
+  return { status: 200, resource: bundle };
+}
+
+function versionReading(entry: EntryRequest, { version, body }: ServedVersion): EntryReading {
+  const { versionId, lastUpdated } = version;
+  const reference = `${version.type}/${version.id}`;
+  if (body === undefined) throw new StokerError("gone", `Resource ${reference} was deleted in version ${versionId}.`);
+  const conditions = {
+    "if-none-match": entry.preconditions.ifNoneMatch,
+    "if-modified-since": entry.ifModifiedSince,
+  };
+  const facts = { etag: etagOf(versionId), lastUpdated };
+  if (isNotModified(conditions, versionId, lastUpdated)) return { status: 304, ...facts };
+  return { status: 200, ...facts, resource: body };
+}

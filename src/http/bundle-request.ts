@@ -1,0 +1,147 @@
+import { StokerError } from "../base/errors.ts";
+import type { JsonObject, JsonValue } from "../base/json.ts";
+import { isArrayAt, isObjectAt, itemsAt, membersAt, type JsonMember } from "../fhir/json-bytes.ts";
+import { resourceTypeId } from "../fhir/resource-types.ts";
+import { checkParsed, parseBody, type CheckedBody } from "../import/checked-body.ts";
+import type { Preconditions } from "./interactions.ts";
+
+/** A Bundle of interactions. */
+export interface BundleRequest {
+  type: "batch" | "transaction";
+  entries: RawEntry[];
+}
+
+/** An entry that nobody has looked at yet. */
+export interface RawEntry {
+  value: JsonValue;
+  /** The bytes of its resource. */
+  resource: Buffer | undefined;
+}
+
+/** What an entry asks for. */
+export interface EntryRequest {
+  method: "GET" | "HEAD" | "POST" | "PUT" | "DELETE";
+  target: EntryTarget;
+  fullUrl: string | undefined;
+  preconditions: Preconditions;
+  ifModifiedSince: string | undefined;
+  /** Checked; of a POST or PUT only. */
+  body: CheckedBody | undefined;
+}
+
+/** The path and query of an entry's `request.url`, below the base. */
+export interface EntryTarget {
+  type: string | undefined;
+  id: string | undefined;
+  isHistory: boolean;
+  version: string | undefined;
+  query: string;
+}
+
+/** Reads the envelope of a batch or transaction. Throws `bad-request`. */
+export function readBundle(bytes: Buffer): BundleRequest {
+  const { value } = parseBody(bytes);
+  if (!isObject(value) || value["resourceType"] !== "Bundle") throw invalid("A Bundle is expected.", "resourceType");
+  const { type, entry } = value;
+  if (type !== "batch" && type !== "transaction") {
+    throw invalid("Bundle.type: a Bundle that is sent here must be a batch or a transaction.", "Bundle.type");
+  }
+  if (entry === undefined || entry === null) return { type, entries: [] };
+  if (!Array.isArray(entry)) throw invalid("Bundle.entry: an array is expected.", "Bundle.entry");
+  const list = lastNamed(membersAt(bytes, 0), "entry");
+  const items = list !== undefined && isArrayAt(bytes, list.valueStart) ? itemsAt(bytes, list.valueStart) : [];
+  const entries = entry.map((each, index) => {
+    const item = items[index];
+    const isThere = item !== undefined && isObjectAt(bytes, item.start);
+    const resource = isThere ? lastNamed(membersAt(bytes, item.start), "resource") : undefined;
+    return { value: each, resource: resource && bytes.subarray(resource.valueStart, resource.end) };
+  });
+  return { type, entries };
+}
+
+/** Reads and checks an entry. Throws `bad-request` or `not-supported` with the element below the entry. */
+export function readEntry({ value, resource }: RawEntry, baseUrl: string): EntryRequest {
+  if (!isObject(value)) throw invalid("an object is expected.", undefined);
+  const request = value["request"];
+  if (!isObject(request)) throw invalid("request: the entry has no request.", "request");
+  const { method, url } = request;
+  if (method === "PATCH") {
+    throw new StokerError("not-supported", "request.method: PATCH is not supported.", { expression: "request.method" });
+  }
+  if (method !== "GET" && method !== "HEAD" && method !== "POST" && method !== "PUT" && method !== "DELETE") {
+    throw invalid("request.method: GET, HEAD, POST, PUT or DELETE is expected.", "request.method");
+  }
+  if (typeof url !== "string") throw invalid("request.url: a URL is expected.", "request.url");
+  const target = readTarget(url, baseUrl);
+  const isWrite = method === "POST" || method === "PUT";
+  return {
+    method,
+    target,
+    fullUrl: textOf(value, "fullUrl"),
+    preconditions: {
+      ifMatch: textOf(request, "ifMatch"),
+      ifNoneMatch: textOf(request, "ifNoneMatch"),
+      ifNoneExist: textOf(request, "ifNoneExist"),
+    },
+    ifModifiedSince: textOf(request, "ifModifiedSince"),
+    body: isWrite ? readResource(value["resource"], resource, target) : undefined,
+  };
+}
+
+function readResource(value: JsonValue | undefined, bytes: Buffer | undefined, target: EntryTarget): CheckedBody {
+  if (value === undefined || bytes === undefined) throw invalid("resource: the entry has none.", "resource");
+  let body: CheckedBody;
+  try {
+    body = checkParsed(value, bytes, bytes.toString("utf8"));
+  } catch (error) {
+    if (!(error instanceof StokerError)) throw error;
+    const path = error.expression?.replace(/^[A-Z][A-Za-z]*/, "resource") ?? "resource";
+    throw new StokerError(error.code, error.message, { issue: error.issue, expression: path });
+  }
+  if (body.type === target.type) return body;
+  throw invalid(`request.url: the resource is a ${body.type}, and the URL says otherwise.`, "request.url");
+}
+
+function readTarget(url: string, baseUrl: string): EntryTarget {
+  const relative = url.startsWith(`${baseUrl}/`) ? url.slice(baseUrl.length + 1) : url.replace(/^\/+/, "");
+  const mark = relative.indexOf("?");
+  const path = mark < 0 ? relative : relative.slice(0, mark);
+  const [type, id, history, version, ...more] = path.split("/").map(decoded);
+  const isKnown = type === undefined || type === "" || resourceTypeId(type) !== undefined;
+  if (!isKnown || more.length > 0 || (history !== undefined && history !== "_history")) {
+    throw invalid("request.url: this is no resource type, resource or version of this server.", "request.url");
+  }
+  return {
+    type: type === "" ? undefined : type,
+    id: id === "" ? undefined : id,
+    isHistory: history !== undefined,
+    version,
+    query: mark < 0 ? "" : relative.slice(mark + 1),
+  };
+}
+
+function decoded(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return segment;
+  }
+}
+
+function lastNamed(members: readonly JsonMember[], name: string): JsonMember | undefined {
+  return members.findLast((member) => member.name === name);
+}
+
+function textOf(object: JsonObject, name: string): string | undefined {
+  const value = object[name];
+  return typeof value === "string" && value !== "" ? value : undefined;
+}
+
+function isObject(value: JsonValue | undefined): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function invalid(text: string, expression: string | undefined): StokerError {
+  const detail = expression === undefined ? {} : { expression };
+  return new StokerError("bad-request", text, { issue: "structure", ...detail });
+}

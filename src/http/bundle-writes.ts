@@ -1,0 +1,193 @@
+import type { ClientBase } from "pg";
+import { StokerError } from "../base/errors.ts";
+import type { ResourceWriter } from "../import/resource-writer.ts";
+import type { Change, WrittenResource } from "../import/write-request.ts";
+import { findMatches } from "../search/matches.ts";
+import { referencesOf, resolveReferences } from "./bundle-references.ts";
+import type { EntryRequest } from "./bundle-request.ts";
+import {
+  conditionalDeleteInteraction,
+  conditionalUpdateInteraction,
+  conditionName,
+  createInteraction,
+  criteriaOf,
+  deleteInteraction,
+  updateInteraction,
+  type ConditionContext,
+  type Interaction,
+} from "./interactions.ts";
+
+/** The interaction of an entry that writes; undefined for one that reads. Throws what the interaction throws. */
+export function interactionOf(context: ConditionContext, entry: EntryRequest): Interaction | undefined {
+  const { method, target, body, preconditions } = entry;
+  if (method === "GET" || method === "HEAD") return undefined;
+  const { type, id, query } = target;
+  if (type === undefined || target.isHistory || (method === "POST" && id !== undefined)) {
+    throw new StokerError("not-supported", "request.url: nothing can be written there.", { expression: "request.url" });
+  }
+  if (method === "DELETE") {
+    if (new URLSearchParams(query).has("hardDelete")) {
+      throw new StokerError("not-supported", "request.url: hardDelete is not supported in a Bundle.", {
+        expression: "request.url",
+      });
+    }
+    return id === undefined
+      ? conditionalDeleteInteraction(context, type, query)
+      : deleteInteraction(type, id, preconditions);
+  }
+  if (body === undefined) throw new Error("an entry that writes has no body");
+  if (method === "POST") return createInteraction(context, body, preconditions);
+  return id === undefined
+    ? conditionalUpdateInteraction(context, body, query, preconditions)
+    : updateInteraction(id, body, preconditions);
+}
+
+/** Writing entries by their place in the Bundle. */
+export type Writes = ReadonlyMap<number, { entry: EntryRequest; interaction: Interaction }>;
+
+/** The order in which a transaction is processed; reading comes after. */
+const ORDER: readonly EntryRequest["method"][] = ["DELETE", "POST", "PUT"];
+
+/**
+ * Writes the entries of a transaction all together: conditions are found out first, then references to entries and
+ * conditional references are replaced, then everything is written in one database transaction. Results by place in the
+ * Bundle. Rejects with the first error, its expression below `Bundle.entry[…]`.
+ */
+export async function writeTransaction(
+  writer: ResourceWriter,
+  context: ConditionContext,
+  writes: Writes,
+): Promise<Map<number, WrittenResource>> {
+  if (writes.size === 0) return new Map();
+  const places = [...writes.keys()].toSorted((a, b) => rank(writes, a) - rank(writes, b) || a - b);
+  const ordered = places.map((place) => ({ place, ...(writes.get(place) as NonNullable<ReturnType<Writes["get"]>>) }));
+  const locks = ordered.flatMap(({ interaction }) => interaction.locks);
+  const twice = ordered.find(({ interaction: { locks: own } }) => own.some((name) => isTwice(locks, name)));
+  if (twice !== undefined) {
+    throw atEntry(twice.place, new StokerError("bad-request", "Another entry has the same condition."));
+  }
+  const bytes = ordered.reduce((sum, { interaction }) => sum + interaction.bytes, 0);
+  const plan = async (client: ClientBase): Promise<Change[]> => {
+    const changes: Change[] = [];
+    for (const { place, interaction } of ordered) {
+      changes.push(await blaming(place, async () => (await interaction.plan(client))[0]));
+    }
+    refuseTwice(places, changes);
+    return await resolveAll(client, context, ordered, changes);
+  };
+  const results = await writer.write({ bytes, locks, plan });
+  return new Map(places.map((place, index) => [place, results[index] as WrittenResource]));
+}
+
+interface OrderedWrite {
+  place: number;
+  entry: EntryRequest;
+}
+
+/** Replaces references in the changes' bodies, and makes their preconditions tell which entry fails. */
+async function resolveAll(
+  client: ClientBase,
+  context: ConditionContext,
+  ordered: readonly OrderedWrite[],
+  changes: readonly Change[],
+): Promise<Change[]> {
+  const targets = new Map<string, string>();
+  for (const [index, { entry }] of ordered.entries()) {
+    const change = changes[index];
+    if (change === undefined || change.kind === "delete") continue;
+    const type = change.kind === "put" ? change.body.type : change.type;
+    const target = `${type}/${change.kind === "put" ? change.body.id : change.id}`;
+    if (entry.fullUrl !== undefined) targets.set(entry.fullUrl, target);
+    const { ifNoneExist } = entry.preconditions;
+    if (ifNoneExist !== undefined && entry.method === "POST") {
+      targets.set(conditionName(type, criteriaOf(ifNoneExist, type)), target);
+    }
+  }
+  const resolved: Change[] = [];
+  for (const [index, { place, entry }] of ordered.entries()) {
+    const change = changes[index];
+    if (change === undefined) continue;
+    const { check } = change.kind === "keep" ? {} : change;
+    const precondition =
+      check === undefined
+        ? {}
+        : { check: (...current: Parameters<typeof check>) => blamed(place, () => check(...current)) };
+    if (change.kind !== "put") {
+      resolved.push({ ...change, ...precondition });
+      continue;
+    }
+    const body = await blaming(place, async () => {
+      const references = referencesOf(change.body);
+      for (const reference of references.conditional) await findTarget(client, context, reference, targets);
+      return resolveReferences(change.body, references, entry.fullUrl, targets);
+    });
+    resolved.push({ ...change, ...precondition, body });
+  }
+  return resolved;
+}
+
+/** Looks a conditional reference up, once for all entries. */
+async function findTarget(
+  client: ClientBase,
+  context: ConditionContext,
+  reference: string,
+  targets: Map<string, string>,
+): Promise<void> {
+  if (targets.has(reference)) return;
+  const mark = reference.indexOf("?");
+  const type = reference.slice(0, mark);
+  const matches = await findMatches(client, context, type, reference.slice(mark + 1), 2);
+  const [match] = matches;
+  if (match === undefined || matches.length > 1) {
+    const found = match === undefined ? "No resource matches" : "More than one resource matches";
+    throw new StokerError("precondition-failed", `${found} the conditional reference to a ${type}.`, {
+      issue: match === undefined ? "not-found" : "multiple-matches",
+    });
+  }
+  targets.set(reference, `${type}/${match.id}`);
+}
+
+/** A transaction in which a resource comes twice has no meaning. */
+function refuseTwice(places: readonly number[], changes: readonly Change[]): void {
+  const seen = new Set<string>();
+  for (const [index, change] of changes.entries()) {
+    if (change.kind === "keep") continue;
+    const name = change.kind === "put" ? `${change.body.type}/${change.body.id}` : `${change.type}/${change.id}`;
+    if (seen.has(name)) {
+      throw atEntry(places[index] ?? 0, new StokerError("bad-request", `Another entry is about ${name}, too.`));
+    }
+    seen.add(name);
+  }
+}
+
+function rank(writes: Writes, place: number): number {
+  return ORDER.indexOf(writes.get(place)?.entry.method ?? "GET");
+}
+
+function isTwice(names: readonly string[], name: string): boolean {
+  return names.indexOf(name) !== names.lastIndexOf(name);
+}
+
+/** The error with the entry it is about before it. */
+export function atEntry(place: number, error: StokerError): StokerError {
+  const path = `Bundle.entry[${place}]`;
+  const below = error.expression === undefined ? path : `${path}.${error.expression.replace(/^[A-Z]\w*/, "resource")}`;
+  const { status, issue } = error;
+  return new StokerError(error.code, `${path}: ${error.message}`, { status, issue, expression: below, cause: error });
+}
+
+async function blaming<Result>(place: number, work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    throw error instanceof StokerError ? atEntry(place, error) : error;
+  }
+}
+
+function blamed(place: number, work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    throw error instanceof StokerError ? atEntry(place, error) : error;
+  }
+}
