@@ -96,11 +96,7 @@ export function hasLinks(condition: Condition): boolean {
 export function conditionSql(condition: Condition, form: ConditionForm = "lookup"): Sql {
   switch (condition.kind) {
     case "holds":
-      return condition.values.length === 1
-        ? sql`r.equality @> ${condition.values}::bigint[]`
-        : form === "walk" && condition.values.length > MANY_VALUES
-          ? sql`exists (select from unnest(r.equality) u (value) where u.value = any(${condition.values}::bigint[]))`
-          : sql`r.equality && ${condition.values}::bigint[]`;
+      return holdsSql(condition.values, form);
     case "row":
       return rowSql(condition.table, condition.parameters, condition.test);
     case "term":
@@ -135,6 +131,36 @@ function isSingleValue(condition: Condition): condition is { kind: "holds"; valu
 
 /** Values from which on comparing two lists takes longer than looking each up in a hash table. */
 const MANY_VALUES = 16;
+/** Values from which on a list must be looked for in the index, whatever the planner thinks. */
+const VERY_MANY_VALUES = 100;
+
+/**
+ * Whether two lists have something in common takes the product of their lengths to find out row by row, which the planner
+ * does not know. A subquery hides the values from it: it then takes the index, and has no idea how many rows there are.
+ */
+function holdsSql(values: readonly bigint[], form: ConditionForm): Sql {
+  if (values.length === 1) return sql`r.equality @> ${values}::bigint[]`;
+  if (form === "walk" && values.length > MANY_VALUES) {
+    return sql`exists (select from unnest(r.equality) u (value) where u.value = any(${values}::bigint[]))`;
+  }
+  if (values.length > VERY_MANY_VALUES) return sql`r.equality && (select ${values}::bigint[])`;
+  return sql`r.equality && ${values}::bigint[]`;
+}
+
+/** Whether the planner can tell how many rows meet the condition. */
+export function isEstimable(condition: Condition): boolean {
+  switch (condition.kind) {
+    case "holds":
+      return condition.values.length <= VERY_MANY_VALUES;
+    case "and":
+    case "or":
+      return condition.conditions.every(isEstimable);
+    case "not":
+      return isEstimable(condition.condition);
+    default:
+      return true;
+  }
+}
 
 /** The links as rows `l`. */
 export function linkRows(links: readonly ReferenceLink[]): Sql {

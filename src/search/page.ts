@@ -19,6 +19,8 @@ export interface PageRequest {
   condition: Sql;
   /** The condition in the form for rows that are at hand. */
   test: Sql;
+  /** Whether the planner can tell how many resources it finds. */
+  isEstimable: boolean;
   count: number;
   sort: StoreOrder;
   after: Cursor | undefined;
@@ -59,9 +61,9 @@ export async function gatheringSql(db: Queryable, condition: Condition): Promise
  * are hashes, so the first steps are a fair sample.
  */
 export async function readPage(db: Queryable, request: PageRequest): Promise<Page> {
-  const { count } = request;
+  const { count, isEstimable } = request;
   if (!request.isFiltered) return pageOf(await run(db, request, walkSql(request, count + 1)), request);
-  if ((await explain(db, gatherSql(request))).cost > CHEAP) {
+  if (!isEstimable || (await explain(db, gatherSql(request))).cost > CHEAP) {
     const sample = await run(db, request, walkSql(request, SAMPLE_STEPS));
     if (sample.length > count) return pageOf(sample, request);
     const steps = stepsFor(SAMPLE_STEPS, sample.length, count);

@@ -2,16 +2,15 @@ import { withMeta } from "../fhir/meta-bytes.ts";
 import { readBodies } from "../store/body.ts";
 import type { Queryable, StoredVersion } from "../store/read.ts";
 import { bundleBytes, type Entry } from "./bundle.ts";
-import { conditionSql } from "./condition.ts";
+import { conditionSql, isEstimable } from "./condition.ts";
 import { readSnapshot, type ReadContext } from "./context.ts";
 import { readCursor, readSortedCursor, storeOrder, writeCursor } from "./cursor.ts";
 import { queryUrl } from "./links.ts";
-import { countResources, estimateResources, gatheringSql, readPage, type Page } from "./page.ts";
+import { countResources, estimateResources, gatheringSql, readPage, type Page, type PageRequest } from "./page.ts";
 import { scopeCondition, searchCondition } from "./plan.ts";
 import { parseQuery, type SearchQuery, type SearchRequest } from "./query.ts";
 import { resolveCondition } from "./resolve.ts";
 import { readSortedPage } from "./sorted-page.ts";
-import type { Sql } from "./sql.ts";
 
 /**
  * Searches and answers with a searchset Bundle as bytes (contract 10). Throws what {@link parseQuery} throws, and
@@ -55,24 +54,30 @@ async function find(context: ReadContext, query: SearchQuery): Promise<Found> {
     if (query.total === "accurate" || query.count === 0) total = await countResources(client, condition);
     else if (query.total === "estimate") total = await estimateResources(client, condition);
     if (query.count === 0) return { total, page: { versions: [], next: undefined }, bodies: [] };
-    const page = await readPageOf(client, condition, conditionSql(resolved, "walk"));
+    const page = await readPageOf(client, {
+      condition,
+      test: conditionSql(resolved, "walk"),
+      isEstimable: isEstimable(resolved),
+    });
     const places = page.versions.map((version) => version.place);
     return { total, page, bodies: await readBodies(client, context.blocks, places) };
   });
 }
 
+type ConditionForms = Pick<PageRequest, "condition" | "test" | "isEstimable">;
+
 /** How the page is read: in an order the store keeps, or in any other. Throws `bad-request` on a wrong cursor. */
-function pageReader(query: SearchQuery): (db: Queryable, condition: Sql, test: Sql) => Promise<Page> {
+function pageReader(query: SearchQuery): (db: Queryable, forms: ConditionForms) => Promise<Page> {
   const { count, cursor, sort: keys, groups } = query;
   const scope = scopeCondition(groups);
   const sort = storeOrder(keys);
   if (sort === undefined) {
     const after = cursor === undefined ? undefined : readSortedCursor(cursor, keys);
-    return (db, condition, test) => readSortedPage(db, { scope, condition, test, count, keys, after });
+    return (db, forms) => readSortedPage(db, { ...forms, scope, count, keys, after });
   }
   const after = cursor === undefined ? undefined : readCursor(cursor, sort);
   const isFiltered = groups.some((group) => group.criteria.length > 0);
-  return (db, condition, test) => readPage(db, { scope, condition, test, count, sort, after, isFiltered });
+  return (db, forms) => readPage(db, { ...forms, scope, count, sort, after, isFiltered });
 }
 
 function matchEntry(baseUrl: string, version: StoredVersion, body: Buffer | undefined): Entry {

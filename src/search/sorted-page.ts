@@ -13,6 +13,8 @@ export interface SortedRequest {
   condition: Sql;
   /** The condition in the form for rows that are at hand. */
   test: Sql;
+  /** Whether the planner can tell how many resources it finds. */
+  isEstimable: boolean;
   count: number;
   keys: readonly SortKey[];
   after: SortedCursor | undefined;
@@ -31,7 +33,7 @@ export async function readSortedPage(db: Queryable, request: SortedRequest): Pro
   const isWalkable = keys.length === 1 && first?.by === "value" && first.table === "search_date";
   if (isWalkable && request.after?.values[0] !== null) {
     const { rows } = await explain(db, sql`select from search_resource r where ${request.condition}`);
-    if (rows > WORTH_WALKING) {
+    if (!request.isEstimable || rows > WORTH_WALKING) {
       for (let steps = SAMPLE_STEPS; ;) {
         const found = await run(db, request, walkSql(request, first, steps));
         if (found.length > count) return pageOf(found, request);
