@@ -45,12 +45,12 @@ export interface UnitProgress {
 
 type Queryable = Pick<ClientBase, "query">;
 
-/** What a session is called that works on a unit: administrators see it, and {@link claimUnit} finds its holder by it. */
+/** What a session is called that works on a unit: administrators see it, and {@link endFormerSession} finds its holder by it. */
 const SESSION_NAME = `${WORKER_NAME} unit `;
 
 /**
- * Claims the oldest open unit of a running job: one never begun, or one whose worker has gone silent. The session of a
- * silent worker is ended: what it had begun would hold us up for as long as it stays frozen, and can never be committed.
+ * Claims the oldest open unit of a running job: one never begun, or one whose worker has gone silent. What that worker had
+ * begun can never be committed: see {@link endFormerSession}.
  */
 export async function claimUnit(client: ClientBase): Promise<ClaimedUnit | undefined> {
   const claimed = await client.query<
@@ -78,15 +78,19 @@ export async function claimUnit(client: ClientBase): Promise<ClaimedUnit | undef
   const row = claimed.rows[0];
   if (row === undefined) return undefined;
   const { type, url, etag, length, ...unit } = row;
-  if (unit.attempts > 1) await endFormerSession(client, unit.id);
   return { ...unit, position: unit.position ?? undefined, input: { type, url, etag, length } };
 }
 
-async function endFormerSession(client: ClientBase, unit: string): Promise<void> {
+/**
+ * Ends the session of the worker that held the unit before, if it is still there: a worker that is frozen in the middle of a
+ * transaction would hold up whoever writes the same resources for as long as it stays so.
+ */
+export async function endFormerSession(client: ClientBase, unit: ClaimedUnit): Promise<void> {
+  if (unit.attempts === 1) return;
   await client.query(
     `select pg_terminate_backend(pid) from pg_stat_activity
      where application_name = $1 and datname = current_database() and usename = current_user and pid <> pg_backend_pid()`,
-    [SESSION_NAME + unit],
+    [SESSION_NAME + unit.id],
   );
 }
 

@@ -7,7 +7,7 @@ import { createSources } from "../source/sources.ts";
 import { clientConfig, WORKER_NAME } from "../store/connection.ts";
 import { databaseError } from "../store/database-errors.ts";
 import { failureOf } from "./jobs.ts";
-import { claimUnit, releaseUnit, type ClaimedUnit } from "./unit-lease.ts";
+import { claimUnit, endFormerSession, releaseUnit, type ClaimedUnit } from "./unit-lease.ts";
 import { LeaseLost, UnitRunner } from "./unit-runner.ts";
 import type { WorkerMessage, WorkerOrder, WorkerStart } from "./worker-messages.ts";
 
@@ -114,15 +114,21 @@ async function workOnConnection(worked: () => void): Promise<void> {
 
 /** Ends with the unit done, put back, or its job failed; throws when the connection is broken. */
 async function workOnUnit(client: pg.Client, runner: UnitRunner, unit: ClaimedUnit): Promise<void> {
+  const fail = async (reason: unknown): Promise<void> => {
+    tell({ kind: "job-failed", job: unit.job, failure: failureOf(reason, unit.input.url) });
+    // The next unit may be of the same job: until the failure is recorded.
+    await pauseFor(MIN_PAUSE_MS);
+  };
   if (unit.attempts > MAX_CLAIMS) {
     const failure = new Error(
       `its workers vanished ${unit.attempts - 1} times at byte ${unit.position ?? unit.startOffset}`,
     );
-    return tell({ kind: "job-failed", job: unit.job, failure: failureOf(failure, unit.input.url) });
+    return await fail(failure);
   }
   const { id, fence } = unit;
   const alive = setInterval(() => tell({ kind: "alive", unit: { id, fence } }), ALIVE_MS);
   try {
+    await endFormerSession(client, unit);
     await runner.run(unit, stopping.signal);
     tell({ kind: "unit-done", job: unit.job });
   } catch (error) {
@@ -131,7 +137,7 @@ async function workOnUnit(client: pg.Client, runner: UnitRunner, unit: ClaimedUn
     const known = databaseError(error);
     if (known instanceof StokerError && known.code === "database-unavailable") throw error;
     if (known instanceof StokerError || unit.attempts >= MAX_ATTEMPTS) {
-      return tell({ kind: "job-failed", job: unit.job, failure: failureOf(known, unit.input.url) });
+      return await fail(known);
     }
     tell({ kind: "trouble", text: textOf(error), job: unit.job });
     await pauseFor(Math.min(MIN_PAUSE_MS * 2 ** unit.attempts, MAX_PAUSE_MS));

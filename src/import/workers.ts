@@ -148,13 +148,15 @@ class WorkerPool implements Workers {
         return;
       case "job-failed": {
         const { job, failure } = message;
-        logger.error({ job, failure }, "import failed");
         // Where it cannot be recorded, the unit's lease ends, and its next worker meets the same failure.
         this.#track(
           failJob(database, job, failure)
-            .then(() => signal.notify())
+            .then((first) => {
+              if (first) logger.error({ job, failure }, "import failed");
+              signal.notify();
+            })
             .catch((error: unknown) =>
-              logger.error({ job, err: error }, "the failure of an import could not be recorded"),
+              logger.error({ job, failure, err: error }, "the failure of an import could not be recorded"),
             ),
         );
       }
