@@ -116,7 +116,7 @@ function parse(key: SettingKey, value: unknown, folder: string): unknown {
 
 function checkFolder(key: "dataDir" | "fileRoot", path: string): string {
   const { env, allowed } = SETTING_TABLE[key];
-  const found = statSync(path, { throwIfNoEntry: false });
+  const found = existsSync(path) ? statSync(path) : undefined;
   if (found === undefined ? key === "fileRoot" : !found.isDirectory()) {
     const why = found === undefined ? "there is no such folder" : "that is not a folder";
     throw refused(key, `${env} is ${JSON.stringify(path)}: ${why}; it must be ${allowed}`);

@@ -179,7 +179,6 @@ async function listen(
 
 /** Finds out before the database is started whether the address can be had; `listen` may fail all the same. */
 async function checkAddress(settings: Settings): Promise<void> {
-  if (settings.port === 0) return;
   const probe = createServer();
   try {
     await new Promise<void>((resolve, reject) => {

@@ -46,6 +46,9 @@ export function parseConnectionString(text: string): AzureAccount {
   const signature = parts.get("sharedaccesssignature");
   const endpoint = parts.get("blobendpoint") ?? derivedEndpoint(parts, accountName);
   if (accountName !== undefined && accountKey !== undefined) {
+    if (!/^[A-Za-z0-9+/]+={0,2}$/.test(accountKey)) {
+      throw settingError(CONNECTION_STRING, "has an AccountKey that is not Base64; copy the whole key");
+    }
     return {
       endpoint: checkEndpoint(endpoint, CONNECTION_STRING),
       credential: { kind: "shared-key", accountName, accountKey },
