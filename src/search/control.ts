@@ -1,4 +1,5 @@
 import { StokerError } from "../base/errors.ts";
+import { parseInclude, type Include } from "./include.ts";
 
 /** How the answer is to look, as opposed to what is searched. */
 export interface Control {
@@ -7,6 +8,8 @@ export interface Control {
   total: "none" | "accurate" | "estimate";
   /** The `_sort` as written; undefined: the order of keys, the one to page through everything. */
   sort: string | undefined;
+  /** The `_include` and `_revinclude`, as in the query. */
+  includes: readonly Include[];
   /** The `_cursor` of a page link. */
   cursor: string | undefined;
 }
@@ -26,6 +29,7 @@ export function parseControl(parameters: readonly (readonly [string, string])[])
     count: DEFAULT_COUNT,
     total: "none",
     sort: undefined,
+    includes: [],
     cursor: undefined,
     used: [],
     ignored: [],
@@ -36,6 +40,10 @@ export function parseControl(parameters: readonly (readonly [string, string])[])
     if (apply !== undefined) {
       apply(control, value);
       control.used.push([name, value]);
+    } else if (/^_(?:rev)?include(?::|$)/.test(name)) {
+      throw new StokerError("not-supported", `${name}: the only modifier that is supported is :iterate.`, {
+        expression: name,
+      });
     } else if (IGNORED.has(name.split(":", 1)[0] ?? "")) {
       control.ignored.push(name);
     } else {
@@ -56,6 +64,8 @@ export function parseCount(value: string): number {
 /** Entries of a page unless the query says otherwise, and at most. */
 export const DEFAULT_COUNT = 10;
 export const MAX_COUNT = 1000;
+
+const MAX_INCLUDES = 50;
 
 const CONTROLS: ReadonlyMap<string, (control: ParsedControl, value: string) => void> = new Map(
   Object.entries({
@@ -85,18 +95,21 @@ const CONTROLS: ReadonlyMap<string, (control: ParsedControl, value: string) => v
     _cursor: (control: ParsedControl, value: string) => {
       control.cursor = value;
     },
+    ...Object.fromEntries(
+      ["_include", "_include:iterate", "_revinclude", "_revinclude:iterate"].map((name) => [
+        name,
+        (control: ParsedControl, value: string) => {
+          if (control.includes.length === MAX_INCLUDES) {
+            throw new StokerError("bad-request", `${name}: more than ${MAX_INCLUDES} of them.`, { expression: name });
+          }
+          control.includes = [...control.includes, parseInclude(name, value)];
+        },
+      ]),
+    ),
     _format: () => {},
     _pretty: () => {},
   }),
 );
 
 /** Result parameters that add to an answer or trim it: without them it is still a right answer. */
-const IGNORED: ReadonlySet<string> = new Set([
-  "_include",
-  "_revinclude",
-  "_elements",
-  "_contained",
-  "_containedType",
-  "_score",
-  "_maxresults",
-]);
+const IGNORED: ReadonlySet<string> = new Set(["_elements", "_contained", "_containedType", "_score", "_maxresults"]);

@@ -88,7 +88,7 @@ describe("the searchset", () => {
 
 describe("what is not understood", () => {
   it("is a warning in the answer and not in the self link", async () => {
-    const { status, body } = await server.get("/Patient?family=Holm&shoe-size=43&_include=Patient:organization");
+    const { status, body } = await server.get("/Patient?family=Holm&shoe-size=43&_contained=true");
     expect(status).toBe(200);
     const outcomes = entriesOf(body).filter((entry) => (entry["search"] as JsonObject)["mode"] === "outcome");
     expect(outcomes).toMatchObject([
@@ -129,6 +129,8 @@ describe("what is not understood", () => {
     "_has:Observation:patient:_text=x",
     "_sort=gender",
     "_summary=true",
+    "_include:recurse=Patient:organization",
+    "_revinclude=*",
   ])("%s is always an error, never a wider answer", async (query) => {
     const { status, body } = await server.get(`/Patient?${query}`);
     expect(status).toBe(400);
@@ -151,6 +153,12 @@ describe("values that make no sense", () => {
     ["Patient", "_count", "-1"],
     ["Patient", "_count", "ten"],
     ["Patient", "_total", "some"],
+    ["Patient", "_include", "organization"],
+    ["Patient", "_include", "Patient:shoe"],
+    ["Patient", "_include", "Patient:name"],
+    ["Patient", "_include", "Patient:organization:Practitioner"],
+    ["Patient", "_include:iterate", "Spaceship:*"],
+    ["Patient", "_revinclude", "Observation:patient:Patient:x"],
     ["Patient", "_cursor", "AQ"],
     ["Patient", "_cursor", "'; select 1"],
     ["Patient", "general-practitioner:Practitioner", "Organization/1"],

@@ -1,10 +1,10 @@
 import { withMeta } from "../fhir/meta-bytes.ts";
-import { readBodies } from "../store/body.ts";
 import type { Queryable, StoredVersion } from "../store/read.ts";
 import { bundleBytes, type Entry } from "./bundle.ts";
 import { conditionSql, isEstimable } from "./condition.ts";
 import { readSnapshot, type ReadContext } from "./context.ts";
 import { readCursor, readSortedCursor, storeOrder, writeCursor } from "./cursor.ts";
+import { readIncluded, withBodies, type ReadResource } from "./included.ts";
 import { queryUrl } from "./links.ts";
 import { countResources, estimateResources, gatheringSql, readPage, type Page, type PageRequest } from "./page.ts";
 import { scopeCondition, searchCondition } from "./plan.ts";
@@ -19,7 +19,7 @@ import { readSortedPage } from "./sorted-page.ts";
 export async function search(context: ReadContext, request: Omit<SearchRequest, "baseUrl">): Promise<Buffer> {
   const query = parseQuery({ ...request, baseUrl: context.baseUrl });
   const { baseUrl } = context;
-  const { total, page, bodies } = await find(context, query);
+  const { total, page, matches, included } = await find(context, query);
   const path = request.type ?? "";
   const links: { relation: "self" | "next"; url: string }[] = [
     { relation: "self", url: queryUrl(baseUrl, path, query.used) },
@@ -28,7 +28,10 @@ export async function search(context: ReadContext, request: Omit<SearchRequest, 
     const others = query.used.filter(([name]) => name !== "_cursor");
     links.push({ relation: "next", url: queryUrl(baseUrl, path, [...others, ["_cursor", writeCursor(page.next)]]) });
   }
-  const entries = page.versions.map((version, index) => matchEntry(baseUrl, version, bodies[index]));
+  const entries = [
+    ...matches.map((match) => resourceEntry(baseUrl, match, "match")),
+    ...included.map((resource) => resourceEntry(baseUrl, resource, "include")),
+  ];
   if (query.warnings.length > 0) entries.push(outcomeEntry(query.warnings));
   return bundleBytes({ type: "searchset", ...(total === undefined ? {} : { total }), links, entries });
 }
@@ -41,7 +44,8 @@ export function servedBody(version: StoredVersion, body: Buffer): Buffer {
 interface Found {
   total: number | undefined;
   page: Page;
-  bodies: Buffer[];
+  matches: ReadResource[];
+  included: ReadResource[];
 }
 
 async function find(context: ReadContext, query: SearchQuery): Promise<Found> {
@@ -53,14 +57,14 @@ async function find(context: ReadContext, query: SearchQuery): Promise<Found> {
     let total: number | undefined;
     if (query.total === "accurate" || query.count === 0) total = await countResources(client, condition);
     else if (query.total === "estimate") total = await estimateResources(client, condition);
-    if (query.count === 0) return { total, page: { versions: [], next: undefined }, bodies: [] };
+    if (query.count === 0) return { total, page: { versions: [], next: undefined }, matches: [], included: [] };
     const page = await readPageOf(client, {
       condition,
       test: conditionSql(resolved, "walk"),
       isEstimable: isEstimable(resolved),
     });
-    const places = page.versions.map((version) => version.place);
-    return { total, page, bodies: await readBodies(client, context.blocks, places) };
+    const matches = await withBodies(client, context.blocks, page.versions);
+    return { total, page, matches, included: await readIncluded(client, context.blocks, query.includes, matches) };
   });
 }
 
@@ -80,11 +84,11 @@ function pageReader(query: SearchQuery): (db: Queryable, forms: ConditionForms) 
   return (db, forms) => readPage(db, { ...forms, scope, count, sort, after, isFiltered });
 }
 
-function matchEntry(baseUrl: string, version: StoredVersion, body: Buffer | undefined): Entry {
+function resourceEntry(baseUrl: string, { version, body }: ReadResource, mode: "match" | "include"): Entry {
   return {
     fullUrl: `${baseUrl}/${version.type}/${version.id}`,
-    resource: servedBody(version, body ?? Buffer.alloc(0)),
-    rest: { search: { mode: "match" } },
+    resource: servedBody(version, body),
+    rest: { search: { mode } },
   };
 }
 

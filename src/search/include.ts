@@ -1,0 +1,78 @@
+import { StokerError } from "../base/errors.ts";
+import { keyRangeOfType, typeIdOfKey } from "../fhir/resource-key.ts";
+import { resourceTypeId, resourceTypeName } from "../fhir/resource-types.ts";
+import { searchParametersOf, type SearchParameter } from "../fhir/search-parameters.ts";
+import { referenceParameter } from "./filter-name.ts";
+import { referenceLinks, targetsOf, type ReferenceLink } from "./reference-link.ts";
+
+/** One `_include` or `_revinclude`. */
+export interface Include {
+  direction: "forward" | "reverse";
+  /** The type whose references are followed; undefined: any type (`*`, forward only). */
+  source: string | undefined;
+  /** The reference parameter; undefined: all of them (`*`). */
+  parameter: SearchParameter | undefined;
+  /** The type they lead to; undefined: any. */
+  target: string | undefined;
+  /** Whether it is applied to what is included, too. */
+  iterate: boolean;
+}
+
+/**
+ * Reads `Type:parameter`, `Type:parameter:TargetType`, `Type:*` or `*`. Throws `bad-request` when it names no type or
+ * reference parameter of R4, `not-supported` for `_revinclude=*`.
+ */
+export function parseInclude(name: string, value: string): Include {
+  const direction = name.startsWith("_include") ? "forward" : "reverse";
+  const iterate = name.endsWith(":iterate");
+  if (value === "*") {
+    if (direction === "reverse") {
+      throw new StokerError("not-supported", `${name}: a type is needed, as in Observation:*.`, { expression: name });
+    }
+    return { direction, source: undefined, parameter: undefined, target: undefined, iterate };
+  }
+  const [source = "", code = "", target, ...more] = value.split(":");
+  const parameter = code === "*" ? undefined : referenceParameter(source, code);
+  const isKnown = resourceTypeId(source) !== undefined && (code === "*" || parameter !== undefined);
+  if (!isKnown || more.length > 0) throw refused(name, "needs a resource type and a reference parameter of it");
+  if (target !== undefined) {
+    const isTarget =
+      parameter === undefined ? resourceTypeId(target) !== undefined : targetsOf(parameter).includes(target);
+    if (!isTarget) throw refused(name, "the type after the second colon is none that the parameter refers to");
+  }
+  return { direction, source, parameter, target, iterate };
+}
+
+/** References of one type of resource that are to be followed. */
+export interface SourceLinks {
+  /** Keys of the type. */
+  low: bigint;
+  high: bigint;
+  links: readonly ReferenceLink[];
+}
+
+/** What the includes say of resources of this type as sources. */
+export function linksOfSource(type: string, includes: readonly Include[]): SourceLinks | undefined {
+  const links = includes.flatMap(({ source, parameter, target }) => {
+    if (source !== undefined && source !== type) return [];
+    const targets = target === undefined ? undefined : [target];
+    const parameters = parameter === undefined ? referenceParametersOf(type) : [parameter];
+    return parameters.flatMap((each) => referenceLinks(each, [type], targets));
+  });
+  if (links.length === 0) return undefined;
+  const distinct = new Map(links.map((link) => [`${link.constant} ${link.low} ${link.high}`, link]));
+  return { ...keyRangeOfType(resourceTypeId(type) ?? 0), links: [...distinct.values()] };
+}
+
+/** The type of the resource with this key. */
+export function typeOfKey(key: bigint): string {
+  return resourceTypeName(typeIdOfKey(key));
+}
+
+function referenceParametersOf(type: string): readonly SearchParameter[] {
+  return searchParametersOf(type).filter((parameter) => parameter.type === "reference");
+}
+
+function refused(name: string, why: string): StokerError {
+  return new StokerError("bad-request", `${name}: ${why}.`, { expression: name });
+}
