@@ -4,7 +4,12 @@ import { openDefinitions } from "./definitions.mjs";
 
 const OUT = new URL("../generated/", import.meta.url);
 /** Each exports `generate(definitions): Map<file name, text>`. */
-const GENERATORS = ["./structure/generate.mjs", "./search-parameters/generate.mjs"];
+const GENERATORS = [
+  "./structure/generate.mjs",
+  "./search-parameters/generate.mjs",
+  "./compartments/generate.mjs",
+  "./summary/generate.mjs",
+];
 
 const check = process.argv.includes("--check");
 const definitions = openDefinitions();
