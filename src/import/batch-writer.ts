@@ -1,5 +1,5 @@
 import type { ClientBase } from "pg";
-import { BodyBlocks } from "../store/body-blocks.ts";
+import { BodyBlocks, type BodyPlace } from "../store/body-blocks.ts";
 import { CopyBuffer } from "../store/copy-buffer.ts";
 import { copyRows } from "../store/copy.ts";
 import {
@@ -18,20 +18,33 @@ import {
 } from "../store/heads.ts";
 import { SEARCH_COLUMNS } from "../store/search-rows.ts";
 import { holdSegments, partitionName, SegmentState } from "../store/segments.ts";
-import type { Batch, BatchLine, RejectedLine } from "./batch.ts";
+import type { Batch, RejectedLine } from "./batch.ts";
+import {
+  decideBatch,
+  groupByKey,
+  type BatchCounts,
+  type DecidedResource,
+  type Decision,
+  type ResourceLines,
+  type StoredHead,
+} from "./batch-decision.ts";
+import type { LineOutcome } from "./decide-resource.ts";
+import {
+  EARLIER_COLUMNS,
+  readEarlierLines,
+  removeEarlierLines,
+  writeEarlierRow,
+  type EarlierRow,
+} from "./earlier-lines.ts";
+import { findPlaces, packPlaces, writePlaces, type LinePlace, type PlacedLine } from "./line-places.ts";
+import { applyOutcomeChanges, type OutcomeChange } from "./outcome-changes.ts";
 import type { StageTimes } from "./stage-times.ts";
-import { ruleVersions, type RuleContext, type Ruling } from "./version-rules.ts";
+import { redateSearchRows, removeVersions, revisedRows, type RevisedRows } from "./version-revision.ts";
+import { Origin, type RuleContext } from "./version-rules.ts";
 
-/** What became of a batch's lines. */
-export interface BatchCounts {
-  loaded: number;
-  /** Resources that were not there before. */
-  created: number;
-  /** Further versions, current or history. */
-  updated: number;
-  unchanged: number;
-  /** Written versions that are deletions (also counted as created or updated). */
-  deleted: number;
+/** The import and the unit a batch belongs to. */
+export interface BatchContext extends RuleContext {
+  unit: bigint;
 }
 
 /** The decision on a batch was not written: server time must pass this instant first (C-097). */
@@ -58,6 +71,7 @@ export class BatchWriter {
   readonly #blocks: BodyBlocks = new BodyBlocks();
   readonly #heads: CopyBuffer = new CopyBuffer(1 << 20);
   readonly #versions: CopyBuffer = new CopyBuffer(1 << 16);
+  readonly #earlier: CopyBuffer = new CopyBuffer(1 << 16);
   readonly #times: StageTimes;
 
   /** The time spent on encode and copy is added to `times`. */
@@ -73,85 +87,200 @@ export class BatchWriter {
 
   /**
    * Decides on the batch's lines by the version rules and writes what they say, in the client's open transaction. Lines
-   * that lose are added to `rejected`. Throws {@link ClockWait}, {@link SegmentClosed}, or PostgreSQL's error; a unique
-   * violation means that another connection wrote one of the resources meanwhile: roll back and call again.
+   * that lose are added to `rejected`. Lines of earlier batches of the same import may be decided otherwise by it: then
+   * their versions, their units' counters and their rejected lines change with it.
+   *
+   * Throws {@link ClockWait}, {@link SegmentClosed}, or PostgreSQL's error; a unique violation means that another
+   * connection wrote one of the resources meanwhile: roll back and call again.
    */
   async write(
     client: ClientBase,
     batch: Batch,
     target: TargetSegment,
-    context: RuleContext,
+    context: BatchContext,
     rejected: RejectedLine[],
   ): Promise<BatchCounts> {
     const begun = performance.now();
     const groups = groupByKey(batch.lines);
     const grouped = performance.now();
-    const stored = await readStored(client, groups);
-    const read = performance.now();
-    const decision = decide(batch.lines, groups, stored, context, rejected);
-    this.#encode(batch, target.number, decision, context);
+    const stored = await readStored(client, groups, context);
+    const pinned = new Set<bigint>();
+    let decision: Decision;
+    let places: WithdrawnPlaces;
+    for (;;) {
+      decision = decideBatch(batch.lines, groups, stored, context, pinned);
+      if (decision.waitUntil > 0) throw new ClockWait(decision.waitUntil);
+      places = await placesOfWithdrawn(client, context, decision.resources);
+      if (places.unknown.length === 0) break;
+      // Written by a program that did not keep places: such lines stay what they are.
+      for (const key of places.unknown) pinned.add(key);
+    }
+    const encoding = performance.now();
+    const rows = this.#encode(batch, target.number, decision, context, places);
     const encoded = performance.now();
-    await this.#send(client, batch, target, decision);
-    this.#times.encode += grouped - begun + encoded - read;
-    this.#times.copy += read - grouped + performance.now() - encoded;
+    await this.#send(client, batch, target, decision, rows, context);
+    rejected.push(...decision.rejected);
+    this.#times.encode += grouped - begun + encoded - encoding;
+    this.#times.copy += encoding - grouped + performance.now() - encoded;
     return decision.counts;
   }
 
-  #encode(batch: Batch, segment: number, decision: Decision, context: RuleContext): void {
-    this.#blocks.clear();
+  #encode(
+    batch: Batch,
+    segment: number,
+    decision: Decision,
+    context: BatchContext,
+    places: WithdrawnPlaces,
+  ): ChangedRows {
     this.#heads.clear();
     this.#versions.clear();
-    // Bodies in file order: neighbours compress well and are read together.
-    const versions = new Map<number, VersionRow>();
-    for (const [index, line] of batch.lines.entries()) {
-      const written = decision.written[index];
-      if (written === undefined) continue;
-      const place = this.#blocks.add(line.body);
-      versions.set(index, {
-        versionId: written.versionId,
-        lastUpdated: written.lastUpdated,
-        deleted: line.deleted,
-        block: place.block,
-        offset: place.offset,
-        length: place.length,
-        contentHash: line.contentHash,
-        importJob: context.importJob,
-        origin: written.origin,
-      });
-      if (decision.searchable[index] === true) batch.searchRows.setLastUpdated(index, written.lastUpdated);
-    }
-    this.#blocks.finish();
-    for (const { key, id, currentLine, existing, historyLines } of decision.resources) {
-      const current = currentLine === undefined ? undefined : versions.get(currentLine);
+    this.#earlier.clear();
+    const rows: ChangedRows = { replaced: [], revised: [], forgotten: [], outcomes: [], placed: [] };
+    const { versions, bodies } = this.#encodeBodies(batch, decision, context, rows.placed);
+    for (const resource of decision.resources) {
+      const { key, id, currentLine, existing, historyLines, revision } = resource;
+      let current = currentLine === undefined ? undefined : versions.get(currentLine);
       const isSearchable = current !== undefined && currentLine !== undefined && !current.deleted;
       const searchRows = isSearchable ? { segment, stamp: batch.searchRows.stampOf(currentLine) } : undefined;
-      const head: NewHead = { key, id, current, searchRows };
-      if (existing === undefined) writeHeadRow(this.#heads, head);
-      else if (current !== undefined) decision.replaced.push({ old: existing, head });
+      if (existing === undefined) {
+        writeHeadRow(this.#heads, { key, id, current, searchRows });
+      } else if (revision !== undefined) {
+        const newCurrent = current === undefined ? undefined : { version: current, searchRows };
+        const revised = revisedRows(existing, revision, context.importJob, newCurrent);
+        rows.revised.push(revised);
+        current = revised.head.current;
+        for (const version of revised.added) writeVersionRow(this.#versions, version);
+        this.#encodeRevision(resource, places, context.importJob, rows);
+      } else if (current !== undefined) {
+        rows.replaced.push({ old: existing, head: { key, id, current, searchRows } });
+      }
       for (const line of historyLines) {
         const version = versions.get(line);
         if (version !== undefined) writeVersionRow(this.#versions, { key, ...version });
       }
+      this.#encodeRemembered(batch, resource, bodies, current ?? existing?.current, context);
+    }
+    return rows;
+  }
+
+  /** Bodies in file order: neighbours compress well and are read together. */
+  #encodeBodies(
+    batch: Batch,
+    decision: Decision,
+    context: BatchContext,
+    placed: PlacedLine[],
+  ): { versions: Map<number, VersionRow>; bodies: Map<number, BodyPlace> } {
+    this.#blocks.clear();
+    const versions = new Map<number, VersionRow>();
+    const bodies = new Map<number, BodyPlace>();
+    const kept = new Set<number>();
+    for (const { remembered } of decision.resources) {
+      for (const { line, outcome } of remembered) if (isBodyKept(batch, line, outcome)) kept.add(line);
+    }
+    for (const [index, line] of batch.lines.entries()) {
+      const written = decision.written[index];
+      if (written === undefined) {
+        if (kept.has(index)) bodies.set(index, this.#blocks.add(line.body));
+        continue;
+      }
+      const body = this.#blocks.add(line.body);
+      versions.set(index, {
+        versionId: written.versionId,
+        lastUpdated: written.lastUpdated,
+        deleted: line.deleted,
+        block: body.block,
+        offset: body.offset,
+        length: body.length,
+        contentHash: line.contentHash,
+        importJob: context.importJob,
+        origin: written.origin,
+      });
+      if (written.origin !== Origin.bare) {
+        placed.push({ byteOffset: line.byteOffset, line: line.line, length: line.length, body });
+      }
+      if (decision.searchable[index] === true) batch.searchRows.setLastUpdated(index, written.lastUpdated);
+    }
+    this.#blocks.finish();
+    return { versions, bodies };
+  }
+
+  #encodeRemembered(
+    batch: Batch,
+    { key, remembered }: DecidedResource,
+    bodies: ReadonlyMap<number, BodyPlace>,
+    current: VersionRow | undefined,
+    context: BatchContext,
+  ): void {
+    for (const { line: index, outcome } of remembered) {
+      const line = batch.lines[index];
+      if (line === undefined) throw new RangeError(`no line ${index}`);
+      const { versionId, lastUpdated, deleted, contentHash, byteOffset, length } = line;
+      const place: LinePlace = { unit: context.unit, byteOffset, line: line.line, length };
+      // An unchanged bare line has the current version's content, and so its body.
+      const isBareNoOp = lastUpdated === undefined && outcome === "unchanged";
+      const body = bodies.get(index) ?? (isBareNoOp ? current : undefined);
+      const said = { versionId: lastUpdated === undefined ? undefined : versionId, lastUpdated };
+      writeEarlierRow(this.#earlier, context.importJob, { key, ...said, deleted, contentHash, outcome, place, body });
     }
   }
 
-  async #send(client: ClientBase, batch: Batch, target: TargetSegment, decision: Decision): Promise<void> {
-    const { replaced } = decision;
-    const oldSegments = replaced.flatMap(({ old }) => (old.searchRows === undefined ? [] : [old.searchRows.segment]));
+  #encodeRevision(
+    { key, id, revision }: DecidedResource,
+    places: WithdrawnPlaces,
+    importJob: bigint,
+    rows: ChangedRows,
+  ): void {
+    if (revision === undefined) return;
+    for (const { version, outcome } of revision.withdrawn) {
+      const { versionId, lastUpdated, deleted, contentHash, origin } = version;
+      const place = places.of.get(version);
+      rows.outcomes.push({ id, place, deleted, from: "written", to: outcome });
+      const said = {
+        versionId: origin === Origin.versioned ? versionId : undefined,
+        lastUpdated: origin === Origin.bare ? undefined : lastUpdated,
+      };
+      const row: EarlierRow = { key, ...said, deleted, contentHash, outcome, place, body: version };
+      writeEarlierRow(this.#earlier, importJob, row);
+    }
+    for (const { line } of revision.revived) {
+      rows.outcomes.push({ id, place: line.place, deleted: line.deleted, from: line.outcome, to: "written" });
+      rows.forgotten.push(line);
+    }
+    for (const { line, outcome } of revision.relabelled) {
+      rows.outcomes.push({ id, place: line.place, deleted: line.deleted, from: line.outcome, to: outcome });
+      rows.forgotten.push(line);
+      writeEarlierRow(this.#earlier, importJob, { ...line, outcome });
+    }
+  }
+
+  async #send(
+    client: ClientBase,
+    batch: Batch,
+    target: TargetSegment,
+    decision: Decision,
+    rows: ChangedRows,
+    context: BatchContext,
+  ): Promise<void> {
+    const { replaced, revised } = rows;
+    const leaving = [...replaced, ...revised.filter((one) => !one.keepsSearchRows)].map(({ old }) => old);
+    const oldSegments = [...replaced, ...revised].flatMap(({ old }) => old.searchRows?.segment ?? []);
     const states = await holdSegments(client, [target.number, ...oldSegments]);
     const wanted = target.live ? SegmentState.indexed : SegmentState.loading;
     if (states.get(target.number) !== wanted) throw new SegmentClosed();
 
     await copyRows(client, "block", ["id", "raw_length", "bytes"], this.#blocks.rows);
     await copyRows(client, "head", HEAD_COLUMNS, this.#heads);
-    if (replaced.length > 0) {
-      const old = replaced.map((change) => change.old);
-      const keys = old.map((head) => head.key);
-      const heads = replaced.map((change) => change.head);
-      await retireCurrentVersions(client, keys);
-      await updateHeads(client, heads);
-      await removeSearchRows(client, old, states);
-    }
+    await removeVersions(client, revised);
+    await retireCurrentVersions(
+      client,
+      replaced.map(({ old }) => old.key),
+    );
+    await updateHeads(
+      client,
+      [...replaced, ...revised].map(({ head }) => head),
+    );
+    await removeSearchRows(client, leaving, states);
+    await redateSearchRows(client, revised);
     await copyRows(client, "version", VERSION_ROW_COLUMNS, this.#versions);
     const { searchRows } = batch;
     const ranges = searchRows.rangesOf(decision.searchable);
@@ -161,155 +290,83 @@ export class BatchWriter {
       ["search_quantity", searchRows.quantities, ranges.quantities],
       ["search_string", searchRows.strings, ranges.strings],
     ] as const;
-    for (const [table, rows, kept] of tables) {
-      await copyRows(client, partitionName(table, target.number), SEARCH_COLUMNS[table], rows, kept);
+    for (const [table, copied, kept] of tables) {
+      await copyRows(client, partitionName(table, target.number), SEARCH_COLUMNS[table], copied, kept);
+    }
+    await removeEarlierLines(client, context.importJob, rows.forgotten);
+    await copyRows(client, "import_line", EARLIER_COLUMNS, this.#earlier);
+    await writePlaces(client, context.importJob, context.unit, packPlaces(rows.placed));
+    await applyOutcomeChanges(client, context.unit, rows.outcomes);
+  }
+}
+
+/** What is to be written beside the rows in the buffers. */
+interface ChangedRows {
+  /** Heads whose current version becomes history. */
+  replaced: { old: HeadRow; head: NewHead }[];
+  revised: RevisedRows[];
+  forgotten: EarlierRow[];
+  outcomes: OutcomeChange[];
+  /** Written lines that may lose against a later one, in file order. */
+  placed: PlacedLine[];
+}
+
+/** Only dated lines, and bare ones, can be written after all; an unchanged bare one shares the current version's body. */
+function isBodyKept(batch: Batch, index: number, outcome: LineOutcome): boolean {
+  const line = batch.lines[index];
+  if (line === undefined) return false;
+  if (line.lastUpdated === undefined) return outcome !== "unchanged" || line.deleted;
+  return line.versionId === undefined && outcome === "conflict";
+}
+
+/** Where the lines of withdrawn versions are. */
+interface WithdrawnPlaces {
+  of: Map<VersionRow, LinePlace>;
+  /** Resources with a withdrawn version whose place nobody knows. */
+  unknown: bigint[];
+}
+
+async function placesOfWithdrawn(
+  client: ClientBase,
+  context: BatchContext,
+  resources: readonly DecidedResource[],
+): Promise<WithdrawnPlaces> {
+  const places: WithdrawnPlaces = { of: new Map(), unknown: [] };
+  const withdrawn: { key: bigint; version: VersionRow }[] = [];
+  for (const { key, revision } of resources) {
+    // Bare lines are never rejected: nobody asks where they were.
+    for (const { version } of revision?.withdrawn ?? []) {
+      if (version.origin !== Origin.bare) withdrawn.push({ key, version });
     }
   }
-}
-
-/** The lines of one resource: indexes into the batch, in file order. */
-interface ResourceLines {
-  key: bigint;
-  lines: number[];
-}
-
-interface DecidedResource {
-  key: bigint;
-  id: string;
-  existing: HeadRow | undefined;
-  currentLine: number | undefined;
-  historyLines: number[];
-}
-
-interface Decision {
-  /** By line. */
-  written: (Ruling["written"][number] | undefined)[];
-  /** By line: its search rows are kept. */
-  searchable: boolean[];
-  /** In key order. */
-  resources: DecidedResource[];
-  replaced: { old: HeadRow; head: NewHead }[];
-  counts: BatchCounts;
-}
-
-/** In key order, so that concurrent batches lock and insert heads in one order. */
-function groupByKey(lines: readonly BatchLine[]): ResourceLines[] {
-  const order = lines.map((_line, index) => index);
-  order.sort((a, b) => {
-    const first = lines[a]?.key ?? 0n;
-    const second = lines[b]?.key ?? 0n;
-    return first < second ? -1 : first > second ? 1 : a - b;
-  });
-  const groups: ResourceLines[] = [];
-  for (const index of order) {
-    const key = lines[index]?.key ?? 0n;
-    const last = groups.at(-1);
-    if (last !== undefined && last.key === key) last.lines.push(index);
-    else groups.push({ key, lines: [index] });
+  const found = await findPlaces(
+    client,
+    context.importJob,
+    withdrawn.map(({ version }) => version),
+  );
+  for (const [index, { key, version }] of withdrawn.entries()) {
+    const place = found[index];
+    if (place === undefined) places.unknown.push(key);
+    else places.of.set(version, place);
   }
-  return groups;
+  return places;
 }
 
-interface StoredHead {
-  head: HeadRow;
-  others: VersionRow[];
-}
-
-async function readStored(client: ClientBase, groups: readonly ResourceLines[]): Promise<Map<bigint, StoredHead>> {
+/** The heads of the batch's resources, locked, with their other versions and what the import remembers of their lines. */
+async function readStored(
+  client: ClientBase,
+  groups: readonly ResourceLines[],
+  context: RuleContext,
+): Promise<Map<bigint, StoredHead>> {
   const heads = await lockHeads(
     client,
     groups.map(({ key }) => key),
   );
-  const others = await readOtherVersions(
-    client,
-    heads.map(({ key }) => key),
+  const keys = heads.map(({ key }) => key);
+  const others = await readOtherVersions(client, keys);
+  const remembers = context.mode === "IncrementalLoad";
+  const earlier = remembers ? await readEarlierLines(client, context.importJob, keys) : new Map<bigint, EarlierRow[]>();
+  return new Map(
+    heads.map((head) => [head.key, { head, others: others.get(head.key) ?? [], earlier: earlier.get(head.key) ?? [] }]),
   );
-  return new Map(heads.map((head) => [head.key, { head, others: others.get(head.key) ?? [] }]));
-}
-
-function decide(
-  lines: readonly BatchLine[],
-  groups: readonly ResourceLines[],
-  stored: ReadonlyMap<bigint, StoredHead>,
-  context: RuleContext,
-  rejected: RejectedLine[],
-): Decision {
-  const decision: Decision = {
-    written: Array.from({ length: lines.length }),
-    searchable: Array.from({ length: lines.length }, () => false),
-    resources: [],
-    replaced: [],
-    counts: { loaded: 0, created: 0, updated: 0, unchanged: 0, deleted: 0 },
-  };
-  const reject = (index: number, code: string, message: string): void => {
-    const line = lines[index];
-    if (line === undefined) return;
-    const { byteOffset, length, line: ordinal, id } = line;
-    rejected.push({
-      byteOffset,
-      length,
-      line: ordinal,
-      code,
-      message: message.replace("{id}", id),
-      expression: undefined,
-    });
-  };
-  let waitUntil = 0;
-  for (const group of groups) {
-    const existing = stored.get(group.key);
-    const id = existing?.head.id ?? lines[group.lines[0] ?? 0]?.id ?? "";
-    const own = group.lines.filter((index) => lines[index]?.id === id);
-    for (const index of group.lines) {
-      if (lines[index]?.id !== id) reject(index, "exception", KEY_TAKEN.replace("{other}", id));
-    }
-    if (own.length === 0) continue;
-    const ruling = ruleVersions(
-      { current: existing?.head.current, others: existing?.others ?? [] },
-      own.map((index) => incoming(lines, index)),
-      context,
-    );
-    if (ruling.waitUntil !== undefined) waitUntil = Math.max(waitUntil, ruling.waitUntil);
-    for (const index of ruling.duplicates) reject(index, "duplicate", DUPLICATE);
-    for (const index of ruling.conflicts) reject(index, "conflict", CONFLICT);
-    decision.counts.unchanged += ruling.unchanged.length;
-    record(decision, lines, group.key, id, existing?.head, ruling);
-  }
-  if (waitUntil > 0) throw new ClockWait(waitUntil);
-  decision.counts.loaded = decision.counts.unchanged + decision.counts.created + decision.counts.updated;
-  return decision;
-}
-
-const DUPLICATE = "Failed to import duplicate resource, resource id: {id}, line: {line}";
-const CONFLICT = "Failed to import resource with version conflict, resource id: {id}, line: {line}";
-/** One in 10^17 pairs of ids of a type. */
-const KEY_TAKEN =
-  "The resource cannot be stored: its id {id} has the same 56-bit hash as the id {other}. Change the id.";
-
-function incoming(lines: readonly BatchLine[], index: number): Parameters<typeof ruleVersions>[1][number] {
-  const line = lines[index];
-  if (line === undefined) throw new RangeError(`no line ${index}`);
-  const { versionId, lastUpdated, deleted, contentHash } = line;
-  return { line: index, versionId, lastUpdated, deleted, contentHash };
-}
-
-function record(
-  decision: Decision,
-  lines: readonly BatchLine[],
-  key: bigint,
-  id: string,
-  existing: HeadRow | undefined,
-  ruling: Ruling,
-): void {
-  if (ruling.written.length === 0) return;
-  const resource: DecidedResource = { key, id, existing, currentLine: ruling.current?.line, historyLines: [] };
-  for (const [place, written] of ruling.written.entries()) {
-    const isDeleted = lines[written.line]?.deleted === true;
-    decision.written[written.line] = written;
-    if (written === ruling.current) decision.searchable[written.line] = !isDeleted;
-    else resource.historyLines.push(written.line);
-    if (isDeleted) decision.counts.deleted++;
-    if (existing === undefined && place === 0) decision.counts.created++;
-    else decision.counts.updated++;
-  }
-  decision.resources.push(resource);
 }

@@ -216,6 +216,10 @@ function batches(lines: readonly Line[], split: readonly (readonly [number, bool
   return parts.filter((part) => part.length > 0);
 }
 
+function withoutContent(history: readonly string[]): string[] {
+  return history.map((version) => version.replace(/=.*/, ""));
+}
+
 function storeWith(baseline: readonly Line[], importJob = OTHER): Store {
   const store = new Store();
   for (const line of baseline) store.batch([line], importJob, { allowNegativeVersions: true });
@@ -225,7 +229,7 @@ function storeWith(baseline: readonly Line[], importJob = OTHER): Store {
 }
 
 describe("any order and any split into batches", () => {
-  const runs = { numRuns: 3000 };
+  const runs = { numRuns: 1000 };
 
   it("of lines that are alike where they share a date: the same counts, account of each line, current version and history", () => {
     fc.assert(
@@ -252,7 +256,6 @@ describe("any order and any split into batches", () => {
           .map((line, index) => ({ ...line, contentHash: contents[index] ?? 1n }))
           .filter((line) => line.lastUpdated !== undefined),
       );
-    const withoutContent = (history: string[]): string[] => history.map((version) => version.replace(/=.*/, ""));
     fc.assert(
       fc.property(lines, anySplit, fc.boolean(), (own, split, negative) => {
         const options = { allowNegativeVersions: negative };
@@ -323,7 +326,7 @@ describe("two imports and writes by the API, interleaved anyhow", () => {
         }
         store.counts(all);
       }),
-      { numRuns: 3000 },
+      { numRuns: 1000 },
     );
   });
 });

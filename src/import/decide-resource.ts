@@ -232,18 +232,15 @@ function isAsStored(ruling: Ruling, own: readonly StoredVersion[]): boolean {
 }
 
 function linesOf(ruling: Ruling, outcome: Exclude<LineOutcome, "written">): readonly number[] {
-  switch (outcome) {
-    case "unchanged":
-      return ruling.unchanged;
-    case "duplicate":
-      return ruling.duplicates;
-    case "conflict":
-      return ruling.conflicts;
-  }
+  if (outcome === "unchanged") return ruling.unchanged;
+  return outcome === "duplicate" ? ruling.duplicates : ruling.conflicts;
+}
+
+function isNew(line: number): boolean {
+  return line >= 0;
 }
 
 function restrictToNew(ruling: Ruling): Ruling {
-  const isNew = (line: number): boolean => line >= 0;
   return {
     written: ruling.written.filter(({ line }) => isNew(line)),
     current: ruling.current !== undefined && isNew(ruling.current.line) ? ruling.current : undefined,

@@ -2,6 +2,7 @@ import type { Pool } from "pg";
 import { StokerError } from "../base/errors.ts";
 import type { Sources } from "../source/sources.ts";
 import { DEFAULT_ERROR_CONTAINER } from "./definition.ts";
+import { forgetLines } from "./earlier-lines.ts";
 import { errorLog, errorLogName, inputsWithRejectedLines } from "./error-log.ts";
 import { completeJob, type ClaimedJob } from "./jobs.ts";
 import { UnitState } from "./job-state.ts";
@@ -39,6 +40,7 @@ export async function finishJob(services: FinishServices, job: ClaimedJob, signa
     signal.throwIfAborted();
     await writeInputLogs(services, job, input, signal);
   }
+  await forgetLines(database, job.id);
   await completeJob(database, job);
 }
 

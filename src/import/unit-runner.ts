@@ -9,7 +9,8 @@ import { CopyBuffer } from "../store/copy-buffer.ts";
 import { checkRoom, type DiskRoom } from "../store/disk-room.ts";
 import { Stamps } from "../store/stamps.ts";
 import { BATCH_LINES, Batch, type RejectedLine } from "./batch.ts";
-import { BatchWriter, ClockWait, SegmentClosed, type BatchCounts } from "./batch-writer.ts";
+import type { BatchCounts } from "./batch-decision.ts";
+import { BatchWriter, ClockWait, SegmentClosed } from "./batch-writer.ts";
 import { noTimes, type StageTimes } from "./stage-times.ts";
 import { TargetSegments } from "./target-segments.ts";
 import { advanceUnit, renewUnit, type ClaimedUnit } from "./unit-lease.ts";
@@ -162,6 +163,7 @@ export class UnitRunner {
           mode: definition.mode,
           allowNegativeVersions: definition.allowNegativeVersions,
           importJob: BigInt(unit.job),
+          unit: BigInt(unit.id),
           now: Date.now(),
         };
         counts = await this.#writer.write(client, this.#batch, target, context, rejected);
