@@ -87,7 +87,7 @@ export function createApp(context: HttpContext): FastifyInstance {
   );
   const reading = readContext(context);
   void app.register(resourceRoutes, { prefix: "/fhir", reading });
-  const writer = openResourceWriter(context.database.pool);
+  const writer = openResourceWriter({ connection: context.database.connection, logger: context.logger });
   app.addHook("onClose", () => writer.close());
   void app.register(writeRoutes, { prefix: "/fhir", reading, writer });
   void app.register(bundleRoutes, { prefix: "/fhir", reading, writer });

@@ -30,7 +30,7 @@ export interface Preconditions {
 
 /** create: the server chooses the id, whatever the body says. With `If-None-Exist` only where nothing matches. */
 export function createInteraction(context: ConditionContext, body: CheckedBody, on: Preconditions): Interaction {
-  const change: Change = { kind: "put", body: withId(body, randomUUID()) };
+  const change: Change = { kind: "put", body: withId(body, randomUUID()), isFresh: true };
   const criteria = on.ifNoneExist === undefined ? undefined : criteriaOf(on.ifNoneExist, body.type);
   if (criteria === undefined) return unconditional(change);
   return conditional(context, body.type, criteria, body.bytes.length, (match) =>

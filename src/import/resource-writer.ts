@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Pool, PoolClient } from "pg";
+import { Pool, type PoolClient } from "pg";
 import { StokerError } from "../base/errors.ts";
+import type { Logger } from "../base/logger.ts";
 import { createIndexer, type Indexer } from "../index/indexer.ts";
+import { clientConfig, type DatabaseConnection } from "../store/connection.ts";
 import { WriteGroup, type RequestOutcome } from "./write-group.ts";
 import { StalePlan, type WriteRequest, type WrittenResource } from "./write-request.ts";
 
@@ -12,7 +14,7 @@ export interface ResourceWriter {
    * precondition fails, or with PostgreSQL's error; then nothing of the request is written.
    */
   write(request: WriteRequest): Promise<WrittenResource[]>;
-  /** Waits for the writes at hand. */
+  /** Waits for the writes at hand, and closes the writer's connections. */
   close(): Promise<void>;
 }
 
@@ -27,6 +29,12 @@ const WAITING_BYTES = 256 << 20;
 const REPEATABLE_STATES: ReadonlySet<string> = new Set(["23505", "40001", "40P01", "55P03"]);
 const MAX_REPEATS = 12;
 
+/**
+ * What is committed on the way to a write (new terms, counters) need not wait for the disk: the write itself does, and
+ * with it everything before. A process that hangs in a transaction must not hold its locks for long.
+ */
+const SESSION_OPTIONS = "-c synchronous_commit=off -c idle_in_transaction_session_timeout=60s";
+
 interface Waiting {
   request: WriteRequest;
   resolve: (results: WrittenResource[]) => void;
@@ -34,11 +42,19 @@ interface Waiting {
 }
 
 /**
- * Opens a writer on the pool. Requests that arrive while all writers are busy wait in a queue; a writer that becomes free
+ * Opens a writer with connections of its own, so that it never waits for searches; they are opened when needed. Requests that arrive while all writers are busy wait in a queue; a writer that becomes free
  * takes all of them it can, so that they share one transaction and its flush to disk: the more clients, the larger the
  * groups. Each request succeeds or fails by itself.
  */
-export function openResourceWriter(pool: Pool): ResourceWriter {
+export function openResourceWriter(options: { connection: DatabaseConnection; logger: Logger }): ResourceWriter {
+  const pool = new Pool({
+    ...clientConfig(options.connection, { applicationName: "stoker writer" }),
+    options: SESSION_OPTIONS,
+    max: WRITERS,
+    idleTimeoutMillis: 60_000,
+  });
+  // Without a listener the end of an idle connection would end the process.
+  pool.on("error", (error) => options.logger.warn({ reason: error.message }, "an idle database connection was lost"));
   const queue: Waiting[] = [];
   const idle: WriteGroup[] = [];
   const running = new Set<Promise<void>>();
@@ -88,6 +104,7 @@ export function openResourceWriter(pool: Pool): ResourceWriter {
     },
     async close() {
       while (running.size > 0) await Promise.all(running);
+      await pool.end();
     },
   };
 }

@@ -7,7 +7,7 @@ import type { Indexer } from "../index/indexer.ts";
 import { numberLiteral } from "../index/number-literals.ts";
 import { BodyBlocks } from "../store/body-blocks.ts";
 import { CopyBuffer } from "../store/copy-buffer.ts";
-import { copyRows } from "../store/copy.ts";
+import { copyTogether, type CopyStep } from "../store/copy-together.ts";
 import {
   HEAD_COLUMNS,
   lockHeads,
@@ -20,7 +20,7 @@ import {
   type VersionRow,
 } from "../store/heads.ts";
 import { SEARCH_COLUMNS, SearchRows } from "../store/search-rows.ts";
-import { holdSegments, partitionName, SegmentState } from "../store/segments.ts";
+import { holdSegments, partitionName } from "../store/segments.ts";
 import { Stamps } from "../store/stamps.ts";
 import { TargetSegments } from "./target-segments.ts";
 import type { Change, DeleteChange, PutChange, WriteRequest, WrittenResource } from "./write-request.ts";
@@ -30,6 +30,8 @@ export type RequestOutcome = { results: WrittenResource[] } | { error: StokerErr
 
 /** The class of advisory locks on the names of {@link WriteRequest.locks}; the second key is the name's hash. */
 const NAME_LOCK = 0x5701a;
+/** An answer means that the version is on disk. Waiting for another writer of a resource has an end. */
+const BEGIN = ["begin", "set local synchronous_commit = on", "set local lock_timeout = '20s'"];
 /** Resources after which those written are counted into their segment. */
 const COUNT_EVERY = 500;
 const GREATEST_VERSION = 2147483647;
@@ -72,13 +74,8 @@ export class WriteGroup {
     await this.#searchRows.terms.store(client);
     await this.#blocks.reserve(client, totalBytes(items), items.length);
     const segment = await this.#segments.open(client, 0);
-    await client.query("begin; set local synchronous_commit = on; set local lock_timeout = '20s'");
     try {
-      const heads = await lockHeads(client, sortedKeys(items));
-      const steps = decideAll(items, new Map(heads.map((head) => [head.key, head])), outcomes);
-      await this.#send(client, segment.number, steps);
-      await client.query("commit");
-      this.#uncounted += steps.length;
+      this.#uncounted += await this.#writeItems(client, segment.number, items, outcomes);
     } catch (error) {
       await client.query("rollback");
       throw error;
@@ -106,18 +103,36 @@ export class WriteGroup {
     }
   }
 
-  async #send(client: ClientBase, segment: number, steps: readonly Step[]): Promise<void> {
-    if (steps.length === 0) return;
+  /** Decides and writes in a transaction of its own; returns how many versions were written. */
+  async #writeItems(
+    client: ClientBase,
+    segment: number,
+    items: readonly Item[],
+    outcomes: RequestOutcome[],
+  ): Promise<number> {
+    const isFresh = items.every(({ change }) => change.kind === "put" && change.isFresh === true);
+    let heads: HeadRow[] = [];
+    if (!isFresh) {
+      await client.query(BEGIN.join("; "));
+      heads = await lockHeads(client, sortedKeys(items));
+    }
+    const steps = decideAll(items, new Map(heads.map((head) => [head.key, head])), outcomes);
+    const { copies, replaced } = this.#encode(segment, steps);
+    if (replaced.length > 0) await replaceHeads(client, replaced);
+    await copyTogether(client, isFresh ? BEGIN : [], copies, ["commit"]);
+    return steps.length;
+  }
+
+  #encode(segment: number, steps: readonly Step[]): { copies: CopyStep[]; replaced: Replaced[] } {
     this.#blocks.clear();
     this.#heads.clear();
     const rows = this.#searchRows;
     const flags: boolean[] = [];
-    const replaced: { old: HeadRow; head: NewHead }[] = [];
+    const replaced: Replaced[] = [];
     for (const { item, old, versionId, lastUpdated } of steps) {
       const { key, index, change } = item;
-      const id = idOf(change);
       const current = this.#version(change, versionId, lastUpdated);
-      const head: NewHead = { key, id, current, searchRows: undefined };
+      const head: NewHead = { key, id: idOf(change), current, searchRows: undefined };
       if (change.kind === "put") {
         flags[index] = true;
         rows.setLastUpdated(index, lastUpdated);
@@ -127,33 +142,22 @@ export class WriteGroup {
       else replaced.push({ old, head });
     }
     this.#blocks.finish();
-    const oldHeads = replaced.map(({ old }) => old);
-    const oldSegments = oldHeads.flatMap(({ searchRows }) => searchRows?.segment ?? []);
-    const states = await holdSegments(client, [segment, ...oldSegments]);
-    if (states.get(segment) !== SegmentState.indexed) throw new Error("a live segment has no indexes");
-    await copyRows(client, "block", ["id", "raw_length", "bytes"], this.#blocks.rows);
-    await copyRows(client, "head", HEAD_COLUMNS, this.#heads);
-    if (replaced.length > 0) {
-      await retireCurrentVersions(
-        client,
-        oldHeads.map(({ key }) => key),
-      );
-      await updateHeads(
-        client,
-        replaced.map(({ head }) => head),
-      );
-      await removeSearchRows(client, oldHeads, states);
-    }
     const ranges = rows.rangesOf(flags);
-    const tables = [
-      ["search_resource", rows.resources, ranges.resources],
-      ["search_date", rows.dates, ranges.dates],
-      ["search_quantity", rows.quantities, ranges.quantities],
-      ["search_string", rows.strings, ranges.strings],
-    ] as const;
-    for (const [table, buffer, kept] of tables) {
-      await copyRows(client, partitionName(table, segment), SEARCH_COLUMNS[table], buffer, kept);
-    }
+    const searchStep = (table: keyof typeof SEARCH_COLUMNS, buffer: CopyBuffer, kept: readonly number[]): CopyStep => ({
+      table: partitionName(table, segment),
+      columns: SEARCH_COLUMNS[table],
+      buffer,
+      ranges: kept,
+    });
+    const copies = [
+      { table: "block", columns: ["id", "raw_length", "bytes"], buffer: this.#blocks.rows },
+      { table: "head", columns: HEAD_COLUMNS, buffer: this.#heads },
+      searchStep("search_resource", rows.resources, ranges.resources),
+      searchStep("search_date", rows.dates, ranges.dates),
+      searchStep("search_quantity", rows.quantities, ranges.quantities),
+      searchStep("search_string", rows.strings, ranges.strings),
+    ];
+    return { copies, replaced };
   }
 
   /** Adds the body to the blocks. A deletion has none. */
@@ -170,6 +174,12 @@ export class WriteGroup {
       contentHash: contentHash(bytes, hasMetaVersion),
     };
   }
+}
+
+/** A head that exists and what it becomes. */
+interface Replaced {
+  old: HeadRow;
+  head: NewHead;
 }
 
 /** A change of the group that is to be written. */
@@ -189,6 +199,22 @@ interface Step {
   old: HeadRow | undefined;
   versionId: number;
   lastUpdated: number;
+}
+
+/** Moves the old versions to the history, and takes their search rows away. */
+async function replaceHeads(client: ClientBase, replaced: readonly Replaced[]): Promise<void> {
+  const old = replaced.map((change) => change.old);
+  const segments = old.flatMap(({ searchRows }) => searchRows?.segment ?? []);
+  const states = await holdSegments(client, segments);
+  await retireCurrentVersions(
+    client,
+    old.map(({ key }) => key),
+  );
+  await updateHeads(
+    client,
+    replaced.map(({ head }) => head),
+  );
+  await removeSearchRows(client, old, states);
 }
 
 /** In one order, against deadlocks. Names that share a hash wait for each other without need. */

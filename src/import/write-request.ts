@@ -19,6 +19,8 @@ export type Precondition = (current: CurrentVersion | undefined) => void;
 export interface PutChange {
   kind: "put";
   body: CheckedBody & { id: string };
+  /** The server has just made up the id: nothing is stored under it. */
+  isFresh?: boolean;
   check?: Precondition;
 }
 

@@ -245,11 +245,9 @@ export async function removeSearchRows(
   }
   for (const [segment, { keys, stamps }] of headsOfSegment) {
     if (states.get(segment) === SegmentState.indexed) {
-      for (const table of Object.keys(SEARCH_COLUMNS)) {
-        await client.query(`delete from ${partitionName(table, segment)} where key = any($1::bigint[])`, [
-          keyArray(keys),
-        ]);
-      }
+      const tables = Object.keys(SEARCH_COLUMNS).map((table) => partitionName(table, segment));
+      const deletions = tables.map((name) => `${name}_gone as (delete from ${name} where key = any($1::bigint[]))`);
+      await client.query(`with ${deletions.join(", ")} select`, [keyArray(keys)]);
     } else {
       await client.query(
         "insert into stale_row (segment, key, stamp) select $1, key, stamp from unnest($2::bigint[], $3::int[]) as u (key, stamp)",
