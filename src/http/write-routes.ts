@@ -60,6 +60,10 @@ export async function writeRoutes(app: FastifyInstance, { reading, writer }: Wri
     return await answer(request, reply, interaction);
   });
   app.delete<InstanceRoute>("/:type/:id", async (request, reply) => {
+    if (isHardDelete(request)) {
+      await writer.erase(typeOf(request), request.params.id);
+      return reply.code(204).send();
+    }
     return await answer(
       request,
       reply,
@@ -67,6 +71,12 @@ export async function writeRoutes(app: FastifyInstance, { reading, writer }: Wri
     );
   });
   app.delete<TypeRoute>("/:type", async (request, reply) => {
+    if (isHardDelete(request)) {
+      throw new StokerError(
+        "not-supported",
+        "hardDelete is for one resource by its id: DELETE [type]/[id]?hardDelete=true.",
+      );
+    }
     return await answer(request, reply, conditionalDeleteInteraction(reading, typeOf(request), criteriaOf(request)));
   });
 }
@@ -143,6 +153,14 @@ function typeOf(request: FastifyRequest<TypeRoute>): string {
   const { type } = request.params;
   if (resourceTypeId(type) !== undefined) return type;
   throw new StokerError("not-found", `'${type.slice(0, 64)}' is not a resource type of FHIR R4.`);
+}
+
+/** `?hardDelete=true`: without a trace, with the history. Throws `bad-request` on a value that is neither true nor false. */
+function isHardDelete(request: FastifyRequest): boolean {
+  const value = new URLSearchParams(criteriaOf(request)).get("hardDelete");
+  if (value === null || value === "false") return false;
+  if (value === "true") return true;
+  throw new StokerError("bad-request", "hardDelete must be true or false.", { expression: "hardDelete" });
 }
 
 function criteriaOf(request: FastifyRequest): string {

@@ -3,8 +3,10 @@ import { Pool, type PoolClient } from "pg";
 import { StokerError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { createIndexer, type Indexer } from "../index/indexer.ts";
+import { eraseResource } from "../store/erase.ts";
+import { resourceKeyOf } from "../fhir/resource-key.ts";
 import { clientConfig, type DatabaseConnection } from "../store/connection.ts";
-import { WriteGroup, type RequestOutcome } from "./write-group.ts";
+import { BEGIN, WriteGroup, type RequestOutcome } from "./write-group.ts";
 import { StalePlan, type WriteRequest, type WrittenResource } from "./write-request.ts";
 
 /** Writes what API requests ask for. */
@@ -14,6 +16,8 @@ export interface ResourceWriter {
    * precondition fails, or with PostgreSQL's error; then nothing of the request is written.
    */
   write(request: WriteRequest): Promise<WrittenResource[]>;
+  /** Removes a resource for good, with its history; see `eraseResource`. False when it is not there. */
+  erase(type: string, id: string): Promise<boolean>;
   /** Waits for the writes at hand, and closes the writer's connections. */
   close(): Promise<void>;
 }
@@ -102,11 +106,33 @@ export function openResourceWriter(options: { connection: DatabaseConnection; lo
         waitingBytes -= request.bytes;
       });
     },
+    async erase(type, id) {
+      const work = repeated(() => onClient(pool, (client) => eraseOnClient(client, type, id)));
+      const settled = work.then(
+        () => undefined,
+        () => undefined,
+      );
+      running.add(settled);
+      void settled.finally(() => running.delete(settled));
+      return await work;
+    },
     async close() {
       while (running.size > 0) await Promise.all(running);
       await pool.end();
     },
   };
+}
+
+async function eraseOnClient(client: PoolClient, type: string, id: string): Promise<boolean> {
+  await client.query(BEGIN.join("; "));
+  try {
+    const isErased = await eraseResource(client, resourceKeyOf(type, id), id);
+    await client.query("commit");
+    return isErased;
+  } catch (error) {
+    await client.query("rollback");
+    throw error;
+  }
 }
 
 /** Takes the oldest requests that fit into a group. No two of them have a lock in common. */
@@ -156,7 +182,7 @@ async function carryOut(pool: Pool, writer: WriteGroup, group: readonly Waiting[
 }
 
 /** Runs `attempt` again, a bounded number of times, where another writer was in its way. */
-export async function repeated<Result>(attempt: () => Promise<Result>): Promise<Result> {
+async function repeated<Result>(attempt: () => Promise<Result>): Promise<Result> {
   for (let repeat = 1; ; repeat++) {
     try {
       return await attempt();
@@ -179,7 +205,7 @@ function isRepeatable(error: unknown): boolean {
 }
 
 /** Runs `work` on a connection of the pool, which is closed afterwards when it was lost or work left it in doubt. */
-export async function onClient<Result>(pool: Pool, work: (client: PoolClient) => Promise<Result>): Promise<Result> {
+async function onClient<Result>(pool: Pool, work: (client: PoolClient) => Promise<Result>): Promise<Result> {
   const client = await pool.connect();
   let broken: Error | undefined;
   const onError = (error: Error): void => {

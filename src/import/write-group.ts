@@ -31,7 +31,11 @@ export type RequestOutcome = { results: WrittenResource[] } | { error: StokerErr
 /** The class of advisory locks on the names of {@link WriteRequest.locks}; the second key is the name's hash. */
 const NAME_LOCK = 0x5701a;
 /** An answer means that the version is on disk. Waiting for another writer of a resource has an end. */
-const BEGIN = ["begin", "set local synchronous_commit = on", "set local lock_timeout = '20s'"];
+export const BEGIN: readonly string[] = [
+  "begin",
+  "set local synchronous_commit = on",
+  "set local lock_timeout = '20s'",
+];
 /** Resources after which those written are counted into their segment. */
 const COUNT_EVERY = 500;
 const GREATEST_VERSION = 2147483647;

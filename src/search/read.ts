@@ -38,5 +38,8 @@ async function served(
   if (version === undefined) throw new StokerError("not-found", `Resource ${reference} is not known.`);
   if (version.deleted) return { version, body: undefined };
   const [body] = await readBodies(context.pool, context.blocks, [version.place]);
-  return { version, body: body && servedBody(version, body) };
+  // Erased between the two reads: its bytes are blank now.
+  if (body === undefined || !body.includes("{"))
+    throw new StokerError("not-found", `Resource ${reference} is not known.`);
+  return { version, body: servedBody(version, body) };
 }

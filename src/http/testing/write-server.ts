@@ -32,9 +32,9 @@ export interface WriteServer {
   close(): Promise<void>;
 }
 
-/** Starts a server for a test file. */
+/** Starts a server for a test file; `database` in `facts` is that of another one. */
 export async function openWriteServer(facts: Partial<HttpContext> = {}): Promise<WriteServer> {
-  const database = await createTestDatabase();
+  const database = (facts.database as TestDatabase | undefined) ?? (await createTestDatabase());
   // Imports are not part of these tests: what only they need is missing.
   const context = {
     version: "0.0.0",
@@ -74,7 +74,7 @@ export async function openWriteServer(facts: Partial<HttpContext> = {}): Promise
     },
     async close() {
       await app.close();
-      await database.drop();
+      if (facts.database === undefined) await database.drop();
     },
   };
 }
