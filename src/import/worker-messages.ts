@@ -25,6 +25,6 @@ export type WorkerMessage =
   | { kind: "alive"; unit: Pick<ClaimedUnit, "id" | "fence"> }
   /** A bulk segment takes no more: its indexes can be built. */
   | { kind: "segment-full"; segment: number }
-  /** The job cannot go on: the main thread records it. */
-  | { kind: "job-failed"; job: string; failure: JobFailure }
+  /** The job cannot go on: the main thread records it. `reason` is for the log. */
+  | { kind: "job-failed"; job: string; failure: JobFailure; reason: string }
   | { kind: "trouble"; text: string; job: string | undefined };

@@ -115,7 +115,7 @@ async function workOnConnection(worked: () => void): Promise<void> {
 /** Ends with the unit done, put back, or its job failed; throws when the connection is broken. */
 async function workOnUnit(client: pg.Client, runner: UnitRunner, unit: ClaimedUnit): Promise<void> {
   const fail = async (reason: unknown): Promise<void> => {
-    tell({ kind: "job-failed", job: unit.job, failure: failureOf(reason, unit.input.url) });
+    tell({ kind: "job-failed", job: unit.job, failure: failureOf(reason, unit.input.url), reason: textOf(reason) });
     // The next unit may be of the same job: until the failure is recorded.
     await pauseFor(MIN_PAUSE_MS);
   };

@@ -147,12 +147,12 @@ class WorkerPool implements Workers {
         logger.warn({ job: message.job, reason: message.text }, "import worker has trouble, it will try again");
         return;
       case "job-failed": {
-        const { job, failure } = message;
+        const { job, failure, reason } = message;
         // Where it cannot be recorded, the unit's lease ends, and its next worker meets the same failure.
         this.#track(
           failJob(database, job, failure)
             .then((first) => {
-              if (first) logger.error({ job, failure }, "import failed");
+              if (first) logger.error({ job, failure, reason }, "import failed");
               signal.notify();
             })
             .catch((error: unknown) =>
