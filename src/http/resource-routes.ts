@@ -1,7 +1,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { StokerError } from "../base/errors.ts";
 import { resourceTypeId } from "../fhir/resource-types.ts";
+import type { Compartment } from "../search/compartment.ts";
 import { READ_TIMEOUT_MS, type ReadContext } from "../search/context.ts";
+import { everything } from "../search/everything.ts";
 import { history } from "../search/history.ts";
 import { read, readOneVersion, type ServedVersion } from "../search/read.ts";
 import { search } from "../search/search.ts";
@@ -57,6 +59,15 @@ export async function resourceRoutes(app: FastifyInstance, { reading }: Resource
     if (bundle === undefined) throw new StokerError("not-found", `Resource ${type}/${id} is not known.`);
     return reply.type(FHIR_JSON).send(bundle);
   });
+  app.get<InstanceRoute>("/Patient/:id/$everything", async (request, reply) =>
+    reply.type(FHIR_JSON).send(await everything(reading, request.params.id, queryOf(request))),
+  );
+  app.get<CompartmentRoute>("/:type/:id/:member", (request, reply) =>
+    answerSearch(reading, request, reply, memberOf(request), queryOf(request), compartmentOf(request)),
+  );
+  app.post<CompartmentRoute>("/:type/:id/:member/_search", (request, reply) =>
+    answerSearch(reading, request, reply, memberOf(request), formOf(request), compartmentOf(request)),
+  );
   app.get<VersionRoute>("/:type/:id/_history/:version", async (request, reply) => {
     const { id, version } = request.params;
     return answerVersion(request, reply, await readOneVersion(reading, typeOf(request), id, version));
@@ -75,6 +86,10 @@ interface VersionRoute {
   Params: { type: string; id: string; version: string };
 }
 
+interface CompartmentRoute {
+  Params: { type: string; id: string; member: string };
+}
+
 const FORM = "application/x-www-form-urlencoded";
 
 async function answerSearch(
@@ -83,8 +98,10 @@ async function answerSearch(
   reply: FastifyReply,
   type: string | undefined,
   parameters: [string, string][],
+  compartment?: Compartment,
 ): Promise<FastifyReply> {
-  const bundle = await search(context, { type, parameters, strict: isStrict(request.headers["prefer"]) });
+  const strict = isStrict(request.headers["prefer"]);
+  const bundle = await search(context, { type, parameters, strict, ...(compartment && { compartment }) });
   return reply.type(FHIR_JSON).send(bundle);
 }
 
@@ -102,11 +119,23 @@ function answerVersion(request: FastifyRequest, reply: FastifyReply, { version, 
 }
 
 function typeOf(request: FastifyRequest<TypeRoute>): string {
-  const { type } = request.params;
+  return knownType(request.params.type);
+}
+
+function knownType(type: string): string {
   if (resourceTypeId(type) === undefined) {
     throw new StokerError("not-found", `'${type.slice(0, 64)}' is not a resource type of FHIR R4.`);
   }
   return type;
+}
+
+/** The type that is searched in a compartment; undefined: all of them (`*`). */
+function memberOf({ params }: FastifyRequest<CompartmentRoute>): string | undefined {
+  return params.member === "*" ? undefined : knownType(params.member);
+}
+
+function compartmentOf(request: FastifyRequest<CompartmentRoute>): Compartment {
+  return { type: typeOf(request), id: request.params.id, withItself: false };
 }
 
 /** The query string's parameters in their order: names may come several times. */

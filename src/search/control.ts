@@ -1,4 +1,5 @@
 import { StokerError } from "../base/errors.ts";
+import { parseElements, type Shape } from "./shape.ts";
 import { parseInclude, type Include } from "./include.ts";
 
 /** How the answer is to look, as opposed to what is searched. */
@@ -10,6 +11,8 @@ export interface Control {
   sort: string | undefined;
   /** The `_include` and `_revinclude`, as in the query. */
   includes: readonly Include[];
+  /** Which members of the resources are wanted; undefined: all. */
+  shape: Shape | undefined;
   /** The `_cursor` of a page link. */
   cursor: string | undefined;
 }
@@ -30,6 +33,7 @@ export function parseControl(parameters: readonly (readonly [string, string])[])
     total: "none",
     sort: undefined,
     includes: [],
+    shape: undefined,
     cursor: undefined,
     used: [],
     ignored: [],
@@ -50,6 +54,11 @@ export function parseControl(parameters: readonly (readonly [string, string])[])
       control.filters.push([name, value]);
     }
   }
+  if (control.shape === "text" && control.includes.length > 0) {
+    throw new StokerError("bad-request", "_summary: text cannot be asked for together with _include or _revinclude.", {
+      expression: "_summary",
+    });
+  }
   return control;
 }
 
@@ -64,6 +73,15 @@ export function parseCount(value: string): number {
 /** Entries of a page unless the query says otherwise, and at most. */
 export const DEFAULT_COUNT = 10;
 export const MAX_COUNT = 1000;
+
+function setShape(control: ParsedControl, name: string, shape: Shape): void {
+  if (control.shape !== undefined) {
+    throw new StokerError("bad-request", `${name}: only one _summary or _elements says how resources are shortened.`, {
+      expression: name,
+    });
+  }
+  control.shape = shape;
+}
 
 const MAX_INCLUDES = 50;
 
@@ -86,11 +104,15 @@ const CONTROLS: ReadonlyMap<string, (control: ParsedControl, value: string) => v
     },
     _summary: (control: ParsedControl, value: string) => {
       if (value === "count") control.count = 0;
+      else if (value === "true" || value === "text" || value === "data") setShape(control, "_summary", value);
       else if (value !== "false") {
-        throw new StokerError("not-supported", "_summary: only count and false are supported.", {
+        throw new StokerError("bad-request", "_summary: must be true, text, data, count or false.", {
           expression: "_summary",
         });
       }
+    },
+    _elements: (control: ParsedControl, value: string) => {
+      setShape(control, "_elements", parseElements(value));
     },
     _cursor: (control: ParsedControl, value: string) => {
       control.cursor = value;
@@ -112,4 +134,4 @@ const CONTROLS: ReadonlyMap<string, (control: ParsedControl, value: string) => v
 );
 
 /** Result parameters that add to an answer or trim it: without them it is still a right answer. */
-const IGNORED: ReadonlySet<string> = new Set(["_elements", "_contained", "_containedType", "_score", "_maxresults"]);
+const IGNORED: ReadonlySet<string> = new Set(["_contained", "_containedType", "_score", "_maxresults"]);

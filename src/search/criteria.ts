@@ -91,8 +91,13 @@ export type Criterion =
   | { kind: "chain"; parameter: SearchParameter; groups: readonly CriteriaGroup[] }
   /** A resource of `type` that meets one of the groups refers to it by the parameter. */
   | { kind: "has"; type: string; parameter: SearchParameter; groups: readonly CriteriaGroup[] }
-  /** One of the parameters refers to this resource. */
-  | { kind: "refers"; parameters: readonly SearchParameter[]; target: { type: string; id: string } }
+  /** It is in a compartment: one of the parameters refers to `target`, or it may be the target itself. */
+  | {
+      kind: "member";
+      parameters: readonly SearchParameter[];
+      target: { type: string; id: string };
+      isItself: boolean;
+    }
   | { kind: "always"; matches: boolean };
 
 /** Criteria that hold for some types: in searches over several types one name can mean different parameters. */

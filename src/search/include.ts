@@ -12,8 +12,8 @@ export interface Include {
   source: string | undefined;
   /** The reference parameter; undefined: all of them (`*`). */
   parameter: SearchParameter | undefined;
-  /** The type they lead to; undefined: any. */
-  target: string | undefined;
+  /** The types they lead to; undefined: any. */
+  targets: readonly string[] | undefined;
   /** Whether it is applied to what is included, too. */
   iterate: boolean;
 }
@@ -29,7 +29,7 @@ export function parseInclude(name: string, value: string): Include {
     if (direction === "reverse") {
       throw new StokerError("not-supported", `${name}: a type is needed, as in Observation:*.`, { expression: name });
     }
-    return { direction, source: undefined, parameter: undefined, target: undefined, iterate };
+    return { direction, source: undefined, parameter: undefined, targets: undefined, iterate };
   }
   const [source = "", code = "", target, ...more] = value.split(":");
   const parameter = code === "*" ? undefined : referenceParameter(source, code);
@@ -40,7 +40,7 @@ export function parseInclude(name: string, value: string): Include {
       parameter === undefined ? resourceTypeId(target) !== undefined : targetsOf(parameter).includes(target);
     if (!isTarget) throw refused(name, "the type after the second colon is none that the parameter refers to");
   }
-  return { direction, source, parameter, target, iterate };
+  return { direction, source, parameter, targets: target === undefined ? undefined : [target], iterate };
 }
 
 /** References of one type of resource that are to be followed. */
@@ -53,9 +53,8 @@ export interface SourceLinks {
 
 /** What the includes say of resources of this type as sources. */
 export function linksOfSource(type: string, includes: readonly Include[]): SourceLinks | undefined {
-  const links = includes.flatMap(({ source, parameter, target }) => {
+  const links = includes.flatMap(({ source, parameter, targets }) => {
     if (source !== undefined && source !== type) return [];
-    const targets = target === undefined ? undefined : [target];
     const parameters = parameter === undefined ? referenceParametersOf(type) : [parameter];
     return parameters.flatMap((each) => referenceLinks(each, [type], targets));
   });

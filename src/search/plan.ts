@@ -14,7 +14,15 @@ import { sql, type Sql } from "./sql.ts";
 
 /** The condition that a row `r` of search_resource meets when its resource is found. */
 export function searchCondition(groups: readonly CriteriaGroup[], rules: DateRules): Condition {
-  return oneOf(groups.map((group) => groupCondition(group, rules)));
+  const found = oneOf(groups.map((group) => groupCondition(group, rules)));
+  const members = groups.flatMap(({ types, criteria }) =>
+    criteria
+      .filter(({ kind }) => kind === "member")
+      .map((criterion) => criterionCondition(criterion, types ?? RESOURCE_TYPES, rules)),
+  );
+  // Types come into a compartment by different parameters: all of these are looked up at once, what they mean for a type
+  // is tested on the few rows that this finds.
+  return groups.length > 1 && members.length === groups.length ? allOf([oneOf(members), found]) : found;
 }
 
 /** The condition that a row `r` is of one of the searched types, whatever else is asked. */
@@ -60,11 +68,13 @@ function criterionCondition(criterion: Criterion, types: readonly string[], rule
         links: referenceLinks(criterion.parameter, [criterion.type], types),
         source: searchCondition(criterion.groups, rules),
       };
-    case "refers": {
-      const value = { type: "reference", targets: [criterion.target], texts: [] } as const;
-      return oneOf(
-        criterion.parameters.map((parameter) => simpleCondition(storedParameters(parameter, types), value, rules)),
-      );
+    case "member": {
+      const { parameters, target, isItself } = criterion;
+      const value = { type: "reference", targets: [target], texts: [] } as const;
+      const refers = parameters.map((parameter) => simpleCondition(storedParameters(parameter, types), value, rules));
+      return isItself
+        ? oneOf([...refers, { kind: "keys", keys: [resourceKeyOf(target.type, target.id)] }])
+        : oneOf(refers);
     }
     default: {
       const { parameter, comparison, values } = criterion;

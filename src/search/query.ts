@@ -1,10 +1,12 @@
 import { StokerError } from "../base/errors.ts";
 import { RESOURCE_TYPES, resourceTypeId } from "../fhir/resource-types.ts";
 import { searchParameter, type SearchParameter } from "../fhir/search-parameters.ts";
+import { compartmentCriterion, typesInCompartment, type Compartment } from "./compartment.ts";
 import { parseControl, type Control } from "./control.ts";
 import type { Comparison, CriteriaGroup, Criterion, CriterionValue } from "./criteria.ts";
 import { splitEscaped, unescape } from "./escape.ts";
 import { appliesTo, chainTypes, parseFilter, referenceParameter, SPECIAL, type Filter } from "./filter-name.ts";
+import { checkElements } from "./shape.ts";
 import { parseSort, type SortKey } from "./sort.ts";
 import { malformed, parseDate, parseOfType, parseToken, parseValue } from "./values.ts";
 
@@ -12,6 +14,8 @@ import { malformed, parseDate, parseOfType, parseToken, parseValue } from "./val
 export interface SearchRequest {
   /** The type in the path; undefined for a search over all types. */
   type: string | undefined;
+  /** Confines the search to a compartment. */
+  compartment?: Compartment;
   /** Decoded names and values in the order of the query, FHIR escapes still in place. */
   parameters: readonly (readonly [name: string, value: string])[];
   /** `Prefer: handling=strict`: parameters we do not know are an error instead of a warning. */
@@ -58,12 +62,21 @@ export function parseQuery(request: SearchRequest): SearchQuery {
   }
   if (request.strict && warnings[0] !== undefined) throw new StokerError("bad-request", warnings[0]);
   const sort = parseSort(control.sort, types);
-  return { ...control, sort, groups: group(types, filters, request), used: [...used, ...control.used], warnings };
+  if (Array.isArray(control.shape)) checkElements(control.shape, types ?? RESOURCE_TYPES);
+  return {
+    ...control,
+    sort,
+    groups: confined(group(types, filters, request), request.compartment),
+    used: [...used, ...control.used],
+    warnings,
+  };
 }
 
 function searchedTypes(request: SearchRequest): readonly string[] | undefined {
-  if (request.type !== undefined) return [request.type];
-  let types: readonly string[] | undefined;
+  if (request.type !== undefined) {
+    return request.compartment === undefined ? [request.type] : typesInCompartment(request.compartment, request.type);
+  }
+  let types = request.compartment && typesInCompartment(request.compartment, undefined);
   for (const [name, value] of request.parameters) {
     if (name !== "_type" && name !== "_type:not") continue;
     const listed = splitEscaped(value, ",").map(unescape);
@@ -107,6 +120,14 @@ function group(
   }));
 }
 
+/** The groups confined to a compartment: types come into it by different parameters. */
+function confined(groups: readonly CriteriaGroup[], compartment: Compartment | undefined): readonly CriteriaGroup[] {
+  if (compartment === undefined) return groups;
+  return groups.flatMap(({ types = [], criteria }) =>
+    types.map((type) => ({ types: [type], criteria: [compartmentCriterion(compartment, type), ...criteria] })),
+  );
+}
+
 function definitionOf(filter: Filter, type: string): SearchParameter | undefined {
   return filter.kind === "has" || SPECIAL.has(filter.code) ? undefined : searchParameter(type, filter.code);
 }
@@ -133,7 +154,7 @@ type PlainFilter = Filter & { kind: "plain" };
 function parsePlain(filter: PlainFilter, parameter: SearchParameter | undefined, request: SearchRequest): Criterion {
   const { name, modifier, value } = filter;
   const context = { name, baseUrl: request.baseUrl };
-  if (modifier === "missing") {
+  if (modifier === "missing" && filter.code !== "_list") {
     const missing = parseBoolean(filter);
     return parameter === undefined ? { kind: "always", matches: !missing } : { kind: "missing", parameter, missing };
   }

@@ -128,7 +128,6 @@ describe("what is not understood", () => {
     "organization.name:phonetic=x",
     "_has:Observation:patient:_text=x",
     "_sort=gender",
-    "_summary=true",
     "_include:recurse=Patient:organization",
     "_revinclude=*",
   ])("%s is always an error, never a wider answer", async (query) => {
@@ -159,6 +158,10 @@ describe("values that make no sense", () => {
     ["Patient", "_include", "Patient:organization:Practitioner"],
     ["Patient", "_include:iterate", "Spaceship:*"],
     ["Patient", "_revinclude", "Observation:patient:Patient:x"],
+    ["Patient", "_summary", "short"],
+    ["Patient", "_elements", "name.family"],
+    ["Patient", "_elements", "shoe"],
+    ["Patient", "_elements", ""],
     ["Patient", "_cursor", "AQ"],
     ["Patient", "_cursor", "'; select 1"],
     ["Patient", "general-practitioner:Practitioner", "Organization/1"],

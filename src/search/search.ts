@@ -10,6 +10,7 @@ import { countResources, estimateResources, gatheringSql, readPage, type Page, t
 import { scopeCondition, searchCondition } from "./plan.ts";
 import { parseQuery, type SearchQuery, type SearchRequest } from "./query.ts";
 import { resolveCondition } from "./resolve.ts";
+import { shaped, type Shape } from "./shape.ts";
 import { readSortedPage } from "./sorted-page.ts";
 
 /**
@@ -18,9 +19,13 @@ import { readSortedPage } from "./sorted-page.ts";
  */
 export async function search(context: ReadContext, request: Omit<SearchRequest, "baseUrl">): Promise<Buffer> {
   const query = parseQuery({ ...request, baseUrl: context.baseUrl });
+  return answerQuery(context, query, searchPath(request));
+}
+
+/** Answers a query that has been understood; `path` and `query.used` make the links. */
+export async function answerQuery(context: ReadContext, query: SearchQuery, path: string): Promise<Buffer> {
   const { baseUrl } = context;
   const { total, page, matches, included } = await find(context, query);
-  const path = request.type ?? "";
   const links: { relation: "self" | "next"; url: string }[] = [
     { relation: "self", url: queryUrl(baseUrl, path, query.used) },
   ];
@@ -28,12 +33,20 @@ export async function search(context: ReadContext, request: Omit<SearchRequest, 
     const others = query.used.filter(([name]) => name !== "_cursor");
     links.push({ relation: "next", url: queryUrl(baseUrl, path, [...others, ["_cursor", writeCursor(page.next)]]) });
   }
+  const { shape } = query;
+  // Names of elements are those of the searched types; what is included is of others.
+  const shapeOfIncluded = typeof shape === "string" ? shape : undefined;
   const entries = [
-    ...matches.map((match) => resourceEntry(baseUrl, match, "match")),
-    ...included.map((resource) => resourceEntry(baseUrl, resource, "include")),
+    ...matches.map((match) => resourceEntry(baseUrl, match, "match", shape)),
+    ...included.map((resource) => resourceEntry(baseUrl, resource, "include", shapeOfIncluded)),
   ];
   if (query.warnings.length > 0) entries.push(outcomeEntry(query.warnings));
   return bundleBytes({ type: "searchset", ...(total === undefined ? {} : { total }), links, entries });
+}
+
+function searchPath({ type, compartment }: Pick<SearchRequest, "type" | "compartment">): string {
+  if (compartment === undefined) return type ?? "";
+  return `${compartment.type}/${compartment.id}/${type ?? "*"}`;
 }
 
 /** The stored body with its version and date, as it is served. */
@@ -84,10 +97,16 @@ function pageReader(query: SearchQuery): (db: Queryable, forms: ConditionForms) 
   return (db, forms) => readPage(db, { ...forms, scope, count, sort, after, isFiltered });
 }
 
-function resourceEntry(baseUrl: string, { version, body }: ReadResource, mode: "match" | "include"): Entry {
+function resourceEntry(
+  baseUrl: string,
+  { version, body }: ReadResource,
+  mode: "match" | "include",
+  shape: Shape | undefined,
+): Entry {
+  const served = servedBody(version, body);
   return {
     fullUrl: `${baseUrl}/${version.type}/${version.id}`,
-    resource: servedBody(version, body),
+    resource: shape === undefined ? served : shaped(served, version.type, shape),
     rest: { search: { mode } },
   };
 }

@@ -1,0 +1,59 @@
+import { StokerError } from "../base/errors.ts";
+import { compartmentOf } from "../fhir/compartments.ts";
+import { RESOURCE_TYPES } from "../fhir/resource-types.ts";
+import { readCurrent } from "../store/read.ts";
+import type { ReadContext } from "./context.ts";
+import { MAX_COUNT } from "./control.ts";
+import type { Include } from "./include.ts";
+import { parseQuery, type SearchRequest } from "./query.ts";
+import { answerQuery } from "./search.ts";
+
+/**
+ * `Patient/[id]/$everything` as a searchset Bundle in bytes: the patient and what is in its compartment as matches, over
+ * pages; and on each page the resources of other types that these refer to (practitioners, organizations, medications …)
+ * as `include`, so that one of them can come on several pages. Takes `_since`, `_type` and `_count`. Throws `not-found`
+ * and `gone` for a patient that is not there, `not-supported` for other parameters.
+ */
+export async function everything(
+  context: ReadContext,
+  id: string,
+  parameters: SearchRequest["parameters"],
+): Promise<Buffer> {
+  const unknown = parameters.find(([name]) => !PARAMETERS.has(name));
+  if (unknown !== undefined) {
+    throw new StokerError("not-supported", `$everything: parameter '${unknown[0].slice(0, 64)}' is not supported.`, {
+      expression: unknown[0].slice(0, 64),
+    });
+  }
+  const patient = await readCurrent(context.pool, "Patient", id);
+  if (patient === undefined) throw new StokerError("not-found", `Resource Patient/${id} is not known.`);
+  if (patient.deleted) throw new StokerError("gone", `Resource Patient/${id} was deleted.`);
+  const isCounted = parameters.some(([name]) => name === "_count");
+  const query = parseQuery({
+    type: undefined,
+    compartment: { type: "Patient", id, withItself: true },
+    parameters: [...(isCounted ? [] : [COUNT]), ...parameters.map(asSearched)],
+    strict: true,
+    baseUrl: context.baseUrl,
+  });
+  const includes = includesFor(parameters);
+  return answerQuery(context, { ...query, includes, used: parameters }, `Patient/${id}/$everything`);
+}
+
+const PARAMETERS: ReadonlySet<string> = new Set(["_since", "_type", "_count", "_cursor", "_format", "_pretty"]);
+
+/** All that fits, unless the client asks for less. */
+const COUNT = ["_count", `${MAX_COUNT}`] as const;
+
+function asSearched([name, value]: readonly [string, string]): readonly [string, string] {
+  return name === "_since" ? ["_lastUpdated", `ge${value}`] : [name, value];
+}
+
+/** What is in the compartment comes as a match, on one page or another; what is of another type comes with the sources. */
+function includesFor(parameters: SearchRequest["parameters"]): Include[] {
+  const asked = parameters.filter(([name]) => name === "_type").map(([, value]) => new Set(value.split(",")));
+  const targets = RESOURCE_TYPES.filter(
+    (type) => compartmentOf("Patient")?.has(type) !== true && asked.every((types) => types.has(type)),
+  );
+  return [{ direction: "forward", source: undefined, parameter: undefined, targets, iterate: false }];
+}
