@@ -46,8 +46,12 @@ const start = workerData as WorkerStart;
 const stopping = new AbortController();
 const sources = createSources(start.sources);
 const indexer = createIndexer();
-/** The unit at hand: kept when the connection breaks, and put back on the next one. */
-let held: ClaimedUnit | undefined;
+/**
+ * The units claimed last. When the connection breaks, those that are still running in this worker's name are put back on
+ * the next one: the one at hand, and, where the server crashed, also some whose completion was lost with the last commits.
+ */
+const recent: ClaimedUnit[] = [];
+const MAX_RECENT = 64;
 let wake: (() => void) | undefined;
 let woken = false;
 
@@ -69,7 +73,7 @@ async function work(): Promise<void> {
       });
     } catch (error) {
       if (stopping.signal.aborted) return;
-      tell({ kind: "trouble", text: textOf(error), job: held?.job });
+      tell({ kind: "trouble", text: textOf(error), job: undefined });
       await pauseFor(pause);
       pause = Math.min(pause * 2, MAX_PAUSE_MS);
     }
@@ -96,15 +100,18 @@ async function workOnConnection(worked: () => void): Promise<void> {
       report: (report) => tell({ kind: "batch", report, times: runner.times }),
       segmentFull: (segment) => tell({ kind: "segment-full", segment }),
     });
-    if (held !== undefined) await releaseUnit(client, held, false);
-    held = undefined;
+    for (const unit of recent) await releaseUnit(client, unit, false);
+    recent.length = 0;
     while (!stopping.signal.aborted) {
       if (lost !== undefined) throw lost;
       woken = false;
-      held = await claimUnit(client);
-      if (held === undefined) await idle(IDLE_MS);
-      else await workOnUnit(client, runner, held);
-      held = undefined;
+      const unit = await claimUnit(client);
+      if (unit === undefined) {
+        await idle(IDLE_MS);
+      } else {
+        if (recent.push(unit) > MAX_RECENT) recent.shift();
+        await workOnUnit(client, runner, unit);
+      }
       worked();
     }
   } finally {
