@@ -3,6 +3,7 @@ import { Pool, type PoolClient } from "pg";
 import { StokerError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { createIndexer, type Indexer } from "../index/indexer.ts";
+import { isRetryable } from "../store/database-errors.ts";
 import { eraseResource } from "../store/erase.ts";
 import { resourceKeyOf } from "../fhir/resource-key.ts";
 import { clientConfig, type DatabaseConnection } from "../store/connection.ts";
@@ -66,6 +67,10 @@ export function openResourceWriter(options: { connection: DatabaseConnection; lo
   let made = 0;
   let waitingBytes = 0;
 
+  function tellOfTrouble(error: unknown): void {
+    options.logger.warn({ err: error }, "tidying up after writes failed");
+  }
+
   function takeWriter(): WriteGroup | undefined {
     const writer = idle.pop();
     if (writer !== undefined || made === WRITERS) return writer;
@@ -90,6 +95,7 @@ export function openResourceWriter(options: { connection: DatabaseConnection; lo
       const deferred = await carryOut(pool, writer, group);
       // First in the queue: they came first.
       queue.unshift(...deferred);
+      if (writer.isUntidy) await onClient(pool, (client) => writer.tidy(client)).catch(tellOfTrouble);
     }
   }
 
@@ -162,8 +168,9 @@ async function carryOut(pool: Pool, writer: WriteGroup, group: readonly Waiting[
     const requests = group.map(({ request }) => request);
     outcomes = await repeated(() => onClient(pool, (client) => writer.write(client, requests)));
   } catch (error) {
-    if (group.length === 1) {
-      group[0]?.reject(error);
+    // A connection that was lost may have committed: nothing of the group may be written a second time.
+    if (group.length === 1 || isRetryable(error)) {
+      for (const { reject } of group) reject(error);
       return [];
     }
     // One of them is to blame; the others must not suffer.

@@ -19,6 +19,7 @@ import {
   type NewHead,
   type VersionRow,
 } from "../store/heads.ts";
+import { mergePendingRows } from "../store/pending-rows.ts";
 import { SEARCH_COLUMNS, SearchRows } from "../store/search-rows.ts";
 import { holdSegments, partitionName } from "../store/segments.ts";
 import { Stamps } from "../store/stamps.ts";
@@ -38,6 +39,8 @@ export const BEGIN: readonly string[] = [
 ];
 /** Resources after which those written are counted into their segment. */
 const COUNT_EVERY = 500;
+/** … and after which their segment's pending list is merged. */
+const MERGE_EVERY = 5000;
 const GREATEST_VERSION = 2147483647;
 
 /**
@@ -51,7 +54,9 @@ export class WriteGroup {
   readonly #heads: CopyBuffer = new CopyBuffer(1 << 14);
   readonly #stamps: Stamps = new Stamps();
   readonly #segments: TargetSegments = new TargetSegments();
+  /** Versions written that are not counted into the segment yet, and those whose rows may be in the pending list. */
   #uncounted = 0;
+  #unmerged = 0;
 
   constructor(indexer: Indexer) {
     this.#indexer = indexer;
@@ -84,11 +89,24 @@ export class WriteGroup {
       await client.query("rollback");
       throw error;
     }
-    if (this.#uncounted >= COUNT_EVERY) {
-      await this.#segments.count(client, segment, this.#uncounted);
-      this.#uncounted = 0;
-    }
     return outcomes;
+  }
+
+  /** Whether enough was written to {@link tidy} up. */
+  get isUntidy(): boolean {
+    return this.#uncounted >= COUNT_EVERY;
+  }
+
+  /** Counts what was written into its segment, and keeps the segment quick to search. Not to be called in a transaction. */
+  async tidy(client: ClientBase): Promise<void> {
+    const count = this.#uncounted;
+    this.#uncounted = 0;
+    this.#unmerged += count;
+    const segment = await this.#segments.open(client, 0);
+    await this.#segments.count(client, segment, count);
+    if (this.#unmerged < MERGE_EVERY) return;
+    this.#unmerged = 0;
+    await mergePendingRows(client, segment.number);
   }
 
   #index(items: readonly Item[], firstStamp: number): void {

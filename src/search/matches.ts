@@ -1,13 +1,12 @@
 import type { ClientBase } from "pg";
 import { StokerError } from "../base/errors.ts";
 import { VERSION_COLUMNS, versionOf, type StoredVersion, type VersionColumns } from "../store/read.ts";
-import { conditionSql } from "./condition.ts";
 import { READ_TIMEOUT_MS, type ReadContext } from "./context.ts";
-import { withoutStaleRows } from "./page.ts";
+import { gatheringSql } from "./page.ts";
 import { searchCondition } from "./plan.ts";
 import { parseQuery } from "./query.ts";
+import { resolveCondition } from "./resolve.ts";
 import { sql, statement, type Sql } from "./sql.ts";
-import { resolveTerms } from "./terms.ts";
 
 const COLUMNS: Sql = { texts: [VERSION_COLUMNS], values: [] };
 const QUERY_CANCELED = "57014";
@@ -34,7 +33,7 @@ export async function findMatches(
     `begin isolation level repeatable read read only; set local statement_timeout = ${READ_TIMEOUT_MS}`,
   );
   try {
-    const rows = await withoutStaleRows(client, conditionSql(await resolveTerms(client, condition)));
+    const rows = await gatheringSql(client, await resolveCondition(client, condition));
     const found = await client.query<VersionColumns>(
       statement(sql`select v.id, ${COLUMNS} from search_resource r join head v on v.key = r.key
         where ${rows} limit ${limit}`),
