@@ -15,13 +15,14 @@ const SEARCH = [
   "reference :[type], :identifier. Prefixes eq, ne, lt, gt, le, ge, sa, eb, ap for date, number and quantity.",
   "Chains and _has up to 8 references deep. _sort by _id, _lastUpdated and parameters of type date, number, quantity,",
   "string and uri, several at once. _include and _revinclude with :iterate and Type:*. _summary, _elements, _count,",
-  "_total (none, estimate, accurate). Anything else of FHIR is refused, never left out of a search in silence.",
+  "_total (none, estimate, accurate). Names that mean nothing are warnings in the answer,",
+  "and errors with Prefer: handling=strict; anything else of FHIR is refused.",
 ].join(" ");
 
 /** By type, the reference parameters that can point to it. */
-const REFERENCES_TO: ReadonlyMap<string, readonly string[]> = referencesTo();
+const REFERENCES_TO: ReadonlyMap<string, string[]> = referencesTo();
 
-function referencesTo(): ReadonlyMap<string, readonly string[]> {
+function referencesTo(): ReadonlyMap<string, string[]> {
   const byTarget = new Map<string, string[]>(RESOURCE_TYPES.map((type) => [type, []]));
   for (const { type, base, target, code } of SEARCH_PARAMETERS) {
     if (type !== "reference") continue;

@@ -101,6 +101,13 @@ describe("a compartment search", () => {
   });
 });
 
+/** The ids of what a patient's $everything includes. */
+async function included(query: string): Promise<unknown[]> {
+  return entriesOf((await server.get(`/Patient/p1/$everything${query}`)).body)
+    .filter((entry) => (entry["search"] as JsonObject)["mode"] === "include")
+    .map((entry) => (entry["resource"] as JsonObject)["id"]);
+}
+
 describe("$everything", () => {
   it.each([
     ["", "a,b,d,e,linked,p1"],
@@ -112,10 +119,6 @@ describe("$everything", () => {
   });
 
   it("includes what these refer to", async () => {
-    const included = async (query: string): Promise<unknown[]> =>
-      entriesOf((await server.get(`/Patient/p1/$everything${query}`)).body)
-        .filter((entry) => (entry["search"] as JsonObject)["mode"] === "include")
-        .map((entry) => (entry["resource"] as JsonObject)["id"]);
     expect(new Set(await included(""))).toEqual(new Set(["d1", "org"]));
     expect(await included("?_type=Observation,Organization,Patient")).toEqual(["org"]);
     expect(await included("?_type=Observation")).toEqual([]);

@@ -21,22 +21,13 @@ export interface PageRequest {
   test: Sql;
   /** Whether the planner can tell how many resources it finds. */
   isEstimable: boolean;
+  /** Whether testing a row means looking at other resources: some ten times as long. */
+  hasLinks: boolean;
   count: number;
   sort: StoreOrder;
   after: Cursor | undefined;
   /** False when the condition says no more than the scope. */
   isFiltered: boolean;
-}
-
-/**
- * The condition for rows of current versions only. Rows of older ones are there while a large import runs, listed in
- * `stale_row`; when that is empty, as it mostly is, searches are spared looking there row by row.
- */
-export async function withoutStaleRows(db: Queryable, condition: Sql): Promise<Sql> {
-  const { rows } = await db.query<{ any: boolean }>({ text: "select exists (select from stale_row) as any" });
-  if (rows[0]?.any !== true) return condition;
-  return sql`${condition} and not exists (
-    select from stale_row x where x.segment = r.segment and x.key = r.key and x.stamp = r.stamp)`;
 }
 
 /** The SQL that finds all rows that meet the condition; of the two ways to follow chains, the planner's cheaper one. */
@@ -64,9 +55,10 @@ export async function readPage(db: Queryable, request: PageRequest): Promise<Pag
   const { count, isEstimable } = request;
   if (!request.isFiltered) return pageOf(await run(db, request, walkSql(request, count + 1)), request);
   if (!isEstimable || (await explain(db, gatherSql(request))).cost > CHEAP) {
-    const sample = await run(db, request, walkSql(request, SAMPLE_STEPS));
+    const sampleSteps = request.hasLinks ? SAMPLE_STEPS / 10 : SAMPLE_STEPS;
+    const sample = await run(db, request, walkSql(request, sampleSteps));
     if (sample.length > count) return pageOf(sample, request);
-    const steps = stepsFor(SAMPLE_STEPS, sample.length, count);
+    const steps = request.hasLinks && sample.length === 0 ? SAMPLE_STEPS : stepsFor(sampleSteps, sample.length, count);
     if (steps !== undefined) {
       const walked = await run(db, request, walkSql(request, steps));
       if (walked.length > count) return pageOf(walked, request);

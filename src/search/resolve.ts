@@ -1,7 +1,8 @@
 import type { Queryable } from "../store/read.ts";
 import { ALWAYS, allOf, conditionSql, linkRows, NEVER, oneOf, type Condition } from "./condition.ts";
+import { explain } from "./page.ts";
 import type { ReferenceLink } from "./reference-link.ts";
-import { sql, statement } from "./sql.ts";
+import { sql, statement, type Sql } from "./sql.ts";
 import { resolveTerms } from "./terms.ts";
 
 /**
@@ -26,7 +27,7 @@ const NOT_STALE: Condition = {
 
 /** Targets of a chain, and sources of a reverse one, that are looked up at most. */
 const MAX_TARGETS = 10_000;
-const MAX_SOURCES = 5000;
+const MAX_SOURCES = 2000;
 
 async function resolve(db: Queryable, condition: Condition, current: Condition): Promise<Condition> {
   switch (condition.kind) {
@@ -62,10 +63,16 @@ async function resolveAll(
   return resolved;
 }
 
+/** Whether it is worth while to look them up, by the planner's guess: too many are found out by reading the limit. */
+async function mayBeFew(db: Queryable, condition: Sql, limit: number): Promise<boolean> {
+  return (await explain(db, sql`select from search_resource r where ${condition}`)).rows <= limit;
+}
+
 async function lookUpTargets(db: Queryable, links: readonly ReferenceLink[], target: Condition): Promise<Condition> {
+  const condition = conditionSql(target);
+  if (!(await mayBeFew(db, condition, MAX_TARGETS))) return { kind: "refers", links, target };
   const found = await db.query<{ key: string }>(
-    statement(sql`select r.key::text from search_resource r
-      where ${conditionSql(target, "lookup")} limit ${MAX_TARGETS + 1}`),
+    statement(sql`select r.key::text from search_resource r where ${condition} limit ${MAX_TARGETS + 1}`),
   );
   if (found.rows.length > MAX_TARGETS) return { kind: "refers", links, target };
   const keys = found.rows.map(({ key }) => BigInt(key)).toSorted(byValue);
@@ -76,9 +83,11 @@ async function lookUpTargets(db: Queryable, links: readonly ReferenceLink[], tar
 }
 
 async function lookUpSources(db: Queryable, links: readonly ReferenceLink[], source: Condition): Promise<Condition> {
+  const condition = conditionSql(source);
+  if (!(await mayBeFew(db, condition, MAX_SOURCES))) return { kind: "referred", links, source };
   const found = await db.query<{ sources: number; keys: string[] }>(
     statement(sql`with r as materialized (
-        select r.equality from search_resource r where ${conditionSql(source, "lookup")} limit ${MAX_SOURCES + 1})
+        select r.equality from search_resource r where ${condition} limit ${MAX_SOURCES + 1})
       select (select count(*)::int from r) as sources, array(
         select distinct (u.value # l.constant)::text from r, unnest(r.equality) u (value), ${linkRows(links)}
         where (u.value # l.constant) between l.low and l.high) as keys`),

@@ -1,7 +1,7 @@
 import { withMeta } from "../fhir/meta-bytes.ts";
 import type { Queryable, StoredVersion } from "../store/read.ts";
 import { bundleBytes, type Entry } from "./bundle.ts";
-import { conditionSql, isEstimable } from "./condition.ts";
+import { conditionSql, hasLinks, isEstimable } from "./condition.ts";
 import { readSnapshot, type ReadContext } from "./context.ts";
 import { readCursor, readSortedCursor, storeOrder, writeCursor } from "./cursor.ts";
 import { readIncluded, withBodies, type ReadResource } from "./included.ts";
@@ -75,13 +75,14 @@ async function find(context: ReadContext, query: SearchQuery): Promise<Found> {
       condition,
       test: conditionSql(resolved, "walk"),
       isEstimable: isEstimable(resolved),
+      hasLinks: hasLinks(resolved),
     });
     const matches = await withBodies(client, context.blocks, page.versions);
     return { total, page, matches, included: await readIncluded(client, context.blocks, query.includes, matches) };
   });
 }
 
-type ConditionForms = Pick<PageRequest, "condition" | "test" | "isEstimable">;
+type ConditionForms = Pick<PageRequest, "condition" | "test" | "isEstimable" | "hasLinks">;
 
 /** How the page is read: in an order the store keeps, or in any other. Throws `bad-request` on a wrong cursor. */
 function pageReader(query: SearchQuery): (db: Queryable, forms: ConditionForms) => Promise<Page> {
