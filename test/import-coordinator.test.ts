@@ -124,6 +124,20 @@ describe("the coordinator", () => {
     }
   });
 
+  it("publishes what a failed or cancelled import left, once no import is at work", async () => {
+    const server = await openImportServer();
+    const before = server.published();
+    await server.pool.query("insert into segment (number, live, state, resources) values (901, false, 0, 5)");
+    try {
+      await waitFor(
+        async () => server.published(),
+        (published) => published > before,
+      );
+    } finally {
+      await server.pool.query("delete from segment where number = 901");
+    }
+  });
+
   it("tries again what may succeed the next time, and gives a job back when it is closed", async () => {
     const server = await openImportServer({ coordinate: false });
     const logger = openLogger("silent", "test");

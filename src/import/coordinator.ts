@@ -1,7 +1,15 @@
 import { StokerError } from "../base/errors.ts";
 import { databaseError } from "../store/database-errors.ts";
 import { finishJob } from "./finish-job.ts";
-import { claimJob, failJob, failureOf, releaseLease, type ClaimedJob, type JobStep } from "./jobs.ts";
+import {
+  areSegmentsLeftOver,
+  claimJob,
+  failJob,
+  failureOf,
+  releaseLease,
+  type ClaimedJob,
+  type JobStep,
+} from "./jobs.ts";
 import { LEASE_SECONDS, LeaseLost, withLease } from "./lease.ts";
 import { planJob } from "./plan-job.ts";
 import type { ImportServices } from "./services.ts";
@@ -61,7 +69,11 @@ async function runLoop(services: CoordinatorServices, step: JobStep, stop: Abort
 async function takeStep(services: CoordinatorServices, step: JobStep, stop: AbortSignal): Promise<boolean> {
   const { database, logger } = services;
   const job = await claimJob(database, step, LEASE_SECONDS);
-  if (job === undefined) return false;
+  if (job === undefined) {
+    // A failed or cancelled import publishes nothing: what it leaves is done when no import is at work.
+    if (step === "finish" && (await areSegmentsLeftOver(database))) await services.publish(stop);
+    return false;
+  }
   try {
     await withLease(database, job, step, stop, logger, (signal) =>
       step === "plan" ? planJob(database, services.sources, job, signal) : finishJob(services, job, signal),

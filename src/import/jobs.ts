@@ -2,6 +2,7 @@ import type { Pool, PoolClient } from "pg";
 import { StokerError } from "../base/errors.ts";
 import { databaseError } from "../store/database-errors.ts";
 import { transaction } from "../store/pool.ts";
+import { SegmentState } from "../store/segments.ts";
 import type { ImportDefinition } from "./definition.ts";
 import { JobState, UnitState, type JobFailure } from "./job-state.ts";
 
@@ -130,6 +131,15 @@ export async function closeUnits(database: Connection, jobId: string): Promise<v
      where job = $1 and state in (${UnitState.created}, ${UnitState.running})`,
     [jobId],
   );
+}
+
+/** Whether there are segments without indexes although no import is at work on them. */
+export async function areSegmentsLeftOver(database: Pool): Promise<boolean> {
+  const { rows } = await database.query<{ left: boolean }>(
+    `select exists (select from segment where state <> ${SegmentState.indexed} and resources > 0)
+       and not exists (select from import_job where state in (${JobState.created}, ${JobState.running})) as left`,
+  );
+  return rows[0]?.left === true;
 }
 
 /** The failure that a thrown error is. `input` is the URL of the input whose unit met it. */
