@@ -3,7 +3,7 @@ import { ALWAYS, allOf, conditionSql, linkRows, NEVER, oneOf, type Condition } f
 import { explain } from "./page.ts";
 import type { ReferenceLink } from "./reference-link.ts";
 import { sql, statement, type Sql } from "./sql.ts";
-import { resolveTerms } from "./terms.ts";
+import { resolveTerm } from "./terms.ts";
 
 /**
  * The condition as it is asked of the database: rows of current versions only, at every place; texts of tokens, and
@@ -32,7 +32,7 @@ const MAX_SOURCES = 2000;
 async function resolve(db: Queryable, condition: Condition, current: Condition): Promise<Condition> {
   switch (condition.kind) {
     case "term":
-      return resolveTerms(db, condition);
+      return resolveTerm(db, condition);
     case "refers": {
       const target = allOf([await resolve(db, condition.target, current), current]);
       return lookUpTargets(db, condition.links, target);

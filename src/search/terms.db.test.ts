@@ -3,8 +3,8 @@ import { searchParameter } from "../fhir/search-parameters.ts";
 import { conditionSql, type Condition } from "./condition.ts";
 import { searchCondition } from "./plan.ts";
 import { parseQuery } from "./query.ts";
+import { resolveCondition } from "./resolve.ts";
 import { sql, statement } from "./sql.ts";
-import { resolveTerms } from "./terms.ts";
 import { BASE, openSearchServer, type SearchServer } from "./testing/search-server.ts";
 
 let server: SearchServer;
@@ -56,7 +56,7 @@ describe(":text (contract 10.6)", () => {
   ])("%s finds %s, whether its terms are looked up first or not", async (text, expected) => {
     const condition = conditionOf(text);
     expect(await idsOf(condition)).toBe(expected);
-    expect(await idsOf(await resolveTerms(server.database.pool, condition))).toBe(expected);
+    expect(await idsOf(await resolveCondition(server.database.pool, condition))).toBe(expected);
   });
 
   it("finds what has one of more terms than are looked up first", async () => {
@@ -64,7 +64,7 @@ describe(":text (contract 10.6)", () => {
       "insert into search_term select $1, number, 'warm ' || number from generate_series(1, 10050) as number",
       [searchParameter("Observation", "method")?.id],
     );
-    const condition = await resolveTerms(server.database.pool, conditionOf("warm"));
+    const condition = await resolveCondition(server.database.pool, conditionOf("warm"));
     expect(JSON.stringify(condition, (_, value: unknown) => (typeof value === "bigint" ? 0 : value))).toContain("term");
     expect(await idsOf(condition)).toBe("o0,o1,o2");
     expect(await server.ids("/Observation?method:text=warm")).toEqual(["o0", "o1", "o2"]);
@@ -72,7 +72,7 @@ describe(":text (contract 10.6)", () => {
 
   it("is answered by the index either way", async () => {
     const term = textConditionOf("warm");
-    for (const each of [term, await resolveTerms(server.database.pool, textConditionOf("warmish"))]) {
+    for (const each of [term, await resolveCondition(server.database.pool, textConditionOf("warmish"))]) {
       const client = await server.database.pool.connect();
       await client.query("begin; set local enable_seqscan = off; set local enable_indexscan = off");
       const { rows } = await client.query<{ "QUERY PLAN": string }>(
