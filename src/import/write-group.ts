@@ -21,7 +21,7 @@ import {
 } from "../store/heads.ts";
 import { mergePendingRows } from "../store/pending-rows.ts";
 import { SEARCH_COLUMNS, SearchRows } from "../store/search-rows.ts";
-import { holdSegments, partitionName } from "../store/segments.ts";
+import { holdSegments, partitionName, SegmentState } from "../store/segments.ts";
 import { Stamps } from "../store/stamps.ts";
 import { TargetSegments } from "./target-segments.ts";
 import type { Change, DeleteChange, PutChange, WriteRequest, WrittenResource } from "./write-request.ts";
@@ -54,6 +54,8 @@ export class WriteGroup {
   readonly #heads: CopyBuffer = new CopyBuffer(1 << 14);
   readonly #stamps: Stamps = new Stamps();
   readonly #segments: TargetSegments = new TargetSegments();
+  /** States of segments as last seen. A segment that is indexed stays so; others are held while they are written to. */
+  readonly #states: Map<number, number> = new Map();
   /** Versions written that are not counted into the segment yet, and those whose rows may be in the pending list. */
   #uncounted = 0;
   #unmerged = 0;
@@ -140,9 +142,26 @@ export class WriteGroup {
     }
     const steps = decideAll(items, new Map(heads.map((head) => [head.key, head])), outcomes);
     const { copies, replaced } = this.#encode(segment, steps);
-    if (replaced.length > 0) await replaceHeads(client, replaced);
+    if (replaced.length > 0) await this.#replaceHeads(client, replaced);
     await copyTogether(client, isFresh ? BEGIN : [], copies, ["commit"]);
     return steps.length;
+  }
+
+  /** Moves the old versions to the history, and takes their search rows away. */
+  async #replaceHeads(client: ClientBase, replaced: readonly Replaced[]): Promise<void> {
+    const old = replaced.map((change) => change.old);
+    const segments = old.flatMap(({ searchRows }) => searchRows?.segment ?? []);
+    const unsure = segments.filter((number) => this.#states.get(number) !== SegmentState.indexed);
+    for (const [number, state] of await holdSegments(client, unsure)) this.#states.set(number, state);
+    await retireCurrentVersions(
+      client,
+      old.map(({ key }) => key),
+    );
+    await updateHeads(
+      client,
+      replaced.map(({ head }) => head),
+    );
+    await removeSearchRows(client, old, this.#states);
   }
 
   #encode(segment: number, steps: readonly Step[]): { copies: CopyStep[]; replaced: Replaced[] } {
@@ -221,22 +240,6 @@ interface Step {
   old: HeadRow | undefined;
   versionId: number;
   lastUpdated: number;
-}
-
-/** Moves the old versions to the history, and takes their search rows away. */
-async function replaceHeads(client: ClientBase, replaced: readonly Replaced[]): Promise<void> {
-  const old = replaced.map((change) => change.old);
-  const segments = old.flatMap(({ searchRows }) => searchRows?.segment ?? []);
-  const states = await holdSegments(client, segments);
-  await retireCurrentVersions(
-    client,
-    old.map(({ key }) => key),
-  );
-  await updateHeads(
-    client,
-    replaced.map(({ head }) => head),
-  );
-  await removeSearchRows(client, old, states);
 }
 
 /** In one order, against deadlocks. Names that share a hash wait for each other without need. */
