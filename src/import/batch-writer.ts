@@ -1,7 +1,7 @@
 import type { ClientBase } from "pg";
 import { BodyBlocks, type BodyPlace } from "../store/body-blocks.ts";
 import { CopyBuffer } from "../store/copy-buffer.ts";
-import { copyRows } from "../store/copy.ts";
+import type { CopyStep } from "../store/copy-together.ts";
 import {
   HEAD_COLUMNS,
   VERSION_ROW_COLUMNS,
@@ -66,12 +66,21 @@ export interface TargetSegment {
   live: boolean;
 }
 
+/** A batch that was decided on: all is done in the transaction but its rows. */
+export interface WrittenBatch {
+  counts: BatchCounts;
+  /** What is still to be copied, in this order, in the same transaction. */
+  copies: CopyStep[];
+}
+
 /** Writes batches in the caller's transaction. Holds buffers that are reused, so one writer serves one connection. */
 export class BatchWriter {
   readonly #blocks: BodyBlocks = new BodyBlocks();
   readonly #heads: CopyBuffer = new CopyBuffer(1 << 20);
   readonly #versions: CopyBuffer = new CopyBuffer(1 << 16);
   readonly #earlier: CopyBuffer = new CopyBuffer(1 << 16);
+  /** Segments seen indexed, which they stay. */
+  readonly #indexed: Set<number> = new Set();
   readonly #times: StageTimes;
 
   /** The time spent on encode and copy is added to `times`. */
@@ -86,9 +95,10 @@ export class BatchWriter {
   }
 
   /**
-   * Decides on the batch's lines by the version rules and writes what they say, in the client's open transaction. Lines
-   * that lose are added to `rejected`. Lines of earlier batches of the same import may be decided otherwise by it: then
-   * their versions, their units' counters and their rejected lines change with it.
+   * Decides on the batch's lines by the version rules and does what they say in the client's open transaction, but for
+   * the rows, which are left to the caller to copy. Lines that lose are added to `rejected`. Lines of earlier batches of
+   * the same import may be decided otherwise by it: then their versions, their units' counters and their rejected lines
+   * change with it.
    *
    * Throws {@link ClockWait}, {@link SegmentClosed}, or PostgreSQL's error; a unique violation means that another
    * connection wrote one of the resources meanwhile: roll back and call again.
@@ -99,7 +109,7 @@ export class BatchWriter {
     target: TargetSegment,
     context: BatchContext,
     rejected: RejectedLine[],
-  ): Promise<BatchCounts> {
+  ): Promise<WrittenBatch> {
     const begun = performance.now();
     const groups = groupByKey(batch.lines);
     const grouped = performance.now();
@@ -118,11 +128,11 @@ export class BatchWriter {
     const encoding = performance.now();
     const rows = this.#encode(batch, target.number, decision, context, places);
     const encoded = performance.now();
-    await this.#send(client, batch, target, decision, rows, context);
+    await this.#change(client, target, rows, context);
     rejected.push(...decision.rejected);
     this.#times.encode += grouped - begun + encoded - encoding;
     this.#times.copy += encoding - grouped + performance.now() - encoded;
-    return decision.counts;
+    return { counts: decision.counts, copies: this.#copies(batch, target, decision) };
   }
 
   #encode(
@@ -253,23 +263,15 @@ export class BatchWriter {
     }
   }
 
-  async #send(
-    client: ClientBase,
-    batch: Batch,
-    target: TargetSegment,
-    decision: Decision,
-    rows: ChangedRows,
-    context: BatchContext,
-  ): Promise<void> {
+  /** Everything but the new rows. */
+  async #change(client: ClientBase, target: TargetSegment, rows: ChangedRows, context: BatchContext): Promise<void> {
     const { replaced, revised } = rows;
     const leaving = [...replaced, ...revised.filter((one) => !one.keepsSearchRows)].map(({ old }) => old);
     const oldSegments = [...replaced, ...revised].flatMap(({ old }) => old.searchRows?.segment ?? []);
-    const states = await holdSegments(client, [target.number, ...oldSegments]);
+    const states = await this.#holdSegments(client, [target.number, ...oldSegments]);
     const wanted = target.live ? SegmentState.indexed : SegmentState.loading;
     if (states.get(target.number) !== wanted) throw new SegmentClosed();
 
-    await copyRows(client, "block", ["id", "raw_length", "bytes"], this.#blocks.rows);
-    await copyRows(client, "head", HEAD_COLUMNS, this.#heads);
     await removeVersions(client, revised);
     await retireCurrentVersions(
       client,
@@ -281,22 +283,39 @@ export class BatchWriter {
     );
     await removeSearchRows(client, leaving, states);
     await redateSearchRows(client, revised);
-    await copyRows(client, "version", VERSION_ROW_COLUMNS, this.#versions);
-    const { searchRows } = batch;
-    const ranges = searchRows.rangesOf(decision.searchable);
-    const tables = [
-      ["search_resource", searchRows.resources, ranges.resources],
-      ["search_date", searchRows.dates, ranges.dates],
-      ["search_quantity", searchRows.quantities, ranges.quantities],
-      ["search_string", searchRows.strings, ranges.strings],
-    ] as const;
-    for (const [table, copied, kept] of tables) {
-      await copyRows(client, partitionName(table, target.number), SEARCH_COLUMNS[table], copied, kept);
-    }
     await removeEarlierLines(client, context.importJob, rows.forgotten);
-    await copyRows(client, "import_line", EARLIER_COLUMNS, this.#earlier);
     await writePlaces(client, context.importJob, context.unit, packPlaces(rows.placed));
     await applyOutcomeChanges(client, context.unit, rows.outcomes);
+  }
+
+  /** The segments' states, which stay as they are until the transaction ends. */
+  async #holdSegments(client: ClientBase, segments: readonly number[]): Promise<Map<number, number>> {
+    const unsure = segments.filter((number) => !this.#indexed.has(number));
+    const states = await holdSegments(client, unsure);
+    for (const [number, state] of states) if (state === SegmentState.indexed) this.#indexed.add(number);
+    for (const number of segments) if (this.#indexed.has(number)) states.set(number, SegmentState.indexed);
+    return states;
+  }
+
+  #copies(batch: Batch, target: TargetSegment, decision: Decision): CopyStep[] {
+    const { searchRows } = batch;
+    const ranges = searchRows.rangesOf(decision.searchable);
+    const search = (table: keyof typeof SEARCH_COLUMNS, buffer: CopyBuffer, kept: readonly number[]): CopyStep => ({
+      table: partitionName(table, target.number),
+      columns: SEARCH_COLUMNS[table],
+      buffer,
+      ranges: kept,
+    });
+    return [
+      { table: "block", columns: ["id", "raw_length", "bytes"], buffer: this.#blocks.rows },
+      { table: "head", columns: HEAD_COLUMNS, buffer: this.#heads },
+      { table: "version", columns: VERSION_ROW_COLUMNS, buffer: this.#versions },
+      search("search_resource", searchRows.resources, ranges.resources),
+      search("search_date", searchRows.dates, ranges.dates),
+      search("search_quantity", searchRows.quantities, ranges.quantities),
+      search("search_string", searchRows.strings, ranges.strings),
+      { table: "import_line", columns: EARLIER_COLUMNS, buffer: this.#earlier },
+    ];
   }
 }
 

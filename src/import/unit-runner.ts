@@ -5,6 +5,7 @@ import type { Indexer } from "../index/indexer.ts";
 import type { Sources } from "../source/sources.ts";
 import { checkpointBefore, type Checkpoint, type LineBlock } from "../split/line-block.ts";
 import { copyRows } from "../store/copy.ts";
+import { copyTogether, type CopyStep } from "../store/copy-together.ts";
 import { CopyBuffer } from "../store/copy-buffer.ts";
 import { checkRoom, type DiskRoom } from "../store/disk-room.ts";
 import { Stamps } from "../store/stamps.ts";
@@ -21,6 +22,12 @@ const HEARTBEAT_MS = 10_000;
 /** SQLSTATEs after which the same batch is decided and written again: unique violation, serialization, deadlock, lock timeout. */
 const REPEATABLE_STATES = new Set(["23505", "40001", "40P01", "55P03"]);
 const MAX_REPEATS = 30;
+/**
+ * Bytes of rows that are sent with the commit in one message. An import of ten thousand files of one line spends its time on
+ * round trips; larger batches are streamed.
+ */
+const TOGETHER_BYTES = 256 * 1024;
+const REJECTED_COLUMNS = ["unit", "byte_offset", "line", "length", "code", "message", "expression"];
 
 /** The unit is another worker's now, or its job has ended. Nothing of the batch at hand was written. */
 export class LeaseLost extends Error {}
@@ -120,7 +127,7 @@ export class UnitRunner {
   }
 
   async #clearBatch(): Promise<void> {
-    this.#batch.clear(await this.#stamps.take(this.#client, BATCH_LINES));
+    this.#batch.clear(await this.#stamps.reserve(this.#client, BATCH_LINES));
   }
 
   /** Writes the batch, again where that helps, and empties it. */
@@ -151,13 +158,14 @@ export class UnitRunner {
     const client = this.#client;
     const { definition } = unit;
     const written = this.#batch.lines.length;
-    if (written > 0 && this.#room !== undefined) await checkRoom(this.#room);
+    if (this.#room !== undefined && !this.#batch.isEmpty) await checkRoom(this.#room);
     const target = await this.#segments.open(client, unit.jobBytes);
     await this.#writer.prepare(client, this.#batch);
     await client.query("begin");
     try {
       const rejected: RejectedLine[] = [...this.#batch.rejected];
       let counts: BatchCounts = { loaded: 0, created: 0, updated: 0, unchanged: 0, deleted: 0 };
+      let copies: CopyStep[] = [];
       if (written > 0) {
         const context = {
           mode: definition.mode,
@@ -166,24 +174,39 @@ export class UnitRunner {
           unit: BigInt(unit.id),
           now: Date.now(),
         };
-        counts = await this.#writer.write(client, this.#batch, target, context, rejected);
+        ({ counts, copies } = await this.#writer.write(client, this.#batch, target, context, rejected));
       }
-      await this.#writeRejected(unit, rejected);
+      copies.push(this.#rejectedStep(unit, rejected));
       const progress = { ...checkpoint, ...counts, rejected: rejected.length };
       if (!(await advanceUnit(client, unit, progress, completed))) throw new LeaseLost();
-      await client.query("commit");
+      await this.#copyAndCommit(copies);
     } catch (error) {
       // A connection that cannot even roll back is broken, which the next statement will say.
       await client.query("rollback").catch(() => {});
       if (error instanceof SegmentClosed) this.#segments.forget(target);
       throw error;
     }
+    this.#stamps.use(written);
     if (written > 0 && !(await this.#segments.count(client, target, written)) && !target.live) {
       this.#segmentFull(target.number);
     }
   }
 
-  async #writeRejected(unit: ClaimedUnit, rejected: readonly RejectedLine[]): Promise<void> {
+  async #copyAndCommit(copies: readonly CopyStep[]): Promise<void> {
+    const begun = performance.now();
+    const bytes = copies.reduce((sum, { buffer }) => sum + buffer.length, 0);
+    if (bytes <= TOGETHER_BYTES) {
+      await copyTogether(this.#client, [], copies, ["commit"]);
+    } else {
+      for (const { table, columns, buffer, ranges } of copies) {
+        await copyRows(this.#client, table, columns, buffer, ranges);
+      }
+      await this.#client.query("commit");
+    }
+    this.times.copy += performance.now() - begun;
+  }
+
+  #rejectedStep(unit: ClaimedUnit, rejected: readonly RejectedLine[]): CopyStep {
     const rows = this.#rejectedRows;
     rows.clear();
     for (const line of rejected) {
@@ -197,8 +220,7 @@ export class UnitRunner {
       if (line.expression === undefined) rows.null();
       else rows.text(line.expression.replaceAll("\0", ""));
     }
-    const columns = ["unit", "byte_offset", "line", "length", "code", "message", "expression"];
-    await copyRows(this.#client, "import_rejected_line", columns, rows);
+    return { table: "import_rejected_line", columns: REJECTED_COLUMNS, buffer: rows };
   }
 }
 

@@ -20,7 +20,8 @@ export type WorkerOrder = "wake" | "stop";
 /** From a worker. */
 export type WorkerMessage =
   | { kind: "batch"; report: BatchReport; times: StageTimes }
-  | { kind: "unit-done"; job: string }
+  /** The worker is done with its last unit of the job: there is no open one left, as far as it saw. */
+  | { kind: "units-done"; job: string }
   /** A sign of life while a unit is worked on, however long its source or the database let the worker wait. */
   | { kind: "alive"; unit: Pick<ClaimedUnit, "id" | "fence"> }
   /** A bulk segment takes no more: its indexes can be built. */

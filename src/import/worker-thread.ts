@@ -49,9 +49,12 @@ const indexer = createIndexer();
 /**
  * The units claimed last. When the connection breaks, those that are still running in this worker's name are put back on
  * the next one: the one at hand, and, where the server crashed, also some whose completion was lost with the last commits.
+ * Of tiny files there are hundreds in that time.
  */
 const recent: ClaimedUnit[] = [];
-const MAX_RECENT = 64;
+const MAX_RECENT = 1024;
+/** The job of the unit done last, until the coordinator was told that this worker has no other unit of it. */
+let doneJob: string | undefined;
 let wake: (() => void) | undefined;
 let woken = false;
 
@@ -106,6 +109,11 @@ async function workOnConnection(worked: () => void): Promise<void> {
       if (lost !== undefined) throw lost;
       woken = false;
       const unit = await claimUnit(client);
+      // Not after every unit: there may be thousands a second, and only after the last one there is something to do.
+      if (doneJob !== undefined && unit?.job !== doneJob) {
+        tell({ kind: "units-done", job: doneJob });
+        doneJob = undefined;
+      }
       if (unit === undefined) {
         await idle(IDLE_MS);
       } else {
@@ -137,7 +145,7 @@ async function workOnUnit(client: pg.Client, runner: UnitRunner, unit: ClaimedUn
   try {
     await endFormerSession(client, unit);
     await runner.run(unit, stopping.signal);
-    tell({ kind: "unit-done", job: unit.job });
+    doneJob = unit.job;
   } catch (error) {
     if (error instanceof LeaseLost) return;
     if (stopping.signal.aborted) return await releaseUnit(client, unit, false);

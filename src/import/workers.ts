@@ -130,7 +130,7 @@ class WorkerPool implements Workers {
         this.#times[place] = message.times;
         onBatch?.(message.report);
         return;
-      case "unit-done":
+      case "units-done":
         signal.notify();
         return;
       case "alive":

@@ -10,14 +10,24 @@ export class Stamps {
 
   /** The first of `count` stamps in a row; count is at most 65,536. */
   async take(client: ClientBase, count: number): Promise<number> {
+    const first = await this.reserve(client, count);
+    this.use(count);
+    return first;
+  }
+
+  /** As {@link take}, but they are handed out again as long as {@link use} does not say how many of them were needed. */
+  async reserve(client: ClientBase, count: number): Promise<number> {
     if (this.#left < count) {
       const fetched = await client.query<{ stamp: number }>("select nextval('row_stamp')::integer as stamp");
       this.#next = fetched.rows[0]?.stamp ?? 0;
       this.#left = STAMPS_PER_FETCH;
     }
-    const first = this.#next;
+    return this.#next;
+  }
+
+  /** The first `count` of the reserved stamps are in use now. */
+  use(count: number): void {
     this.#next += count;
     this.#left -= count;
-    return first;
   }
 }

@@ -4,6 +4,7 @@ import { createIndexer } from "../../index/indexer.ts";
 import { resourceKeyOf } from "../../fhir/resource-key.ts";
 import { LineFramer } from "../../split/line-framer.ts";
 import { BlockCache, readBodies } from "../../store/body.ts";
+import { copyRows } from "../../store/copy.ts";
 import { openSegment } from "../../store/segments.ts";
 import { Stamps } from "../../store/stamps.ts";
 import type { TestDatabase } from "../../store/testing/test-database.ts";
@@ -59,7 +60,10 @@ export async function openBatchImport(
     try {
       const rejected: RejectedLine[] = [...batch.rejected];
       const context = { mode, allowNegativeVersions: negatives, importJob: job, unit, now: Date.now() };
-      const counts = await writer.write(client, batch, target, context, rejected);
+      const { counts, copies } = await writer.write(client, batch, target, context, rejected);
+      for (const { table, columns, buffer, ranges } of copies) {
+        await copyRows(client, table, columns, buffer, ranges);
+      }
       for (const { byteOffset, line, length, code, message } of rejected) {
         await client.query("insert into import_rejected_line values ($1, $2, $3, $4, $5, $6)", [
           unit,
