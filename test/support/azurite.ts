@@ -21,6 +21,10 @@ export interface Azurite {
   download(container: string, name: string): Promise<Buffer>;
   /** Names of the container's blobs; undefined when there is no such container. */
   list(container: string): Promise<string[] | undefined>;
+  /** Ends the process; what is on disk stays. Azurite writes its list of blobs only now and then, and at SIGTERM. */
+  stop(signal: "SIGTERM" | "SIGKILL"): Promise<void>;
+  /** Starts it again on the same port and folder, and waits until it answers. */
+  start(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -36,15 +40,19 @@ export async function openAzurite(options: { onDisk?: boolean } = {}): Promise<A
   const main = createRequire(import.meta.url).resolve("azurite/dist/src/blob/main.js");
   const place = folder === undefined ? ["--inMemoryPersistence"] : ["--location", folder];
   const flags = ["--skipApiVersionCheck", "--disableTelemetry", "--blobHost", "127.0.0.1", "--silent"];
-  const child = spawn(process.execPath, [main, ...place, ...flags, "--blobPort", String(port)], { stdio: "ignore" });
+  let child: ChildProcess;
   const killWithParent = (): void => void child.kill("SIGKILL");
+  const start = async (): Promise<void> => {
+    child = spawn(process.execPath, [main, ...place, ...flags, "--blobPort", String(port)], { stdio: "ignore" });
+    try {
+      await waitUntilItAnswers(child, port);
+    } catch (error) {
+      child.kill("SIGKILL");
+      throw error;
+    }
+  };
+  await start();
   process.once("exit", killWithParent);
-  try {
-    await waitUntilItAnswers(child, port);
-  } catch (error) {
-    child.kill("SIGKILL");
-    throw error;
-  }
 
   const blobEndpoint = `http://127.0.0.1:${port}/${AZURITE_ACCOUNT}`;
   const connectionString =
@@ -75,9 +83,11 @@ export async function openAzurite(options: { onDisk?: boolean } = {}): Promise<A
       for await (const blob of containerClient.listBlobsFlat()) names.push(blob.name);
       return names;
     },
+    stop: (signal) => stop(child, signal),
+    start,
     async close() {
       process.removeListener("exit", killWithParent);
-      await stop(child);
+      await stop(child, "SIGTERM");
       if (folder !== undefined) await rm(folder, { recursive: true, force: true });
     },
   };
@@ -116,10 +126,10 @@ async function answers(port: number): Promise<boolean> {
   }
 }
 
-async function stop(child: ChildProcess): Promise<void> {
+async function stop(child: ChildProcess, signal: "SIGTERM" | "SIGKILL"): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const ended = once(child, "exit");
-  child.kill("SIGTERM");
+  child.kill(signal);
   const hammer = setTimeout(() => child.kill("SIGKILL"), 3_000);
   await ended;
   clearTimeout(hammer);

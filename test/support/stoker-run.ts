@@ -96,7 +96,7 @@ function startRun(
 /** An import under way: the path below the base, so that a server that was started again can be asked. */
 export type ImportPath = string;
 
-/** Registers an import of files; throws when it is refused. */
+/** Registers an import of files, given by path or URL; throws when it is refused. */
 export async function startImport(
   server: StokerRun,
   paths: readonly string[],
@@ -105,7 +105,7 @@ export async function startImport(
   const more: BodyParameter[] = [{ name: "mode", valueString: "IncrementalLoad" }];
   if (options.unitBytes !== undefined)
     more.push({ name: "processingUnitBytesToRead", valueInteger: options.unitBytes });
-  const inputs = paths.map((path) => input(pathToFileURL(path).href));
+  const inputs = paths.map((path) => input(path.includes("://") ? path : pathToFileURL(path).href));
   const response = await fetch(`${server.base}/$import`, {
     method: "POST",
     headers: { prefer: "respond-async", "content-type": "application/fhir+json" },
