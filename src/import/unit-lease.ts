@@ -50,7 +50,8 @@ const SESSION_NAME = `${WORKER_NAME} unit `;
 
 /**
  * Claims the oldest open unit of a running job: one never begun, or one whose worker has gone silent. What that worker had
- * begun can never be committed: see {@link endFormerSession}.
+ * begun can never be committed: see {@link endFormerSession}. One step in an index, however many units are open: a plain
+ * join would sort them all.
  */
 export async function claimUnit(client: ClientBase): Promise<ClaimedUnit | undefined> {
   const claimed = await client.query<
@@ -62,11 +63,13 @@ export async function claimUnit(client: ClientBase): Promise<ClaimedUnit | undef
              lease_until = clock_timestamp() + interval '${LEASE_SECONDS} seconds'
            from import_job job, import_input input
            where unit.id = (
-             select open.id from import_unit open join import_job running on running.id = open.job
-             where running.state = ${JobState.running}
-               and (open.state = ${UnitState.created}
-                 or (open.state = ${UnitState.running} and open.lease_until < clock_timestamp()))
-             order by open.job, open.id limit 1 for update of open skip locked
+             select open.id from import_job running, lateral (
+               select id from import_unit
+               where job = running.id and (state = ${UnitState.created}
+                 or (state = ${UnitState.running} and lease_until < clock_timestamp()))
+               order by id limit 1 for update skip locked
+             ) open
+             where running.state = ${JobState.running} order by running.id limit 1
            ) and job.id = unit.job and input.job = unit.job and input.number = unit.input
            returning unit.id::text, unit.fence::text, unit.job::text, unit.attempts, job.definition,
              job.bytes::float8 as "jobBytes",
