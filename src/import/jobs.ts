@@ -136,7 +136,7 @@ export async function closeUnits(database: Connection, jobId: string): Promise<v
 /** Whether there are segments without indexes although no import is at work on them. */
 export async function areSegmentsLeftOver(database: Pool): Promise<boolean> {
   const { rows } = await database.query<{ left: boolean }>(
-    `select exists (select from segment where state <> ${SegmentState.indexed} and resources > 0)
+    `select exists (select from segment where state <> ${SegmentState.indexed})
        and not exists (select from import_job where state in (${JobState.created}, ${JobState.running})) as left`,
   );
   return rows[0]?.left === true;
