@@ -167,6 +167,13 @@ describe("LineFramer: every line exactly once (contract 4.2)", () => {
       { numRuns: 1_000 },
     );
   });
+
+  it("a blank line above the maximum is blank also behind a byte order mark", () => {
+    const file = Buffer.from([0xef, 0xbb, 0xbf, 9, 32, 9, 10]);
+    for (const sizes of [[6, 1], [2, 5], [3, 4], [7], [1]]) {
+      expect(stripped(frameFile(file, 1, sizes, 1))).toEqual([]);
+    }
+  });
 });
 
 function whole(text: string): Framed {

@@ -162,11 +162,15 @@ export class LineFramer {
   /** Keeps the beginning of an incomplete line for the next chunk, or what is needed of it once it is too long. */
   #keep(chunk: Buffer, from: number): void {
     if (from >= chunk.length) return;
+    let content = from;
     if (this.#dropped === undefined && this.#pendingLength + chunk.length - from > this.#maxLineBytes + MARK_AND_CR) {
+      const before = this.#pendingLength;
       this.#append(chunk, from, Math.min(chunk.length, from + MARK_AND_CR), 0);
       const head = this.#pending.subarray(0, this.#pendingLength);
       const mark = this.#frames.markLength(head, this.#lineStart, 0);
       this.#dropped = { blank: this.#frames.isBlank(head, mark, head.length), mark, last: 0 };
+      // a mark is no content, also where this chunk brings it
+      content = from + Math.max(0, mark - before);
       this.#pending = Buffer.alloc(0);
       this.#pendingLength = 0;
     }
@@ -176,7 +180,7 @@ export class LineFramer {
       return;
     }
     const dropped = this.#dropped;
-    dropped.blank = dropped.blank && this.#frames.isBlank(chunk, from, chunk.length);
+    dropped.blank = dropped.blank && this.#frames.isBlank(chunk, content, chunk.length);
     dropped.last = chunk[chunk.length - 1] ?? 0;
   }
 
