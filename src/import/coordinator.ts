@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { StokerError } from "../base/errors.ts";
 import { databaseError } from "../store/database-errors.ts";
 import { finishJob } from "./finish-job.ts";
@@ -14,6 +15,7 @@ import { LEASE_SECONDS, LeaseLost, withLease } from "./lease.ts";
 import { planJob } from "./plan-job.ts";
 import type { ImportServices } from "./services.ts";
 import { createWaiter } from "./signal.ts";
+import { endSilentSessions } from "./unit-lease.ts";
 
 /** What the coordinator works with. */
 export interface CoordinatorServices extends ImportServices {
@@ -30,6 +32,9 @@ export interface Coordinator {
 /** Pause between looks when nobody woke us: the safety net below the signal. */
 const POLL_MS = 1000;
 
+/** Pause between looks for workers that went silent: well below their lease. */
+const WATCH_MS = 5000;
+
 /** After so many claims of a step that always broke off, the job fails instead of being tried for ever. */
 const MAX_CLAIMS = 20;
 
@@ -39,7 +44,11 @@ const MAX_CLAIMS = 20;
  */
 export function startCoordinator(services: CoordinatorServices): Coordinator {
   const stop = new AbortController();
-  const loops = Promise.all([runLoop(services, "plan", stop.signal), runLoop(services, "finish", stop.signal)]);
+  const loops = Promise.all([
+    runLoop(services, "plan", stop.signal),
+    runLoop(services, "finish", stop.signal),
+    watch(services, stop.signal),
+  ]);
   return {
     async close() {
       stop.abort();
@@ -62,6 +71,16 @@ async function runLoop(services: CoordinatorServices, step: JobStep, stop: Abort
     }
   } finally {
     waiter.close();
+  }
+}
+
+/** Ends what frozen workers hold, so that the others go on. */
+async function watch(services: CoordinatorServices, stop: AbortSignal): Promise<void> {
+  while (!stop.aborted) {
+    await endSilentSessions(services.database).catch((error: unknown) => {
+      services.logger.warn({ err: error }, "silent import workers could not be looked for");
+    });
+    await sleep(WATCH_MS, undefined, { signal: stop }).catch(() => {});
   }
 }
 

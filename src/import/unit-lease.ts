@@ -45,7 +45,7 @@ export interface UnitProgress {
 
 type Queryable = Pick<ClientBase, "query">;
 
-/** What a session is called that works on a unit: administrators see it, and {@link endFormerSession} finds its holder by it. */
+/** What a session is called that works on a unit: administrators see it, and its holder is found by it. */
 const SESSION_NAME = `${WORKER_NAME} unit `;
 
 /**
@@ -94,6 +94,20 @@ export async function endFormerSession(client: ClientBase, unit: ClaimedUnit): P
     `select pg_terminate_backend(pid) from pg_stat_activity
      where application_name = $1 and datname = current_database() and usename = current_user and pid <> pg_backend_pid()`,
     [SESSION_NAME + unit.id],
+  );
+}
+
+/**
+ * Ends the sessions of workers that hold a unit whose lease has run out. {@link endFormerSession} does not come to it when
+ * a frozen worker holds the unit's row itself, or what every other worker waits for. What it had begun could not have been
+ * committed any more.
+ */
+export async function endSilentSessions(client: Queryable): Promise<void> {
+  await client.query(
+    `select pg_terminate_backend(session.pid) from pg_stat_activity session, import_unit unit
+     where session.application_name = '${SESSION_NAME}' || unit.id and session.datname = current_database()
+       and session.usename = current_user and session.pid <> pg_backend_pid()
+       and unit.state = ${UnitState.running} and unit.lease_until < clock_timestamp()`,
   );
 }
 

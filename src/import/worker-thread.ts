@@ -34,7 +34,7 @@ const MAX_CLAIMS = 20;
  */
 const SESSION_OPTIONS = [
   "synchronous_commit=off",
-  "idle_in_transaction_session_timeout=60s",
+  "idle_in_transaction_session_timeout=30s",
   "tcp_keepalives_idle=15",
   "tcp_keepalives_interval=5",
   "tcp_keepalives_count=3",
