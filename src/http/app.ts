@@ -76,10 +76,8 @@ export function createApp(context: HttpContext): FastifyInstance {
   void app.register(
     async (scope) => {
       scope.addHook("onRequest", async (request) => checkAccept(request));
-      const capabilities = capabilityStatement(context.version);
       scope.get("/metadata", async (_request, reply) => {
-        const implementation = { description: "Stoker", url: context.baseUrl };
-        return sendResource(reply, 200, { ...capabilities, implementation });
+        return sendResource(reply, 200, capabilityStatement(context.version, context.baseUrl));
       });
       registerImportRoutes(scope, context);
     },

@@ -222,7 +222,8 @@ function parseModifier(
   throw unsupportedModifier(filter);
 }
 
-const MODIFIERS: { readonly [type: string]: readonly Comparison[] } = {
+/** Modifiers by type of parameter, beside `:missing` and, for references, `:[type]`. */
+export const MODIFIERS: { readonly [type: string]: readonly Comparison[] } = {
   token: ["not", "text", "of-type"],
   string: ["exact", "contains"],
   uri: ["above", "below"],

@@ -1,0 +1,232 @@
+import { MODIFIERS } from "../search/query.ts";
+
+/**
+ * What the server can do, once: `GET /fhir/metadata` and the tables of docs/api.md are made from these tables. After a
+ * change, `UPDATE_DOCS=1 npx vitest run src/http/capabilities.test.ts` writes the page; without it the test compares.
+ */
+
+/** A row of the API page's table of interactions. Texts are Markdown without `|`. */
+export interface InteractionRow {
+  readonly name: string;
+  readonly request: string;
+  readonly answers: string;
+  /** What the CapabilityStatement calls it on every resource type (code system `restful-interaction`). */
+  readonly type?: string;
+  /** What the CapabilityStatement calls it on the whole server. */
+  readonly system?: string;
+  /** Stores a resource that the client sends: not for types that are read only. */
+  readonly stores?: true;
+}
+
+/** RESTful interactions (http://hl7.org/fhir/R4/http.html), in the order of the page. */
+export const INTERACTIONS: readonly InteractionRow[] = [
+  {
+    name: "read",
+    request: "`GET [type]/[id]`",
+    answers: "200, 304, 404, 410 when deleted",
+    type: "read",
+  },
+  {
+    name: "vread",
+    request: "`GET [type]/[id]/_history/[vid]`",
+    answers: "200, 304, 404, 410 when that version is a deletion",
+    type: "vread",
+  },
+  {
+    name: "history",
+    request: "`GET [type]/[id]/_history`",
+    answers: "200, 404. `_count`, `_since`",
+    type: "history-instance",
+  },
+  {
+    name: "search",
+    request: "`GET [type]?…`, `POST [type]/_search`, `GET ?…`, `GET Patient/[id]/[type]?…`",
+    answers: "200, see below",
+    type: "search-type",
+    system: "search-system",
+  },
+  {
+    name: "create",
+    request: "`POST [type]`",
+    answers: "201. The server chooses the id",
+    type: "create",
+    stores: true,
+  },
+  {
+    name: "conditional create",
+    request: "`POST [type]` with `If-None-Exist: criteria`",
+    answers: "201 without a match, 200 with one, 412 with several",
+  },
+  {
+    name: "update",
+    request: "`PUT [type]/[id]`",
+    answers: "200, or 201 when it was not there or deleted",
+    type: "update",
+    stores: true,
+  },
+  {
+    name: "conditional update",
+    request: "`PUT [type]?criteria`",
+    answers:
+      "as update; 201 without a match, 412 with several, 409 when there is no match and the body's id is taken, 400 when the match has another id",
+  },
+  {
+    name: "delete",
+    request: "`DELETE [type]/[id]`",
+    answers: "204, also when it was deleted before or never there",
+    type: "delete",
+  },
+  {
+    name: "conditional delete",
+    request: "`DELETE [type]?criteria`",
+    answers: "204, 404 without a match, 412 with several",
+  },
+  {
+    name: "hard delete",
+    request: "`DELETE [type]/[id]?hardDelete=true`",
+    answers: "204. Without a trace, see below",
+  },
+  {
+    name: "batch",
+    request: "`POST /` with a Bundle of type `batch`",
+    answers: "200, each entry with its own status",
+    system: "batch",
+  },
+  {
+    name: "transaction",
+    request: "`POST /` with a Bundle of type `transaction`",
+    answers: "200, or the error of the first entry that failed, with nothing written",
+    system: "transaction",
+  },
+  {
+    name: "capabilities",
+    request: "`GET metadata`",
+    answers: "200, 304",
+  },
+];
+
+/** A row of the API page's table of operations. */
+export interface OperationRow {
+  /** Without the `$`. */
+  readonly name: string;
+  /** Where it can be called: on the server, on all types, or on these. */
+  readonly on: "server" | "every type" | readonly string[];
+  /** Canonical URL of its definition; a path like `/OperationDefinition/stoker-x` is one that this server serves itself. */
+  readonly definition: string;
+  readonly request: string;
+  readonly answers: string;
+}
+
+/** Operations, in the order of the page. */
+export const OPERATIONS: readonly OperationRow[] = [
+  {
+    name: "import",
+    on: "server",
+    definition: "/OperationDefinition/stoker-import",
+    request: "`POST $import`",
+    answers: "202; [import.md](import.md) explains it",
+  },
+  {
+    name: "everything",
+    on: ["Patient"],
+    definition: "http://hl7.org/fhir/OperationDefinition/Patient-everything",
+    request: "`GET Patient/[id]/$everything`",
+    answers: "200, 404, 410. `_since`, `_type`, `_count`",
+  },
+];
+
+/** What holds for every resource type. */
+export const RESOURCE_FLAGS = {
+  versioning: "versioned-update",
+  readHistory: true,
+  conditionalRead: "full-support",
+  conditionalDelete: "single",
+} as const;
+
+/** What holds for resource types that can be stored. */
+export const STORABLE_FLAGS = {
+  updateCreate: true,
+  conditionalCreate: true,
+  conditionalUpdate: true,
+} as const;
+
+/** Types that cannot be stored: search parameters are fixed. */
+export const READ_ONLY: ReadonlySet<string> = new Set(["SearchParameter"]);
+
+/** A row of the API page's table of search features; the CapabilityStatement's documentation has them, too. */
+export interface SearchRow {
+  readonly feature: string;
+  readonly text: string;
+}
+
+/** What the search understands beside the parameters themselves. */
+export const SEARCH_FEATURES: readonly SearchRow[] = [
+  {
+    feature: "where",
+    text: "`GET [type]?…`, `POST [type]/_search`, all types `GET ?…` with `_type` and `_type:not`, compartments (below)",
+  },
+  { feature: "prefixes", text: "`eq ne lt gt le ge sa eb ap` for date, number and quantity" },
+  { feature: "modifiers", text: modifiersText() },
+  {
+    feature: "chains",
+    text: "`subject:Patient.name=peter`; without a type (`subject.identifier=…`) over all types that the reference may point to and that have the parameter",
+  },
+  {
+    feature: "`_has`",
+    text: "`_has:Observation:patient:code=1234-5`; chains and `_has` may hold one another, up to 8 references deep",
+  },
+  {
+    feature: "`_list`",
+    text: "members of a stored List: `_list=42`. Not the lists that are operations (`$current-…`)",
+  },
+  {
+    feature: "`_sort`",
+    text: "up to 8 of `_id`, `_lastUpdated` and parameters of type date, number, quantity, string and uri, `-` for descending",
+  },
+  {
+    feature: "`_include`, `_revinclude`",
+    text: "`Type:parameter`, `Type:parameter:TargetType`, `Type:*`, for `_include` also `*`; each with `:iterate`",
+  },
+  { feature: "`_summary`", text: "`true`, `text`, `data`, `count`, `false`" },
+  {
+    feature: "`_elements`",
+    text: "names of elements on the first level; `value` stands for `valueQuantity` and the others",
+  },
+  {
+    feature: "`_count`, `_total`",
+    text: "up to 1000 entries, 10 unless asked; `none` (the default), `estimate`, `accurate`",
+  },
+];
+
+/** Search parameters that no type defines. */
+export const SPECIAL_PARAMETERS: readonly { readonly name: string; readonly text: string }[] = [
+  { name: "_has", text: "Reverse chaining, nested up to 8 deep." },
+  { name: "_list", text: "Members of a stored List." },
+];
+
+/** What R4 has and this server has not, and why. */
+export const MISSING: readonly { readonly feature: string; readonly why: string }[] = [
+  { feature: "patch", why: "not there yet" },
+  { feature: "history of a type or of the system", why: "not there yet" },
+  { feature: "`$export`", why: "not there yet" },
+  { feature: "search parameters of one's own", why: "not there yet; `SearchParameter` resources are refused" },
+  { feature: "profiles", why: "`$validate` and all writes check the structure of R4 only" },
+  { feature: "XML, Turtle", why: "the store keeps the bytes of JSON; 406" },
+  {
+    feature: "`_filter`, `_text`, `_content`, `_query`",
+    why: "not there yet. 400: leaving them out would widen the answer",
+  },
+  {
+    feature: "`:in`, `:not-in`, `:above` and `:below` of tokens and references",
+    why: "they need a terminology server, or hierarchies of resources",
+  },
+  { feature: "sorting by tokens and references", why: "FHIR does not say what their order is" },
+];
+
+function modifiersText(): string {
+  const byType = Object.entries(MODIFIERS).map(([type, modifiers]) => {
+    const own = modifiers.map((modifier) => `\`:${modifier}\``);
+    return `${type} ${(type === "reference" ? ["`:[type]`", ...own] : own).join(", ")}`;
+  });
+  return ["`:missing` for all", ...byType].join("; ");
+}
