@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { errorLog, openFullServer, type FullServer, type Json, type LoggedError } from "../support/full-server.ts";
+import { DELETION_CASES } from "../support/deletion-table.ts";
 import { birthDate, contentOf, patientLine, readShorthand, type VersionCase } from "../support/version-cases.ts";
-import { CASES } from "../support/version-table.ts";
+import { VERSION_CASES } from "../support/version-table.ts";
 
 /**
  * Contract 5.4 to 5.7 with decisions D-02, D-03, D-14, D-27. The rows do not touch one another, so all of them go into a
- * few imports: first the first steps of all rows, then the second ones, and so on. Where a row begins with a resource
- * that was put through the API, a bare line of an earlier import stands for it: to the rules they are the same.
+ * few imports: first the first steps of all rows, then the second ones, and so on.
  */
 
 interface SeenVersion {
@@ -29,6 +29,8 @@ interface Seen {
   errors: { line: number; error: LoggedError }[];
 }
 
+const CASES = [...VERSION_CASES, ...DELETION_CASES];
+
 let server: FullServer;
 let opened: number;
 /** By case, then by step. */
@@ -40,16 +42,19 @@ beforeAll(async () => {
   server = await openFullServer();
   opened = Date.now();
   for (let step = 0; CASES.some((one) => one.steps[step] !== undefined); step++) {
+    await writeByApi(step);
     for (const mode of ["InitialLoad", "IncrementalLoad"] as const) {
       for (const negatives of [false, true]) {
-        const cases = CASES.filter(
-          (one) => (one.mode ?? "IncrementalLoad") === mode && (one.negatives ?? false) === negatives,
-        );
-        await runStep(
-          cases.filter((one) => one.steps[step] !== undefined),
-          step,
-          { mode, negatives },
-        );
+        for (const declared of [false, true]) {
+          const cases = CASES.filter(
+            (one) =>
+              one.steps[step]?.lines !== undefined &&
+              (one.mode ?? "IncrementalLoad") === mode &&
+              (one.negatives ?? false) === negatives &&
+              (one.declared ?? false) === declared,
+          );
+          await runStep(cases, step, { mode, negatives, declared });
+        }
       }
     }
     searches.push(await searchContents());
@@ -58,10 +63,27 @@ beforeAll(async () => {
 
 afterAll(() => server?.close());
 
+/** Carries out the steps of this number that are writes through the API. */
+async function writeByApi(step: number): Promise<void> {
+  for (const one of CASES) {
+    const api = one.steps[step]?.api;
+    if (api === undefined) continue;
+    const now = seen.get(one)?.[0]?.now ?? Date.now();
+    const id = idOf(one);
+    const resource = { versionId: undefined, lastUpdated: undefined, content: api, deleted: false };
+    const { status } = await fetch(`${server.base}/Patient/${id}`, {
+      headers: { "content-type": "application/fhir+json" },
+      ...(api === "delete" ? { method: "DELETE", headers: {} } : { method: "PUT", body: patientLine(id, resource) }),
+    });
+    expect(status, id).toBe(api === "delete" ? 204 : 201);
+    seen.get(one)?.push({ ...(await observe(id)), now, ended: Date.now(), errors: [] });
+  }
+}
+
 async function runStep(
   cases: readonly VersionCase[],
   step: number,
-  options: { mode: "InitialLoad" | "IncrementalLoad"; negatives: boolean },
+  options: { mode: "InitialLoad" | "IncrementalLoad"; negatives: boolean; declared: boolean },
 ): Promise<void> {
   if (cases.length === 0) return;
   const queues = cases.map((one) => {
@@ -80,14 +102,15 @@ async function runStep(
       if (text !== undefined) written.push({ one, line: line + 1, text });
     }
   }
-  const name = `${options.mode}-${String(options.negatives)}-${String(step)}.ndjson`;
+  const { mode, negatives, declared } = options;
+  const name = `${mode}-${String(negatives)}-${String(declared)}-${String(step)}.ndjson`;
   const url = await server.file(name, written.map(({ text }) => `${text}\n`).join(""));
-  const outcome = await server.load({ inputs: [url], ...options });
+  const outcome = await server.load({ inputs: [declared ? { url, type: "Patient" } : url], mode, negatives });
   const ended = Date.now();
   expect(outcome.status, JSON.stringify(outcome.body)).toBe(200);
   const errors = await errorLog(outcome);
   const { stoker, output } = outcome.body;
-  expect(output).toEqual([{ type: null, count: written.length - errors.length, inputUrl: url }]);
+  expect(output).toEqual([{ type: declared ? "Patient" : null, count: written.length - errors.length, inputUrl: url }]);
   expect(stoker.created + stoker.updated + stoker.unchanged).toBe(written.length - errors.length);
 
   for (const { one, now } of queues) {
@@ -160,9 +183,9 @@ function currentOf(history: readonly SeenVersion[]): SeenVersion | undefined {
 }
 
 describe.each(CASES)("$row $title", (one) => {
-  test.each(one.steps.map((step, index) => ({ number: index + 1, step })))("import $number", ({ number, step }) => {
+  test.each(one.steps.map((step, index) => ({ number: index + 1, step })))("step $number", ({ number, step }) => {
     const after = seen.get(one)?.[number - 1];
-    if (after === undefined) throw new Error("the import did not run");
+    if (after === undefined) throw new Error("the step did not run");
     const { now, ended, history, read, found, errors } = after;
 
     const expectedErrors = [

@@ -15,14 +15,16 @@ export interface Workplace {
   readonly data: string;
   /** Starts `bin/stoker serve` and waits until it is ready. */
   serve(settings?: Readonly<Record<string, string>>): Promise<StokerRun>;
+  /** Starts `bin/stoker worker`, which has no FHIR base, and waits until it is ready. */
+  work(settings: Readonly<Record<string, string>>): Promise<StokerRun>;
   /** Kills what is left and removes everything. */
   close(): Promise<void>;
 }
 
-/** A running `bin/stoker serve`. */
+/** A running `bin/stoker serve` or `bin/stoker worker`. */
 export interface StokerRun {
   readonly child: ChildProcess;
-  /** FHIR base, without a slash at the end. */
+  /** FHIR base, without a slash at the end; of a worker the empty text. */
   readonly base: string;
   /** What it said on standard error so far. */
   said(): string;
@@ -40,15 +42,17 @@ export async function openWorkplace(): Promise<Workplace> {
   const children = new Set<ChildProcess>();
   const killAll = (): void => children.forEach((child) => void child.kill("SIGKILL"));
   process.once("exit", killAll);
+  const start = async (command: Command, settings: Readonly<Record<string, string>>): Promise<StokerRun> => {
+    const run = startRun(folder, command, { STOKER_DATA_DIR: data, STOKER_FILE_ROOT: files, ...settings });
+    children.add(run.child);
+    run.child.once("exit", () => children.delete(run.child));
+    return await run.ready;
+  };
   return {
     files,
     data,
-    async serve(settings = {}) {
-      const run = startRun(folder, { STOKER_DATA_DIR: data, STOKER_FILE_ROOT: files, ...settings });
-      children.add(run.child);
-      run.child.once("exit", () => children.delete(run.child));
-      return await run.ready;
-    },
+    serve: (settings = {}) => start("serve", settings),
+    work: (settings) => start("worker", settings),
     async close() {
       const ends = [...children].map((child) => once(child, "exit"));
       killAll();
@@ -60,12 +64,20 @@ export async function openWorkplace(): Promise<Workplace> {
   };
 }
 
+type Command = "serve" | "worker";
+
+const READY: Readonly<Record<Command, RegExp>> = {
+  serve: /^Stoker ready at (\S+)/m,
+  worker: /^Stoker worker ready()/m,
+};
+
 function startRun(
   folder: string,
+  command: Command,
   settings: Readonly<Record<string, string>>,
 ): { child: ChildProcess; ready: Promise<StokerRun> } {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("STOKER_"));
-  const child = spawn(process.execPath, [resolve("bin", "stoker"), "serve"], {
+  const child = spawn(process.execPath, [resolve("bin", "stoker"), command], {
     cwd: folder,
     env: { ...Object.fromEntries(inherited), STOKER_PORT: "0", STOKER_WORKERS: "2", ...settings },
     stdio: ["ignore", "pipe", "pipe"],
@@ -75,7 +87,7 @@ function startRun(
   child.stderr.setEncoding("utf8").on("data", (text: string) => (said += text));
   const ready = new Promise<StokerRun>((resolve, reject) => {
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
-      const base = /^Stoker ready at (\S+)/m.exec(text)?.[1];
+      const base = READY[command].exec(text)?.[1];
       if (base === undefined) return;
       resolve({
         child,
@@ -88,7 +100,7 @@ function startRun(
         },
       });
     });
-    child.once("close", () => reject(new Error(`stoker serve ended before it was ready: ${said}`)));
+    child.once("close", () => reject(new Error(`stoker ${command} ended before it was ready: ${said}`)));
   });
   return { child, ready };
 }
@@ -122,8 +134,15 @@ export interface Answer {
   readonly body: {
     readonly resourceType?: string;
     readonly issue?: readonly { readonly code: string; readonly diagnostics: string }[];
-    readonly error?: readonly { readonly count: number; readonly inputUrl: string; readonly url: string }[];
-    readonly stoker?: Readonly<Record<"loaded" | "rejected" | "created" | "updated" | "unchanged" | "bytes", number>>;
+    readonly error?: readonly {
+      readonly count: number;
+      readonly inputUrl: string;
+      readonly url: string;
+      readonly rejectedUrl?: string;
+    }[];
+    readonly stoker?: Readonly<
+      Record<"loaded" | "rejected" | "created" | "updated" | "unchanged" | "deleted" | "bytes", number>
+    >;
   };
 }
 

@@ -59,9 +59,14 @@ export function contentOf(date: string): string {
   return String.fromCharCode(96 + Number(date.slice(-2)));
 }
 
-/** One import of a case: its lines, which of them (from 1) are refused and why, and the history afterwards. */
+/**
+ * One step of a case, and the history afterwards: an import with its lines, and which of them (from 1) are refused and why;
+ * or, where the contract says "by PUT" or "by API DELETE", a write through the API.
+ */
 export interface VersionStep {
-  readonly lines: readonly string[];
+  readonly lines?: readonly string[];
+  /** A content letter to PUT, or "delete". */
+  readonly api?: string;
   readonly dup?: readonly number[];
   readonly conflict?: readonly number[];
   readonly history: readonly string[];
@@ -75,5 +80,7 @@ export interface VersionCase {
   readonly variant?: string;
   readonly mode?: "InitialLoad" | "IncrementalLoad";
   readonly negatives?: boolean;
+  /** Imported with a declared type. */
+  readonly declared?: boolean;
   readonly steps: readonly VersionStep[];
 }
