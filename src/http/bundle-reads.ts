@@ -15,18 +15,20 @@ export interface EntryReading {
   resource?: Buffer;
 }
 
-/** Carries out an entry that reads: read, vread, history of an instance, search. Throws what these throw. */
+/** Carries out an entry that reads: read, vread, history, search. Throws what these throw. */
 export async function readForEntry(reading: ReadContext, entry: EntryRequest, strict: boolean): Promise<EntryReading> {
   const { type, id, isHistory, version, query } = entry.target;
   const parameters = [...new URLSearchParams(query)];
+  if (isHistory && version === undefined) {
+    const bundle = await history(reading, { type, id, parameters, strict });
+    if (bundle === undefined) throw new StokerError("not-found", `Resource ${type}/${id} is not known.`);
+    return { status: 200, resource: bundle };
+  }
   if (type === undefined || id === undefined) {
     return { status: 200, resource: await search(reading, { type, parameters, strict }) };
   }
   if (version !== undefined) return versionReading(entry, await readOneVersion(reading, type, id, version));
-  if (!isHistory) return versionReading(entry, await read(reading, type, id));
-  const bundle = await history(reading, { type, id, parameters });
-  if (bundle === undefined) throw new StokerError("not-found", `Resource ${type}/${id} is not known.`);
-  return { status: 200, resource: bundle };
+  return versionReading(entry, await read(reading, type, id));
 }
 
 function versionReading(entry: EntryRequest, { version, body }: ServedVersion): EntryReading {

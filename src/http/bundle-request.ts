@@ -106,9 +106,15 @@ function readTarget(url: string, baseUrl: string): EntryTarget {
   const relative = url.startsWith(`${baseUrl}/`) ? url.slice(baseUrl.length + 1) : url.replace(/^\/+/, "");
   const mark = relative.indexOf("?");
   const path = mark < 0 ? relative : relative.slice(0, mark);
-  const [type, id, history, version, ...more] = path.split("/").map(decoded);
+  const segments = path.split("/").map(decoded);
+  // Of a type or of the system, the history stands where an id or a type would.
+  const found = segments.indexOf("_history");
+  const place = found === 0 || found === 1 ? found : 2;
+  const [type, id] = segments.slice(0, place);
+  const [history, version, ...more] = segments.slice(place);
   const isKnown = type === undefined || type === "" || resourceTypeId(type) !== undefined;
-  if (!isKnown || more.length > 0 || (history !== undefined && history !== "_history")) {
+  const hasVersion = version !== undefined && id === undefined;
+  if (!isKnown || more.length > 0 || hasVersion || (history !== undefined && history !== "_history")) {
     throw invalid("request.url: this is no resource type, resource or version of this server.", "request.url");
   }
   return {

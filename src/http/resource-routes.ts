@@ -5,6 +5,7 @@ import type { Compartment } from "../search/compartment.ts";
 import { READ_TIMEOUT_MS, type ReadContext } from "../search/context.ts";
 import { everything } from "../search/everything.ts";
 import { history } from "../search/history.ts";
+import type { HistoryRequest } from "../search/history-query.ts";
 import { read, readOneVersion, type ServedVersion } from "../search/read.ts";
 import { search } from "../search/search.ts";
 import { BLOCK_CACHE_BYTES, BlockCache } from "../store/body.ts";
@@ -31,7 +32,7 @@ export function readContext(context: Pick<HttpContext, "database" | "baseUrl" | 
 }
 
 /**
- * Reading back: `read`, `vread`, `history` of an instance and `search` (contract 5.6, 10), for a prefix `/fhir`. Errors are
+ * Reading back: `read`, `vread`, `history` and `search` (contract 5.6, 10), for a prefix `/fhir`. Errors are
  * thrown, for the application's error handler. Bodies go out as the bytes that are stored.
  */
 export async function resourceRoutes(app: FastifyInstance, { reading }: ResourceRoutesOptions): Promise<void> {
@@ -52,13 +53,13 @@ export async function resourceRoutes(app: FastifyInstance, { reading }: Resource
     const found = await read(reading, typeOf(request), request.params.id);
     return answerVersion(request, reply, found);
   });
-  app.get<InstanceRoute>("/:type/:id/_history", async (request, reply) => {
-    const type = typeOf(request);
-    const { id } = request.params;
-    const bundle = await history(reading, { type, id, parameters: queryOf(request) });
-    if (bundle === undefined) throw new StokerError("not-found", `Resource ${type}/${id} is not known.`);
-    return reply.type(FHIR_JSON).send(bundle);
-  });
+  app.get("/_history", (request, reply) => answerHistory(reading, request, reply, {}));
+  app.get<TypeRoute>("/:type/_history", (request, reply) =>
+    answerHistory(reading, request, reply, { type: typeOf(request) }),
+  );
+  app.get<InstanceRoute>("/:type/:id/_history", (request, reply) =>
+    answerHistory(reading, request, reply, { type: typeOf(request), id: request.params.id }),
+  );
   app.get<InstanceRoute>("/Patient/:id/$everything", async (request, reply) =>
     reply.type(FHIR_JSON).send(await everything(reading, request.params.id, queryOf(request))),
   );
@@ -102,6 +103,18 @@ async function answerSearch(
 ): Promise<FastifyReply> {
   const strict = isStrict(request.headers["prefer"]);
   const bundle = await search(context, { type, parameters, strict, ...(compartment && { compartment }) });
+  return reply.type(FHIR_JSON).send(bundle);
+}
+
+async function answerHistory(
+  context: ReadContext,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  of: Pick<HistoryRequest, "type" | "id">,
+): Promise<FastifyReply> {
+  const strict = isStrict(request.headers["prefer"]);
+  const bundle = await history(context, { ...of, parameters: queryOf(request), strict });
+  if (bundle === undefined) throw new StokerError("not-found", `Resource ${of.type}/${of.id} is not known.`);
   return reply.type(FHIR_JSON).send(bundle);
 }
 

@@ -19,6 +19,7 @@ import {
   type NewHead,
   type VersionRow,
 } from "../store/heads.ts";
+import { CREATED } from "../store/history.ts";
 import { mergePendingRows } from "../store/pending-rows.ts";
 import { SEARCH_COLUMNS, SearchRows } from "../store/search-rows.ts";
 import { holdSegments, partitionName, SegmentState } from "../store/segments.ts";
@@ -210,6 +211,8 @@ export class WriteGroup {
     const { bytes, hasMetaVersion } = change.body;
     return {
       ...common,
+      // A create, and nothing else, makes up an id (PutChange): histories tell it from an update.
+      origin: change.isFresh === true ? CREATED : 0,
       deleted: false,
       ...this.#blocks.add(bytes),
       contentHash: contentHash(bytes, hasMetaVersion),

@@ -1,5 +1,5 @@
 import { StokerError } from "../base/errors.ts";
-import type { HistoryPosition } from "../store/read.ts";
+import type { HistoryPosition } from "../store/history.ts";
 import { timeOrder, type SortKey } from "./sort.ts";
 
 /**
@@ -83,18 +83,34 @@ function isBigint(text: string): boolean {
   return /^-?\d{1,19}$/.test(text) && BigInt.asIntN(64, BigInt(text)) === BigInt(text);
 }
 
-/** The `_cursor` of a history page. */
-export function writeHistoryCursor(position: HistoryPosition): string {
-  const bytes = Buffer.alloc(13);
-  bytes.writeUInt8(HISTORY_ORDER, 0);
+/** A place in the history of a type or of the system. */
+export interface WideHistoryPosition extends HistoryPosition {
+  key: bigint;
+}
+
+/** The `_cursor` of a page of a resource's history, or, where the position has a key, of a wider one. */
+export function writeHistoryCursor(position: HistoryPosition | WideHistoryPosition): string {
+  const isWide = "key" in position;
+  const bytes = Buffer.alloc(isWide ? 21 : 13);
+  bytes.writeUInt8(isWide ? WIDE_HISTORY_ORDER : HISTORY_ORDER, 0);
   bytes.writeBigInt64BE(BigInt(position.lastUpdated), 1);
   bytes.writeInt32BE(position.versionId, 9);
+  if (isWide) bytes.writeBigInt64BE(position.key, 13);
   return bytes.toString("base64url");
 }
 
-/** The inverse of {@link writeHistoryCursor}. Throws `bad-request`. */
+/** The inverse of {@link writeHistoryCursor} for a resource's history. Throws `bad-request`. */
 export function readHistoryCursor(text: string): HistoryPosition {
-  const bytes = decode(text, HISTORY_ORDER, 13);
+  return positionIn(decode(text, HISTORY_ORDER, 13));
+}
+
+/** The inverse of {@link writeHistoryCursor} for wider histories. Throws `bad-request`. */
+export function readWideHistoryCursor(text: string): WideHistoryPosition {
+  const bytes = decode(text, WIDE_HISTORY_ORDER, 21);
+  return { ...positionIn(bytes), key: bytes.readBigInt64BE(13) };
+}
+
+function positionIn(bytes: Buffer): HistoryPosition {
   return { lastUpdated: Number(bytes.readBigInt64BE(1)), versionId: bytes.readInt32BE(9) };
 }
 
@@ -102,6 +118,7 @@ const KEY_ORDER = 1;
 const LAST_UPDATED_ORDER = 2;
 const HISTORY_ORDER = 3;
 const SORTED = 4;
+const WIDE_HISTORY_ORDER = 5;
 
 function decode(text: string, order: number, length: number): Buffer {
   const bytes = Buffer.from(text, "base64url");

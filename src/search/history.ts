@@ -1,91 +1,97 @@
+import type { PoolClient } from "pg";
+import type { JsonObject } from "../base/json.ts";
 import { readBodies } from "../store/body.ts";
-import { readHistory, type StoredVersion } from "../store/read.ts";
+import { readHistory, type HistoryPosition, type HistoryVersion } from "../store/history.ts";
 import { bundleBytes, type Entry } from "./bundle.ts";
 import { readSnapshot, type ReadContext } from "./context.ts";
-import { DEFAULT_COUNT, parseCount } from "./control.ts";
-import { readHistoryCursor, writeHistoryCursor } from "./cursor.ts";
+import { readHistoryCursor, readWideHistoryCursor, writeHistoryCursor, type WideHistoryPosition } from "./cursor.ts";
+import { countWideHistory, estimateWideHistory, readWideHistory } from "./history-page.ts";
+import { parseHistoryQuery, type HistoryQuery, type HistoryRequest } from "./history-query.ts";
 import { queryUrl } from "./links.ts";
 import { fittingCount } from "./page.ts";
 import { servedBody } from "./search.ts";
-import { malformed, parseDate } from "./values.ts";
-
-/** A history as it was asked for. */
-export interface HistoryRequest {
-  /** A resource type of R4. */
-  type: string;
-  id: string;
-  /** `_count`, `_since` and `_cursor`; others have no effect. */
-  parameters: readonly (readonly [name: string, value: string])[];
-}
 
 /**
- * A resource's history as a Bundle in bytes (contract 5.6, 10.1); undefined when it was never stored. Throws
- * `bad-request` on parameters that make no sense.
+ * The history of a resource, of a type or of the system as a Bundle in bytes (contract 5.6, 10.1; R4 http.html#history);
+ * undefined when the resource was never stored. Throws what {@link parseHistoryQuery} throws, and `too-costly`.
  */
 export async function history(context: ReadContext, request: HistoryRequest): Promise<Buffer | undefined> {
   const { type, id } = request;
-  const used = request.parameters.filter(([name]) => USED.has(name));
-  const value = (name: string): string | undefined => used.find(([used]) => used === name)?.[1];
-  const count = value("_count");
-  const cursor = value("_cursor");
-  const since = value("_since");
-  const limit = count === undefined ? DEFAULT_COUNT : parseCount(count);
-  const { found, page, bodies } = await readSnapshot(context, async (client) => {
-    const found = await readHistory(client, type, id, {
-      count: limit + 1,
-      ...(cursor === undefined ? {} : { after: readHistoryCursor(cursor) }),
-      ...(since === undefined ? {} : { since: parseSince(since) }),
-    });
-    const lengths = found.versions.map((version) => (version.deleted ? 0 : version.place.length));
-    const page = found.versions.slice(0, fittingCount(lengths, limit));
-    const live = page.filter((version) => !version.deleted);
-    const read = await readBodies(
+  const query = parseHistoryQuery(request);
+  const read = type !== undefined && id !== undefined ? instanceReader(query, type, id) : wideReader(query);
+  const found = await readSnapshot(context, async (client) => {
+    const part = await read(client);
+    if (part === undefined) return undefined;
+    const lengths = part.versions.map(({ version }) => (version.deleted ? 0 : version.place.length));
+    const page = part.versions.slice(0, fittingCount(lengths, query.count));
+    const live = page.flatMap(({ version }) => (version.deleted ? [] : [version]));
+    const bodies = await readBodies(
       client,
       context.blocks,
       live.map((version) => version.place),
     );
-    return { found, page, bodies: new Map(live.map((version, index) => [version, read[index]])) };
+    return { ...part, page, bodies: new Map(live.map((version, index) => [version, bodies[index]])) };
   });
-  if (!found.known) return undefined;
-  const path = `${type}/${id}/_history`;
+  if (found === undefined) return undefined;
+  const { versions, page, total, bodies } = found;
+  const path = [type, id, "_history"].filter((part) => part !== undefined).join("/");
   const links: { relation: "self" | "next"; url: string }[] = [
-    { relation: "self", url: queryUrl(context.baseUrl, path, used) },
+    { relation: "self", url: queryUrl(context.baseUrl, path, query.used) },
   ];
   const last = page.at(-1);
-  if (last !== undefined && found.versions.length > page.length) {
-    const others = used.filter(([name]) => name !== "_cursor");
-    const next = queryUrl(context.baseUrl, path, [...others, ["_cursor", writeHistoryCursor(last)]]);
+  if (last !== undefined && versions.length > page.length) {
+    const others = query.used.filter(([name]) => name !== "_cursor");
+    const next = queryUrl(context.baseUrl, path, [...others, ["_cursor", writeHistoryCursor(last.position)]]);
     links.push({ relation: "next", url: next });
   }
-  const entries = page.map((version) => historyEntry(context.baseUrl, version, bodies.get(version)));
-  return bundleBytes({ type: "history", total: found.total, links, entries });
+  const entries = page.map(({ version }) => historyEntry(context.baseUrl, version, bodies.get(version)));
+  return bundleBytes({ type: "history", ...(total === undefined ? {} : { total }), links, entries });
 }
 
-const USED: ReadonlySet<string> = new Set(["_count", "_since", "_cursor"]);
-
-/** The first millisecond of `_since`. */
-function parseSince(text: string): number {
-  const { prefix, low } = parseDate(text, { name: "_since", baseUrl: "" });
-  if (prefix !== "eq" || /^[a-z]/.test(text)) throw malformed({ name: "_since" }, "a date without a prefix is needed");
-  return Number(low / 10_000n);
+/** A part of a history: one version more than a page has, if there is one. */
+interface Part {
+  total: number | undefined;
+  versions: { version: HistoryVersion; position: HistoryPosition | WideHistoryPosition }[];
 }
 
-function historyEntry(baseUrl: string, version: StoredVersion, body: Buffer | undefined): Entry {
-  const url = `${version.type}/${version.id}`;
-  const response = {
-    etag: `W/"${version.versionId}"`,
-    lastModified: new Date(version.lastUpdated).toISOString(),
+type Reader = (client: PoolClient) => Promise<Part | undefined>;
+
+function instanceReader({ count, since, at, cursor }: HistoryQuery, type: string, id: string): Reader {
+  const after = cursor === undefined ? undefined : readHistoryCursor(cursor);
+  return async (client) => {
+    const { known, total, versions } = await readHistory(client, type, id, { count: count + 1, after, since, at });
+    if (!known) return undefined;
+    const positionOf = ({ lastUpdated, versionId }: HistoryVersion): HistoryPosition => ({ lastUpdated, versionId });
+    return { total, versions: versions.map((version) => ({ version, position: positionOf(version) })) };
   };
-  if (version.deleted) {
-    return {
-      fullUrl: `${baseUrl}/${url}`,
-      rest: { request: { method: "DELETE", url }, response: { status: "204", ...response } },
-    };
+}
+
+function wideReader(query: HistoryQuery): Reader {
+  const { count, cursor } = query;
+  const after = cursor === undefined ? undefined : readWideHistoryCursor(cursor);
+  return async (client) => {
+    let total: number | undefined;
+    if (query.total === "accurate" || count === 0) total = await countWideHistory(client, query);
+    else if (query.total === "estimate") total = await estimateWideHistory(client, query);
+    if (count === 0) return { total, versions: [] };
+    const versions = await readWideHistory(client, query, after, count + 1);
+    return { total, versions: versions.map(({ version, ...position }) => ({ version, position })) };
+  };
+}
+
+function historyEntry(baseUrl: string, version: HistoryVersion, body: Buffer | undefined): Entry {
+  const { type, id, versionId, lastUpdated, deleted, isCreate } = version;
+  const url = `${type}/${id}`;
+  const response = { etag: `W/"${versionId}"`, lastModified: new Date(lastUpdated).toISOString() };
+  const fullUrl = `${baseUrl}/${url}`;
+  if (deleted) {
+    return { fullUrl, rest: { request: { method: "DELETE", url }, response: { status: "204", ...response } } };
   }
-  const status = version.versionId === 1 ? "201 Created" : "200 OK";
+  const request: JsonObject = isCreate ? { method: "POST", url: type } : { method: "PUT", url };
+  const status = versionId === 1 ? "201 Created" : "200 OK";
   return {
-    fullUrl: `${baseUrl}/${url}`,
+    fullUrl,
     resource: servedBody(version, body ?? Buffer.alloc(0)),
-    rest: { request: { method: "PUT", url }, response: { status, ...response } },
+    rest: { request, response: { status, ...response } },
   };
 }

@@ -72,64 +72,6 @@ export async function readVersion(
   return found.rows[0] && versionOf(type, found.rows[0]);
 }
 
-/** A place in a history: the last version that was seen. */
-export interface HistoryPosition {
-  lastUpdated: number;
-  versionId: number;
-}
-
-/** Which part of a history to read. */
-export interface HistoryPage {
-  count: number;
-  after?: HistoryPosition;
-  /** Only versions at or after this instant, in milliseconds since 1970. */
-  since?: number;
-}
-
-/** A part of a resource's history. */
-export interface History {
-  /** False when the resource was never stored. */
-  known: boolean;
-  /** How many versions there are in all (since `since`). */
-  total: number;
-  versions: StoredVersion[];
-}
-
-/**
- * Versions of a resource, deleted ones included, by lastUpdated descending (contract 10.1), the greater version first
- * where two have the same.
- */
-export async function readHistory(db: Queryable, type: string, id: string, page: HistoryPage): Promise<History> {
-  // The counts stand in every row, and there is one even if the page is empty.
-  const found = await db.query<VersionColumns & { total: string; stored: string }>({
-    name: "read-history",
-    text: `${ALL_VERSIONS},
-           page as (
-             select v.* from all_versions v
-             where v.last_updated >= $3 and (v.last_updated, v.version_id) < ($4, $5)
-             order by v.last_updated desc, v.version_id desc limit $6)
-           select t.stored::text, t.total::text, v.id, ${VERSION_COLUMNS}
-           from (select count(*) as stored, count(*) filter (where last_updated >= $3) as total from all_versions) t
-             left join page v on true
-           order by v.last_updated desc, v.version_id desc`,
-    values: [
-      resourceKeyOf(type, id),
-      id,
-      page.since ?? Number.MIN_SAFE_INTEGER,
-      page.after?.lastUpdated ?? Number.MAX_SAFE_INTEGER,
-      page.after?.versionId ?? 0,
-      page.count,
-    ],
-  });
-  const [first] = found.rows;
-  return {
-    known: Number(first?.stored ?? 0) > 0,
-    total: Number(first?.total ?? 0),
-    // The row of an empty page has nulls.
-    versions: found.rows.filter((row) => row.id !== null).map((row) => versionOf(type, row)),
-  };
-}
-
 /** $1 is the key, $2 the id: keys are hashes, so the id decides. */
 const ALL_VERSIONS = `with all_versions as (
   select id, version_id, last_updated, deleted, block, block_offset, body_length
