@@ -5,6 +5,7 @@ import type { Logger } from "../base/logger.ts";
 import { baseUrlOf, type Settings } from "../base/settings.ts";
 import { createApp } from "../http/app.ts";
 import type { HttpContext } from "../http/context.ts";
+import { areImportsAtWork } from "../import/at-work.ts";
 import { startCoordinator } from "../import/coordinator.ts";
 import { openImportSignal } from "../import/signal.ts";
 import { releaseAllUnits } from "../import/unit-lease.ts";
@@ -12,6 +13,7 @@ import { startWorkers } from "../import/workers.ts";
 import { createSources } from "../source/sources.ts";
 import type { DatabaseConnection } from "../store/connection.ts";
 import { openEmbedded } from "../store/embedded/open-embedded.ts";
+import { startMerging } from "../store/merging.ts";
 import { migrate } from "../store/migrate.ts";
 import { openDatabase, type Database } from "../store/pool.ts";
 import { publishSearchRows } from "../store/publish.ts";
@@ -103,6 +105,12 @@ async function assemble(settings: Settings, logger: Logger, listens: boolean): P
       logger,
     });
     working.push(() => workers.close());
+    const merging = startMerging({
+      database: database.pool,
+      logger,
+      isBusy: () => areImportsAtWork(database.pool),
+    });
+    working.push(() => merging.close());
     const stageSeconds = (): Record<string, number> => ({ ...workers.stageSeconds(), ...stages });
     const services = { database, sources, signal, logger, stageSeconds };
     const baseUrl = listens ? await listen(settings, services, working) : "";

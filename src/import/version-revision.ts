@@ -7,7 +7,6 @@ import {
   type SearchRowsPlace,
   type VersionRow,
 } from "../store/heads.ts";
-import { partitionName } from "../store/segments.ts";
 import type { Revision } from "./decide-resource.ts";
 import type { EarlierRow } from "./earlier-lines.ts";
 
@@ -94,10 +93,10 @@ export async function redateSearchRows(client: ClientBase, rows: readonly Revise
   }
   for (const [segment, { keys, stamps, dates }] of bySegment) {
     await client.query(
-      `update ${partitionName("search_resource", segment)} row set last_updated = redated.last_updated
+      `update search_resource row set last_updated = redated.last_updated
        from unnest($1::bigint[], $2::int[], $3::bigint[]) as redated (key, stamp, last_updated)
-       where row.key = redated.key and row.stamp = redated.stamp`,
-      [keyArray(keys), stamps, dates],
+       where row.segment = $4 and row.key = redated.key and row.stamp = redated.stamp`,
+      [keyArray(keys), stamps, dates, segment],
     );
   }
 }

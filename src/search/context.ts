@@ -2,6 +2,7 @@ import type { Pool, PoolClient } from "pg";
 import { StokerError } from "../base/errors.ts";
 import type { BlockCache } from "../store/body.ts";
 import { transaction } from "../store/pool.ts";
+import { beginSnapshot } from "../store/snapshot.ts";
 
 /** What reading back needs of the server. */
 export interface ReadContext {
@@ -24,8 +25,7 @@ export const READ_TIMEOUT_MS = 30_000;
  */
 export async function readSnapshot<T>(context: ReadContext, work: (client: PoolClient) => Promise<T>): Promise<T> {
   try {
-    const limit = `set local statement_timeout = ${Math.trunc(context.timeout)}`;
-    return await transaction(context, work, `begin isolation level repeatable read read only; ${limit}`);
+    return await transaction(context, work, beginSnapshot(context.timeout));
   } catch (error) {
     if ((error as { code?: unknown }).code !== QUERY_CANCELED) throw error;
     const text = "The search takes too long: add a more selective parameter, or leave out _total.";

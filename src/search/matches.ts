@@ -1,6 +1,7 @@
 import type { ClientBase } from "pg";
 import { StokerError } from "../base/errors.ts";
 import { VERSION_COLUMNS, versionOf, type StoredVersion, type VersionColumns } from "../store/read.ts";
+import { beginSnapshot } from "../store/snapshot.ts";
 import { READ_TIMEOUT_MS, type ReadContext } from "./context.ts";
 import { gatheringSql } from "./page.ts";
 import { searchCondition } from "./plan.ts";
@@ -29,9 +30,7 @@ export async function findMatches(
     throw new StokerError("precondition-failed", "The condition has no search parameter to find a resource by.");
   }
   const condition = searchCondition(query.groups, { dateEquality: context.dateEquality, now: Date.now() });
-  await client.query(
-    `begin isolation level repeatable read read only; set local statement_timeout = ${READ_TIMEOUT_MS}`,
-  );
+  await client.query(beginSnapshot(READ_TIMEOUT_MS));
   try {
     const rows = await gatheringSql(client, await resolveCondition(client, condition));
     const found = await client.query<VersionColumns>(

@@ -1,7 +1,7 @@
 import type { ClientBase } from "pg";
 import type { CopyBuffer } from "./copy-buffer.ts";
 import { SEARCH_COLUMNS } from "./search-rows.ts";
-import { partitionName, SegmentState } from "./segments.ts";
+import { SegmentState } from "./segments.ts";
 
 /** A stored version with the place of its body. */
 export interface VersionRow {
@@ -245,9 +245,11 @@ export async function removeSearchRows(
   }
   for (const [segment, { keys, stamps }] of headsOfSegment) {
     if (states.get(segment) === SegmentState.indexed) {
-      const tables = Object.keys(SEARCH_COLUMNS).map((table) => partitionName(table, segment));
-      const deletions = tables.map((name) => `${name}_gone as (delete from ${name} where key = any($1::bigint[]))`);
-      await client.query(`with ${deletions.join(", ")} select`, [keyArray(keys)]);
+      // Through the parent: which partition has the rows changes when segments are merged.
+      const deletions = Object.keys(SEARCH_COLUMNS).map(
+        (table) => `${table}_gone as (delete from ${table} where segment = $1 and key = any($2::bigint[]))`,
+      );
+      await client.query(`with ${deletions.join(", ")} select`, [segment, keyArray(keys)]);
     } else {
       await client.query(
         "insert into stale_row (segment, key, stamp) select $1, key, stamp from unnest($2::bigint[], $3::int[]) as u (key, stamp)",

@@ -17,11 +17,20 @@ export async function publishSearchRows(database: Pool, stop?: AbortSignal): Pro
     const grown = await client.query<{ name: string }>(
       `select relname as name from pg_stat_user_tables
        where schemaname = current_schema() and n_mod_since_analyze > 0.1 * n_live_tup + 1000
-         and (relname in ('head', 'version', 'block') or relname ~ '^search_[a-z]+_[0-9]+$')`,
+         and (relname in ('head', 'version', 'block') or relname ~ '^search_[a-z]+_(merged_)?[0-9]+$')`,
     );
-    for (const { name } of grown.rows) await client.query(`analyze ${client.escapeIdentifier(name)}`);
+    for (const { name } of grown.rows) await analyze(client, name);
   });
 }
+
+/** A merge of segments may have dropped the table meanwhile. */
+async function analyze(client: PoolClient, name: string): Promise<void> {
+  await client.query(`analyze ${client.escapeIdentifier(name)}`).catch((error: { code?: string }) => {
+    if (error.code !== UNDEFINED_TABLE) throw error;
+  });
+}
+
+const UNDEFINED_TABLE = "42P01";
 
 /**
  * Runs `work` on one connection of the pool; a connection that failed is not given back. When `stop` fires, the connection

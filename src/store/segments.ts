@@ -1,4 +1,5 @@
 import type { ClientBase } from "pg";
+import type { SEARCH_COLUMNS } from "./search-rows.ts";
 
 /**
  * The life of a segment, one partition of each search table.
@@ -12,6 +13,10 @@ import type { ClientBase } from "pg";
  *
  * Writers hold {@link holdSegments} on the segments they write to, and on those they take rows from, until their commit;
  * whoever changes a segment's state waits for them.
+ *
+ * Small bulk segments that are indexed are merged later (merge-segments.ts): one partition then holds the rows of several.
+ * Rows are therefore deleted and changed through the parent table, by their segment's number; only a segment that is open
+ * for new rows is sure to have partitions of its own.
  */
 
 /** Resources after which the next segment is opened: its indexes then still fit in memory. */
@@ -27,7 +32,10 @@ export const SEAL_LOCK = 0x57018;
 const OPEN_LOCK = 0x57019;
 
 /** The partitioned search tables, and the indexes each of their partitions has. `%` is the partition's name. */
-const SEARCH_TABLES: readonly { table: string; indexes: readonly [name: string, definition: string][] }[] = [
+export const SEARCH_TABLES: readonly {
+  readonly table: keyof typeof SEARCH_COLUMNS;
+  readonly indexes: readonly (readonly [name: string, definition: string])[];
+}[] = [
   {
     table: "search_resource",
     indexes: [
@@ -60,7 +68,7 @@ const SEARCH_TABLES: readonly { table: string; indexes: readonly [name: string, 
   },
 ];
 
-/** The partition of a search table that holds a segment's rows. */
+/** The partition of a search table that holds a segment's rows, as long as the segment is not merged. */
 export function partitionName(table: string, segment: number): string {
   return `${table}_${segment}`;
 }
@@ -137,9 +145,7 @@ export async function indexSegment(client: ClientBase, segment: number): Promise
     if (found.rows[0] === undefined || found.rows[0].state === SegmentState.indexed) return;
     await changeState(client, segment, SegmentState.sealed);
     await client.query("set maintenance_work_mem = '512MB'");
-    for (const { table, indexes } of SEARCH_TABLES) {
-      for (const [name, definition] of indexes) await createIndex(client, table, segment, name, definition);
-    }
+    for (const each of SEARCH_TABLES) await createIndexes(client, each, partitionName(each.table, segment));
     await changeState(client, segment, SegmentState.indexed);
     for (const { table } of SEARCH_TABLES) await client.query(`analyze ${partitionName(table, segment)}`);
   } finally {
@@ -183,24 +189,22 @@ async function createSegment(client: ClientBase, live: boolean): Promise<number>
   );
   const number = inserted.rows[0]?.number;
   if (number === undefined) throw new Error("no segment was created");
-  for (const { table, indexes } of SEARCH_TABLES) {
-    await createPartition(client, table, number);
-    if (live) {
-      for (const [name, definition] of indexes) await createIndex(client, table, number, name, definition);
-    }
+  for (const each of SEARCH_TABLES) {
+    await createPartition(client, each.table, number);
+    if (live) await createIndexes(client, each, partitionName(each.table, number));
   }
   return number;
 }
 
-async function createIndex(
+/** Builds the indexes that a partition of the table has, those that are missing. */
+export async function createIndexes(
   client: ClientBase,
-  table: string,
-  segment: number,
-  name: string,
-  definition: string,
+  { indexes }: (typeof SEARCH_TABLES)[number],
+  partition: string,
 ): Promise<void> {
-  const partition = partitionName(table, segment);
-  await client.query(`create index if not exists ${partition}_${name} on ${partition} ${definition}`);
+  for (const [name, definition] of indexes) {
+    await client.query(`create index if not exists ${partition}_${name} on ${partition} ${definition}`);
+  }
 }
 
 /**
