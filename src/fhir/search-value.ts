@@ -23,8 +23,9 @@ import { hashPair, hashText, type Int64Halves } from "../base/hash.ts";
  *   address: line, city, district, state, country, postal code, text).
  * - date: one row for each date; a Timing is one row from its first to its last limit. Ranges longer than a day stand
  *   under the *negative* of the parameter's id: {@link dateRowParameter}.
- * - number, quantity: one row for each. A Quantity whose `unit` is not its `code` has a second row, with the same
- *   system and the unit as code. Money: code = currency, system = urn:iso:std:iso:4217.
+ * - number, quantity: one row for each. A Quantity whose `unit` is not its `code` has a second row, without system and
+ *   with the unit as code. Money: code = currency, system = urn:iso:std:iso:4217. Codes of UCUM are terms of
+ *   {@link UNIT_TERMS}, so that a search can ask for a quantity in all units that it may have been stored in.
  * - composite, for a context of kind `element` (`CompositeContext` in search-parameters.ts), c = the composite named by
  *   `values`; the components' equality numbers are computed *as if c were their parameter*, and `present` of c is stored:
  *   equality and equality: {@link compositeValue} of c for each pair of numbers (tokens: code, systemCode, system,
@@ -94,6 +95,12 @@ export function compositeValue(parameter: number, first: Int64Halves, second: In
   hashPair(first, second, seedOf(parameter, COMPOSITE), out);
 }
 
+/** Stands for the parameter of terms that are UCUM codes; no parameter has this number. */
+export const UNIT_TERMS = 0;
+
+/** The code system of UCUM's units. */
+export const UCUM = "http://unitsofmeasure.org";
+
 /** Hash of a quantity's unit system or unit code, parameter-independent; both halves 0 stand for "none". */
 export function unitValue(text: string, out: Int64Halves): void {
   hashText(text, UNIT, out);
@@ -143,8 +150,9 @@ export interface SearchValueSink {
   /** `folded` is the form that prefix search compares: see `foldString`. Strings and (folded = value) uris. */
   string(parameter: number, value: string, folded: string): void;
   /**
-   * The text of a token behind an equality number of form `text`, which has been handed over as well. A parameter's
-   * number stands for one folded text, whatever the resource: each needs to be kept once.
+   * The text of a token behind an equality number of form `text`, which has been handed over as well; or, with
+   * {@link UNIT_TERMS} for the parameter, a UCUM code behind its {@link unitValue}. A parameter's number stands for one
+   * folded text, whatever the resource: each needs to be kept once.
    */
   term(parameter: number, high: number, low: number, folded: string): void;
   qualify(high: number, low: number): void;

@@ -1,5 +1,7 @@
-import { unitValue } from "../fhir/search-value.ts";
+import { UCUM, UNIT_TERMS, unitValue } from "../fhir/search-value.ts";
 import { decimalText } from "./decimal-text.ts";
+import { storableText } from "./storable-text.ts";
+import type { CachedToken } from "./value-cache.ts";
 import type { ValueCollector } from "./value-collector.ts";
 import { emitPresent, isObject, isText, type ValueGroup } from "./value-group.ts";
 
@@ -85,7 +87,7 @@ function emitBounds(
   if (from !== undefined || till !== undefined) emitUnits(to, group, from ?? "-Infinity", till ?? "Infinity", unit);
 }
 
-/** One row with the unit's code, and one with its text where that is something else. */
+/** One row with the unit's code, and one with its text, of no system, where that is something else. */
 function emitUnits(
   to: ValueCollector,
   group: ValueGroup,
@@ -95,9 +97,10 @@ function emitUnits(
 ): void {
   const { system, code, unit } = quantity;
   emitRow(to, group, low, high, system, isText(code) ? code : unit);
-  if (isText(code) && isText(unit) && unit !== code) emitRow(to, group, low, high, system, unit);
+  if (isText(code) && isText(unit) && unit !== code) emitRow(to, group, low, high, undefined, unit);
 }
 
+/** Units recur: what they become is remembered. */
 function emitRow(
   to: ValueCollector,
   group: ValueGroup,
@@ -106,19 +109,36 @@ function emitRow(
   system: unknown,
   code: unknown,
 ): void {
-  setUnit(system, to.system);
-  setUnit(code, to.code);
+  const systemText = isText(system) ? system : "";
+  const codeText = isText(code) ? code : "";
+  let numbers = group.cache.find(systemText, codeText);
+  if (numbers === undefined) {
+    numbers = unitNumbers(systemText, codeText);
+    group.cache.keep(systemText, codeText, numbers);
+  }
+  const { values, folded } = numbers;
+  to.system.high = values[0] ?? 0;
+  to.system.low = values[1] ?? 0;
+  to.code.high = values[2] ?? 0;
+  to.code.low = values[3] ?? 0;
+  if (folded !== undefined) to.sink.term(UNIT_TERMS, to.code.high, to.code.low, folded);
   for (const { id } of group.parameters) to.sink.quantity(id, low, high, to.system, to.code);
 }
 
-function setUnit(text: unknown, out: ValueCollector["system"]): void {
-  if (isText(text)) {
-    unitValue(text, out);
-  } else {
-    out.high = 0;
-    out.low = 0;
-  }
+/** The numbers of a unit's system and code, zeros for none; with the code as `folded` when a search can convert it. */
+function unitNumbers(system: string, code: string): CachedToken {
+  const numbers = [system, code].flatMap((text) => {
+    const halves = { high: 0, low: 0 };
+    if (text !== "") unitValue(text, halves);
+    return [halves.high, halves.low];
+  });
+  const values = Int32Array.from(numbers);
+  const isUnit = system === UCUM && code !== "" && code.length <= LONGEST_UNIT && storableText(code) === code;
+  return isUnit ? { values, resource: 0, folded: code } : { values, resource: 0 };
 }
+
+/** Longer ones are compared literally only. */
+const LONGEST_UNIT = 100;
 
 function hasUnit(quantity: Record<string, unknown>): boolean {
   return isText(quantity["unit"]) || isText(quantity["code"]) || isText(quantity["system"]);

@@ -4,6 +4,7 @@ import { allOf, NEVER, oneOf, type Condition } from "./condition.ts";
 import type { CompositeValue, SimpleValue } from "./criteria.ts";
 import { compositeEqualities, referenceEqualities, TOKEN_FORMS, tokenEquality } from "./equality.ts";
 import { numberTest, type DateRules } from "./ordered.ts";
+import { quantityCondition } from "./quantity.ts";
 import { presence, simpleCondition } from "./simple.ts";
 import { all, sql } from "./sql.ts";
 
@@ -75,6 +76,7 @@ function elementCondition(composite: number, parts: readonly SimpleValue[], rule
     ]);
     return { kind: "row", table: "search_quantity", parameters: [composite], test };
   }
+  if (second.type === "quantity") return quantityCondition([composite], second, [qualified]);
   const ordered = simpleCondition([{ parameter: composite }], second, rules);
   return ordered.kind === "row" ? { ...ordered, test: all([qualified, ordered.test]) } : NEVER;
 }

@@ -1,3 +1,5 @@
+import type { BlockCache } from "../store/body.ts";
+import type { Queryable } from "../store/read.ts";
 import type { ReferenceLink } from "./reference-link.ts";
 import { all, any, sql, type Sql } from "./sql.ts";
 
@@ -23,8 +25,18 @@ export type Condition =
   | { kind: "referred"; links: readonly ReferenceLink[]; source: Condition }
   /** It is one of these. */
   | { kind: "keys"; keys: readonly bigint[] }
+  /** What it says stands in the store, and is looked up before the search is made: `resolveCondition`. */
+  | { kind: "lookup"; find: (lookups: Lookups) => Promise<Condition> }
   /** Anything else about `r`. */
   | { kind: "sql"; test: Sql };
+
+/** What conditions are looked up with, in the search's own state of the database. */
+export interface Lookups {
+  db: Queryable;
+  blocks: BlockCache;
+  /** That a row `r` is of a current version. */
+  current: Condition;
+}
 
 /** The tables of ordered values. */
 export type OrderedTable = "search_date" | "search_quantity" | "search_string";
@@ -120,6 +132,8 @@ export function conditionSql(condition: Condition, form: ConditionForm = "lookup
       return referredSql(condition.links, condition.source, form);
     case "keys":
       return sql`r.key = any(${condition.keys}::bigint[])`;
+    case "lookup":
+      throw new TypeError("the condition has not been resolved");
     default:
       return condition.test;
   }

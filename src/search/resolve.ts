@@ -1,5 +1,6 @@
+import { BlockCache } from "../store/body.ts";
 import type { Queryable } from "../store/read.ts";
-import { ALWAYS, allOf, conditionSql, linkRows, NEVER, oneOf, type Condition } from "./condition.ts";
+import { ALWAYS, allOf, conditionSql, linkRows, NEVER, oneOf, type Condition, type Lookups } from "./condition.ts";
 import { explain } from "./page.ts";
 import type { ReferenceLink } from "./reference-link.ts";
 import { sql, statement, type Sql } from "./sql.ts";
@@ -10,10 +11,14 @@ import { resolveTerm } from "./terms.ts";
  * what chains lead to, looked up first where they are few, so that the planner can tell how frequent they are and the
  * index is asked for them directly. What there is too much of stays as it is; the answer is the same either way.
  */
-export async function resolveCondition(db: Queryable, condition: Condition): Promise<Condition> {
+export async function resolveCondition(
+  db: Queryable,
+  condition: Condition,
+  blocks: BlockCache = new BlockCache(0),
+): Promise<Condition> {
   const { rows } = await db.query<{ any: boolean }>({ text: "select exists (select from stale_row) as any" });
   const current = rows[0]?.any === true ? NOT_STALE : ALWAYS;
-  return allOf([await resolve(db, condition, current), current]);
+  return allOf([await resolve({ db, blocks, current }, condition), current]);
 }
 
 /**
@@ -29,37 +34,36 @@ const NOT_STALE: Condition = {
 const MAX_TARGETS = 10_000;
 const MAX_SOURCES = 2000;
 
-async function resolve(db: Queryable, condition: Condition, current: Condition): Promise<Condition> {
+async function resolve(lookups: Lookups, condition: Condition): Promise<Condition> {
+  const { db, current } = lookups;
   switch (condition.kind) {
     case "term":
       return resolveTerm(db, condition);
+    case "lookup":
+      return resolve(lookups, await condition.find(lookups));
     case "refers": {
-      const target = allOf([await resolve(db, condition.target, current), current]);
+      const target = allOf([await resolve(lookups, condition.target), current]);
       return lookUpTargets(db, condition.links, target);
     }
     case "referred": {
-      const source = allOf([await resolve(db, condition.source, current), current]);
+      const source = allOf([await resolve(lookups, condition.source), current]);
       return lookUpSources(db, condition.links, source);
     }
     case "and":
-      return allOf(await resolveAll(db, condition.conditions, current));
+      return allOf(await resolveAll(lookups, condition.conditions));
     case "or":
-      return oneOf(await resolveAll(db, condition.conditions, current));
+      return oneOf(await resolveAll(lookups, condition.conditions));
     case "not":
-      return { kind: "not", condition: await resolve(db, condition.condition, current) };
+      return { kind: "not", condition: await resolve(lookups, condition.condition) };
     default:
       return condition;
   }
 }
 
 /** One after another: they share a connection. */
-async function resolveAll(
-  db: Queryable,
-  conditions: readonly Condition[],
-  current: Condition,
-): Promise<readonly Condition[]> {
+async function resolveAll(lookups: Lookups, conditions: readonly Condition[]): Promise<readonly Condition[]> {
   const resolved: Condition[] = [];
-  for (const condition of conditions) resolved.push(await resolve(db, condition, current));
+  for (const condition of conditions) resolved.push(await resolve(lookups, condition));
   return resolved;
 }
 

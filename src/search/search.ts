@@ -65,7 +65,7 @@ async function find(context: ReadContext, query: SearchQuery): Promise<Found> {
   const readPageOf = pageReader(query);
   const found = searchCondition(query.groups, { dateEquality: context.dateEquality, now: Date.now() });
   return readSnapshot(context, async (client) => {
-    const resolved = await resolveCondition(client, found);
+    const resolved = await resolveCondition(client, found, context.blocks);
     const condition = await gatheringSql(client, resolved);
     let total: number | undefined;
     if (query.total === "accurate" || query.count === 0) total = await countResources(client, condition);

@@ -3,7 +3,8 @@ import { EqualityForm } from "../fhir/search-value.ts";
 import { allOf, oneOf, type Condition } from "./condition.ts";
 import type { ReferenceValue, SimpleValue, TokenValue } from "./criteria.ts";
 import { equalityOf, IDENTIFIER_FORMS, referenceEqualities, TOKEN_FORMS, tokenEquality } from "./equality.ts";
-import { dateRowTest, quantityTest, stringPrefixTest, type DateRules } from "./ordered.ts";
+import { dateRowTest, stringPrefixTest, type DateRules } from "./ordered.ts";
+import { quantityCondition } from "./quantity.ts";
 import { restrictTo } from "./restricted-reference.ts";
 import { any, type Sql } from "./sql.ts";
 
@@ -23,7 +24,7 @@ export function simpleCondition(stored: readonly StoredParameter[], value: Simpl
       return { kind: "row", table: "search_date", parameters: stored.map(idOf), test };
     }
     default:
-      return { kind: "row", table: "search_quantity", parameters: stored.map(idOf), test: quantityTest(value) };
+      return quantityCondition(stored.map(idOf), value);
   }
 }
 

@@ -8,6 +8,8 @@ import {
   equalityValue,
   EqualityForm,
   referenceValue,
+  UCUM,
+  UNIT_TERMS,
   unitValue,
 } from "../../dist/fhir/search-value.js";
 import { convert, referredType } from "./expected.mjs";
@@ -149,6 +151,7 @@ function addRows(out, parameter, qualifier, values) {
   for (const [low, high] of values.dates) out.rows.add(`date ${parameter} ${qualifier} ${low} ${high}`);
   for (const [low, high, system, code] of values.quantities) {
     out.rows.add(`quantity ${parameter} ${qualifier} ${low} ${high} ${unit(system)} ${unit(code)}`);
+    if (system === UCUM && code) out.rows.add(`term ${UNIT_TERMS} ${unit(code)} ${code}`);
   }
   for (const row of values.strings) out.rows.add(`string ${parameter} ${qualifier} ${row.join(" | ")}`);
 }

@@ -131,8 +131,8 @@ function bounds(low, high) {
 }
 
 function units(low, high, { system, code, unit }) {
-  const codes = new Set([code ?? unit, unit ?? code]);
-  return [...codes].map((each) => [low, high, system, each]);
+  const rows = [[low, high, system, code ?? unit]];
+  return code && unit && unit !== code ? [...rows, [low, high, undefined, unit]] : rows;
 }
 
 /** The type a reference says it has: its text first, then Reference.type. */

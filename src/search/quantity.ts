@@ -1,0 +1,92 @@
+import { UCUM, UNIT_TERMS } from "../fhir/search-value.ts";
+import type { Queryable } from "../store/read.ts";
+import type { Condition } from "./condition.ts";
+import type { QuantityValue } from "./criteria.ts";
+import type { DecimalOperand } from "./decimal.ts";
+import { unitOf } from "./equality.ts";
+import { numberTest, quantityTest } from "./ordered.ts";
+import { add, decimalOf, divide, multiply, parseRational, subtract, type Rational } from "./rational.ts";
+import { all, any, sql, statement, type Sql } from "./sql.ts";
+import { tooCostly } from "./too-costly.ts";
+import { openUcum, type ReadUnit, type Unit } from "./ucum.ts";
+
+/**
+ * The condition for a quantity, or a plain number (contract 10.4). With a unit of UCUM it holds for what was stored in any
+ * unit that measures the same: the asked interval is converted, exactly, into each of them, so that what is stored stays
+ * as it was written. `restriction` is asked of the same row `s`.
+ */
+export function quantityCondition(
+  parameters: readonly number[],
+  value: QuantityValue,
+  restriction: readonly Sql[] = [],
+): Condition {
+  const literal = quantityTest(value);
+  const row = (test: Sql): Condition => ({
+    kind: "row",
+    table: "search_quantity",
+    parameters,
+    test: all([...restriction, test]),
+  });
+  const { code, system } = value;
+  if (code === undefined || (system !== undefined && system !== UCUM)) return row(literal);
+  return {
+    kind: "lookup",
+    find: async ({ db }) => {
+      const read = await openUcum();
+      const asked = read(code);
+      if (asked === undefined) return row(literal);
+      const converted = convertedTests(value, asked, await commensurable(db, read, asked, code));
+      if (converted.length === 0) return row(literal);
+      return row(any([literal, all([sql`s.system = ${unitOf(UCUM)}`, any(converted)])]));
+    },
+  };
+}
+
+/** The number of a unit that has the same magnitude as that of another. */
+export function convertNumber(text: string, from: Unit, to: Unit): string {
+  const number = parseRational(text);
+  // Infinite: beyond what is converted.
+  if (number === undefined) return text;
+  return decimalOf(divide(subtract(add(multiply(number, from.factor), from.offset), to.offset), to.factor));
+}
+
+interface Group {
+  unit: Unit;
+  codes: string[];
+}
+
+/** The other units in the store that measure the same as the asked one, those that are equal together. */
+async function commensurable(db: Queryable, read: ReadUnit, asked: Unit, code: string): Promise<Group[]> {
+  const stored = await db.query<{ folded: string }>(
+    statement(sql`select s.folded from search_term s where s.parameter = ${UNIT_TERMS} limit ${MAX_UNITS + 1}`),
+  );
+  if (stored.rows.length > MAX_UNITS) throw tooCostly(`more than ${MAX_UNITS} units are stored that it could convert`);
+  const groups = new Map<string, Group>();
+  for (const { folded } of stored.rows) {
+    const unit = folded === code ? undefined : read(folded);
+    if (unit === undefined || unit.dimension !== asked.dimension) continue;
+    const name = [unit.factor, unit.offset].map(({ n, d }: Rational) => `${n}/${d}`).join();
+    const known = groups.get(name);
+    if (known === undefined) groups.set(name, { unit, codes: [folded] });
+    else known.codes.push(folded);
+  }
+  return [...groups.values()];
+}
+
+const MAX_UNITS = 10_000;
+
+function convertedTests(value: QuantityValue, asked: Unit, groups: readonly Group[]): Sql[] {
+  return groups.map(({ unit, codes }) => {
+    const convert = (text: string): string => convertNumber(text, asked, unit);
+    const { value: number, low, high, approximateLow, approximateHigh } = value.number;
+    const converted: DecimalOperand = {
+      value: convert(number),
+      low: convert(low),
+      high: convert(high),
+      approximateLow: convert(approximateLow),
+      approximateHigh: convert(approximateHigh),
+    };
+    const test = numberTest({ ...value, number: converted }, sql`s.low`, sql`s.high`);
+    return all([sql`s.code = any(${codes.map(unitOf)}::bigint[])`, test]);
+  });
+}
