@@ -35,8 +35,20 @@ export const INTERACTIONS: readonly InteractionRow[] = [
   {
     name: "history",
     request: "`GET [type]/[id]/_history`",
-    answers: "200, 404. `_count`, `_since`",
+    answers: "200, 404. `_count`, `_since`, `_at`",
     type: "history-instance",
+  },
+  {
+    name: "history of a type",
+    request: "`GET [type]/_history`",
+    answers: "200. `_count`, `_since`, `_at`, `_total`",
+    type: "history-type",
+  },
+  {
+    name: "history of the system",
+    request: "`GET _history`",
+    answers: "200. `_count`, `_since`, `_at`, `_type`, `_total`",
+    system: "history-system",
   },
   {
     name: "search",
@@ -207,7 +219,6 @@ export const SPECIAL_PARAMETERS: readonly { readonly name: string; readonly text
 /** What R4 has and this server has not, and why. */
 export const MISSING: readonly { readonly feature: string; readonly why: string }[] = [
   { feature: "patch", why: "not there yet" },
-  { feature: "history of a type or of the system", why: "not there yet" },
   { feature: "`$export`", why: "not there yet" },
   { feature: "search parameters of one's own", why: "not there yet; `SearchParameter` resources are refused" },
   { feature: "profiles", why: "`$validate` and all writes check the structure of R4 only" },
