@@ -414,7 +414,7 @@ describe("two imports and writes by the API, interleaved anyhow", () => {
         const before = storeWith([first]);
         for (const line of lines) before.batch([{ ...line }]);
         expect(store.history().slice(written)).toEqual(before.history());
-        expect(store.counts(steps.map(({ line }) => line)).conflict).toBe(0);
+        expect(store.counts(steps.map(({ line }) => line))["conflict"]).toBe(0);
       }),
       { numRuns: 1000 },
     );

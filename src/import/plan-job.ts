@@ -1,10 +1,11 @@
 import type { Pool, PoolClient } from "pg";
 import { StokerError } from "../base/errors.ts";
 import { checkContainerName } from "../source/container-name.ts";
-import { normaliseEtag, sourceChanged, type SourceStat } from "../source/source.ts";
+import { normaliseEtag, sourceChanged, type Source, type SourceStat } from "../source/source.ts";
 import type { Sources } from "../source/sources.ts";
 import { planUnits } from "../split/plan.ts";
 import { transaction } from "../store/pool.ts";
+import { DEFAULT_ERROR_CONTAINER } from "./definition.ts";
 import { startJob, type ClaimedJob } from "./jobs.ts";
 
 /** Inputs whose properties are asked for at once (contract 4.1). */
@@ -49,6 +50,7 @@ order by place`;
  */
 export async function planJob(database: Pool, sources: Sources, job: ClaimedJob, signal: AbortSignal): Promise<void> {
   checkErrorContainer(job);
+  const logPlaces = new Set<Source>();
   for (let after = 0; ;) {
     const { rows } = await database.query<UnknownInput>(UNKNOWN_INPUTS, [job.id, after]);
     const last = rows.at(-1);
@@ -60,8 +62,11 @@ export async function planJob(database: Pool, sources: Sources, job: ClaimedJob,
       stats.map((stat) => stat.length),
       stats.map((stat) => stat.etag),
     ]);
+    for (const input of rows) logPlaces.add(sources.sourceFor(input.url));
     after = last.number;
   }
+  const container = job.definition.errorContainerName ?? DEFAULT_ERROR_CONTAINER;
+  for (const place of logPlaces) await place.makeErrorContainer?.(container);
   signal.throwIfAborted();
   await transaction({ pool: database }, async (client) => {
     // First the job's row: who cancels it takes the same lock first, and nobody else may plan it now.

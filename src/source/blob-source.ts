@@ -3,7 +3,7 @@ import { blobInAccount, blobUrl, type AzureAccount } from "./azure-account.ts";
 import { openAzureClient } from "./azure-client.ts";
 import { blobReadError, blobStartError, blobWriteError } from "./blob-errors.ts";
 import { readBlob } from "./blob-reader.ts";
-import { writeErrorLogBlob } from "./error-log-blob.ts";
+import { makeContainer, writeErrorLogBlob } from "./error-log-blob.ts";
 import { openPatience } from "./patience.ts";
 import { normaliseEtag, type ByteRange, type Source } from "./source.ts";
 
@@ -46,6 +46,13 @@ export function createBlobSource(account: AzureAccount): Source {
       } catch (error) {
         signal?.throwIfAborted();
         throw blobReadError(url, error);
+      }
+    },
+    async makeErrorContainer(container) {
+      try {
+        await makeContainer(await connect(), container);
+      } catch (error) {
+        throw blobWriteError(blobUrl(account, { container, name: "" }), error);
       }
     },
     async writeErrorLog(container, name, chunks) {

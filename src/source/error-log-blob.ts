@@ -1,4 +1,4 @@
-import type { BlobServiceClient, BlockBlobClient } from "@azure/storage-blob";
+import type { BlobServiceClient, BlockBlobClient, ContainerClient } from "@azure/storage-blob";
 import { createHash, randomBytes } from "node:crypto";
 import { StokerError } from "../base/errors.ts";
 import { checkContainerName } from "./container-name.ts";
@@ -21,16 +21,9 @@ export async function writeErrorLogBlob(
   name: string,
   chunks: AsyncIterable<Buffer>,
 ): Promise<void> {
-  const problem = checkContainerName(container);
-  if (problem !== undefined) throw new StokerError("bad-request", problem, { expression: "errorContainerName" });
   if (!NAME.test(name)) throw new StokerError("internal", `not a name for an error log: ${name}`);
 
-  const containerClient = client.getContainerClient(container);
-  await containerClient.createIfNotExists().catch((error: unknown) => {
-    // whoever may not make containers may still be allowed to write into one
-    if ((error as { statusCode?: number }).statusCode !== 403) throw error;
-  });
-  const blob = containerClient.getBlockBlobClient(name);
+  const blob = (await makeContainer(client, container)).getBlockBlobClient(name);
   const digest = createHash("sha256");
   const blocks: string[] = [];
   // block ids are shared by all who write to the name: the random part keeps two writers' blocks apart
@@ -43,6 +36,21 @@ export async function writeErrorLogBlob(
     blocks.push(id);
   }
   await commit(blob, blocks, digest.digest("hex"));
+}
+
+/**
+ * The container for error logs, made when it is missing. Throws StokerError `bad-request` for a name against contract 7.2;
+ * otherwise what the storage client throws.
+ */
+export async function makeContainer(client: BlobServiceClient, container: string): Promise<ContainerClient> {
+  const problem = checkContainerName(container);
+  if (problem !== undefined) throw new StokerError("bad-request", problem, { expression: "errorContainerName" });
+  const containerClient = client.getContainerClient(container);
+  await containerClient.createIfNotExists().catch((error: unknown) => {
+    // whoever may not make containers may still be allowed to write into one
+    if ((error as { statusCode?: number }).statusCode !== 403) throw error;
+  });
+  return containerClient;
 }
 
 async function commit(blob: BlockBlobClient, blocks: string[], sha256: string): Promise<void> {

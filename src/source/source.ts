@@ -30,6 +30,11 @@ export interface Source {
    */
   read(url: string, range: ByteRange, signal?: AbortSignal): AsyncIterable<Buffer>;
   /**
+   * Makes the container for error logs, which is there after an import without errors, too (contract 6.1, L-003). Sources
+   * without containers (files) do not have it.
+   */
+  makeErrorContainer?(container: string): Promise<void>;
+  /**
    * Writes an error log beside the inputs, block by block, into `container` (made when missing), never over a blob
    * that is there (D-22); writing the same bytes again is no error. Returns its public URL. Sources without it (files)
    * have their logs served by the server itself.

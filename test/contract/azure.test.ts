@@ -106,11 +106,11 @@ test("C-039, 6.1: errorContainerName and a declared type", async () => {
   expect(log[0]?.text).toMatch(/^Invalid resource id: 'under_score'\. /);
 });
 
-test("L-003: no errors, no blob", async () => {
+test("L-003: no errors: an empty container, no blob", async () => {
   const { url } = await azurite.upload("input", "l003.ndjson", patient("l003"));
   const outcome = await server.load({ inputs: [{ url, type: "Patient" }], errorContainer: "l003-errors" });
   expect(outcome.body.error).toEqual([]);
-  expect((await azurite.list("l003-errors")) ?? []).toEqual([]);
+  expect(await azurite.list("l003-errors")).toEqual([]);
 });
 
 test("7.2: a bad errorContainerName", async () => {
