@@ -1,12 +1,13 @@
 import { fastify, LogController, type FastifyBaseLogger, type FastifyInstance } from "fastify";
 import { openResourceWriter } from "../import/resource-writer.ts";
 import { bundleRoutes } from "./bundle-routes.ts";
-import { capabilityStatement } from "./capability-statement.ts";
-import { checkAccept, sendResource } from "./content-negotiation.ts";
+import { takeAndGiveCompressed } from "./compression.ts";
+import { negotiateContent } from "./content-negotiation.ts";
 import type { HttpContext } from "./context.ts";
 import { registerHealthRoutes } from "./health-routes.ts";
 import { registerImportRoutes } from "./import-routes.ts";
 import { isLocked, lockedError } from "./initial-import-lock.ts";
+import { metadataRoutes } from "./metadata-routes.ts";
 import { openMetrics } from "./metrics.ts";
 import { sendError, sendNotFound } from "./operation-outcome.ts";
 import { readContext, resourceRoutes } from "./resource-routes.ts";
@@ -53,6 +54,8 @@ export function createApp(context: HttpContext): FastifyInstance {
     const path = request.url.split("?", 1)[0] ?? "";
     if (context.importEnabled && context.initialImportMode && isLocked(request.method, path)) throw lockedError();
   });
+  negotiateContent(app);
+  takeAndGiveCompressed(app);
   app.addHook("onResponse", async (request, reply) => {
     // Patterns of routes, not URLs: a query string may hold a patient's data, and labels must be few.
     const route = request.routeOptions.url ?? "none";
@@ -75,15 +78,12 @@ export function createApp(context: HttpContext): FastifyInstance {
   });
   void app.register(
     async (scope) => {
-      scope.addHook("onRequest", async (request) => checkAccept(request));
-      scope.get("/metadata", async (_request, reply) => {
-        return sendResource(reply, 200, capabilityStatement(context.version, context.baseUrl));
-      });
       registerImportRoutes(scope, context);
     },
     { prefix: "/fhir" },
   );
   const reading = readContext(context);
+  void app.register(metadataRoutes, { prefix: "/fhir", version: context.version, reading });
   void app.register(resourceRoutes, { prefix: "/fhir", reading });
   const writer = openResourceWriter({ connection: context.database.connection, logger: context.logger });
   app.addHook("onClose", () => writer.close());

@@ -8,7 +8,7 @@ import { readForEntry } from "./bundle-reads.ts";
 import { readBundle, readEntry, type BundleRequest, type EntryRequest } from "./bundle-request.ts";
 import { failedEntry, readEntryResponse, responseBundle, writtenEntry, type ResponseEntry } from "./bundle-response.ts";
 import { atEntry, interactionOf, writeTransaction } from "./bundle-writes.ts";
-import { checkAccept, FHIR_JSON } from "./content-negotiation.ts";
+import { FHIR_JSON } from "./content-negotiation.ts";
 import type { Interaction } from "./interactions.ts";
 import { errorOutcome } from "./operation-outcome.ts";
 import { isStrict, returnPreference } from "./preferences.ts";
@@ -21,7 +21,6 @@ const BUNDLE_BYTES = 64 * 1024 * 1024;
 export async function bundleRoutes(app: FastifyInstance, { reading, writer }: WriteRoutesOptions): Promise<void> {
   app.removeAllContentTypeParsers();
   takeJson(app, BUNDLE_BYTES);
-  app.addHook("onRequest", async (request) => checkAccept(request));
   app.post("/", async (request, reply) => {
     const bundle = readBundle(bodyOf(request));
     const carryOut = bundle.type === "batch" ? carryOutBatch : carryOutTransaction;

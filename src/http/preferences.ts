@@ -39,6 +39,14 @@ export function parseIfMatch(header: string): ReadonlySet<number> | "*" {
   return versions;
 }
 
+/** Whether `If-None-Match` names an ETag, weak or not; `opaque` without quotes. */
+export function hasTag(ifNoneMatch: string | undefined, opaque: string): boolean {
+  return (ifNoneMatch ?? "").split(",").some((tag) => {
+    const trimmed = tag.trim();
+    return trimmed === "*" || trimmed === `"${opaque}"` || trimmed === `W/"${opaque}"`;
+  });
+}
+
 /** The headers that make reading conditional. */
 export interface ReadConditions {
   "if-none-match"?: string | undefined;
@@ -51,13 +59,7 @@ export interface ReadConditions {
  */
 export function isNotModified(headers: ReadConditions, versionId: number, lastUpdated: number): boolean {
   const tags = headers["if-none-match"];
-  if (tags !== undefined) {
-    const opaque = `"${versionId}"`;
-    return tags.split(",").some((tag) => {
-      const trimmed = tag.trim();
-      return trimmed === "*" || trimmed === opaque || trimmed === `W/${opaque}`;
-    });
-  }
+  if (tags !== undefined) return hasTag(tags, String(versionId));
   const since = Date.parse(headers["if-modified-since"] ?? "");
   return !Number.isNaN(since) && Math.floor(lastUpdated / 1000) * 1000 <= since;
 }

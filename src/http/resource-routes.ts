@@ -6,12 +6,13 @@ import { READ_TIMEOUT_MS, type ReadContext } from "../search/context.ts";
 import { everything } from "../search/everything.ts";
 import { history } from "../search/history.ts";
 import type { HistoryRequest } from "../search/history-query.ts";
-import { read, readOneVersion, type ServedVersion } from "../search/read.ts";
+import { read, readOneVersion } from "../search/read.ts";
 import { search } from "../search/search.ts";
 import { BLOCK_CACHE_BYTES, BlockCache } from "../store/body.ts";
-import { checkAccept, FHIR_JSON } from "./content-negotiation.ts";
+import { answerVersion, queryOf } from "./answer-version.ts";
+import { FHIR_JSON } from "./content-negotiation.ts";
 import type { HttpContext } from "./context.ts";
-import { etagOf, isNotModified, isStrict } from "./preferences.ts";
+import { isStrict } from "./preferences.ts";
 
 /** What the routes are registered with. */
 export interface ResourceRoutesOptions {
@@ -40,7 +41,6 @@ export async function resourceRoutes(app: FastifyInstance, { reading }: Resource
     app.addContentTypeParser(FORM, { parseAs: "string" }, (_request, body, done) => done(null, body));
   }
 
-  app.addHook("onRequest", async (request) => checkAccept(request));
   app.get("/", (request, reply) => answerSearch(reading, request, reply, undefined, queryOf(request)));
   app.post("/_search", (request, reply) => answerSearch(reading, request, reply, undefined, formOf(request)));
   app.get<TypeRoute>("/:type", (request, reply) =>
@@ -118,19 +118,6 @@ async function answerHistory(
   return reply.type(FHIR_JSON).send(bundle);
 }
 
-function answerVersion(request: FastifyRequest, reply: FastifyReply, { version, body }: ServedVersion): FastifyReply {
-  reply.header("etag", etagOf(version.versionId));
-  reply.header("last-modified", new Date(version.lastUpdated).toUTCString());
-  if (body === undefined) {
-    throw new StokerError(
-      "gone",
-      `Resource ${version.type}/${version.id} was deleted in version ${version.versionId}.`,
-    );
-  }
-  if (isNotModified(request.headers, version.versionId, version.lastUpdated)) return reply.code(304).send();
-  return reply.type(FHIR_JSON).send(body);
-}
-
 function typeOf(request: FastifyRequest<TypeRoute>): string {
   return knownType(request.params.type);
 }
@@ -149,13 +136,6 @@ function memberOf({ params }: FastifyRequest<CompartmentRoute>): string | undefi
 
 function compartmentOf(request: FastifyRequest<CompartmentRoute>): Compartment {
   return { type: typeOf(request), id: request.params.id, withItself: false };
-}
-
-/** The query string's parameters in their order: names may come several times. */
-function queryOf(request: FastifyRequest): [string, string][] {
-  const { url } = request.raw;
-  const start = url?.indexOf("?") ?? -1;
-  return url === undefined || start < 0 ? [] : [...new URLSearchParams(url.slice(start + 1))];
 }
 
 /** The parameters of a `_search`: those in the URL and those in the form. */

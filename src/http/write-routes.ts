@@ -7,7 +7,7 @@ import type { ResourceWriter } from "../import/resource-writer.ts";
 import type { WrittenResource } from "../import/write-request.ts";
 import { readOneVersion } from "../search/read.ts";
 import type { ReadContext } from "../search/context.ts";
-import { checkAccept, FHIR_JSON, sendResource } from "./content-negotiation.ts";
+import { FHIR_JSON, sendResource } from "./content-negotiation.ts";
 import {
   conditionalDeleteInteraction,
   conditionalUpdateInteraction,
@@ -35,8 +35,6 @@ export interface WriteRoutesOptions {
 export async function writeRoutes(app: FastifyInstance, { reading, writer }: WriteRoutesOptions): Promise<void> {
   app.removeAllContentTypeParsers();
   takeJson(app, RESOURCE_BYTES);
-  app.addHook("onRequest", async (request) => checkAccept(request));
-
   const answer = async (
     request: FastifyRequest,
     reply: FastifyReply,

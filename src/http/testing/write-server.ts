@@ -1,3 +1,4 @@
+import type { LightMyRequestResponse } from "fastify";
 import { openLogger } from "../../base/logger.ts";
 import { createTestDatabase, type TestDatabase } from "../../store/testing/test-database.ts";
 import { createApp } from "../app.ts";
@@ -27,6 +28,8 @@ export interface WriteServer {
     body?: unknown,
     headers?: Record<string, string>,
   ): Promise<Answer>;
+  /** The answer as it came, with its bytes. */
+  raw(method: "GET" | "HEAD", path: string, headers?: Record<string, string>): Promise<LightMyRequestResponse>;
   /** Ids that a search finds, sorted. */
   ids(path: string): Promise<string[]>;
   close(): Promise<void>;
@@ -67,6 +70,7 @@ export async function openWriteServer(facts: Partial<HttpContext> = {}): Promise
   return {
     database,
     send,
+    raw: (method, path, headers = {}) => app.inject({ method, url: `/fhir${path}`, headers }),
     async ids(path) {
       const { status, body, text } = await send("GET", path);
       if (status !== 200) throw new Error(`${path}: ${status} ${text}`);

@@ -1,0 +1,31 @@
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { StokerError } from "../base/errors.ts";
+import type { ServedVersion } from "../search/read.ts";
+import { shapeOf } from "../search/read-shape.ts";
+import { shaped } from "../search/shape.ts";
+import { FHIR_JSON } from "./content-negotiation.ts";
+import { etagOf, isNotModified } from "./preferences.ts";
+
+/** Answers a read or vread: 200, shortened as `_summary` or `_elements` say, 304, or `gone` thrown. */
+export function answerVersion(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { version, body }: ServedVersion,
+): FastifyReply {
+  const { type, id, versionId, lastUpdated } = version;
+  const shape = shapeOf(type, queryOf(request));
+  reply.header("etag", etagOf(versionId));
+  reply.header("last-modified", new Date(lastUpdated).toUTCString());
+  if (body === undefined) {
+    throw new StokerError("gone", `Resource ${type}/${id} was deleted in version ${versionId}.`);
+  }
+  if (isNotModified(request.headers, versionId, lastUpdated)) return reply.code(304).send();
+  return reply.type(FHIR_JSON).send(shape === undefined ? body : shaped(body, type, shape));
+}
+
+/** The query string's parameters in their order: names may come several times. */
+export function queryOf(request: FastifyRequest): [string, string][] {
+  const { url } = request.raw;
+  const start = url?.indexOf("?") ?? -1;
+  return url === undefined || start < 0 ? [] : [...new URLSearchParams(url.slice(start + 1))];
+}

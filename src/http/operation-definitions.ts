@@ -1,0 +1,138 @@
+import type { JsonObject } from "../base/json.ts";
+
+/** A parameter that goes in. */
+interface InRow {
+  readonly name: string;
+  /** A data type; without one it has parts. */
+  readonly type?: string;
+  readonly min?: 0 | 1;
+  readonly max?: "1" | "*";
+  readonly text: string;
+  readonly parts?: readonly InRow[];
+}
+
+interface OwnDefinition {
+  /** The operation, without the `$`. */
+  readonly code: string;
+  readonly title: string;
+  readonly description: string;
+  readonly affectsState: boolean;
+  /** The published definition that it follows. */
+  readonly comment?: string;
+  readonly resource?: readonly string[];
+  readonly system: boolean;
+  readonly type: boolean;
+  readonly instance: boolean;
+  readonly parameters: readonly InRow[];
+}
+
+const IMPORT: OwnDefinition = {
+  code: "import",
+  title: "Bulk import of NDJSON",
+  description:
+    "Loads NDJSON files, one resource a line. Asynchronous: answers 202 with a Content-Location, where the status is asked for.",
+  affectsState: true,
+  comment: "POST with `Prefer: respond-async`. The wire format is that of the $import of Azure Health Data Services.",
+  system: true,
+  type: false,
+  instance: false,
+  parameters: [
+    { name: "inputFormat", type: "code", min: 1, text: "application/fhir+ndjson, the only format there is." },
+    { name: "mode", type: "code", text: "IncrementalLoad (the default) or InitialLoad." },
+    {
+      name: "input",
+      min: 1,
+      max: "*",
+      text: "A file.",
+      parts: [
+        { name: "url", type: "uri", min: 1, text: "Where it is." },
+        { name: "type", type: "code", text: "The resource type of all its lines." },
+        { name: "etag", type: "string", text: "The ETag that the file must have when the import starts." },
+      ],
+    },
+    {
+      name: "allowNegativeVersions",
+      type: "boolean",
+      text: "Lines older than all that is stored get negative versions.",
+    },
+    { name: "errorContainerName", type: "string", text: "Container for the error logs of Azure inputs." },
+    { name: "processingUnitBytesToRead", type: "integer", text: "Files are worked on in units of so many bytes." },
+    { name: "force", type: "boolean", text: "Takes InitialLoad although the server is not in initial-import mode." },
+    { name: "inputSource", type: "uri", text: "Not used." },
+    {
+      name: "storageDetail",
+      text: "Where the files are.",
+      parts: [{ name: "type", type: "code", text: "azure-blob, the only value." }],
+    },
+    { name: "eventualConsistency", type: "boolean", text: "Accepted, without effect." },
+  ],
+};
+
+const EXPORT: OwnDefinition = {
+  code: "export",
+  title: "Bulk export to NDJSON",
+  description:
+    "Writes resources to NDJSON files. Asynchronous: answers 202 with a Content-Location, where the status is asked for.",
+  affectsState: false,
+  comment: "Follows http://hl7.org/fhir/uv/bulkdata/OperationDefinition/export. With `Prefer: respond-async`.",
+  resource: ["Patient", "Group"],
+  system: true,
+  type: true,
+  instance: true,
+  parameters: [
+    { name: "_outputFormat", type: "string", text: "application/fhir+ndjson, the only format there is." },
+    { name: "_since", type: "instant", text: "Only what was changed since then." },
+    { name: "_until", type: "instant", text: "Only what was changed before then." },
+    { name: "_type", type: "string", max: "*", text: "Resource types, joined by commas." },
+    { name: "_elements", type: "string", max: "*", text: "Elements to export, joined by commas." },
+    { name: "_typeFilter", type: "string", max: "*", text: "Searches that the resources of a type must match." },
+    { name: "patient", type: "Reference", max: "*", text: "Patients to export; Patient and Group only." },
+    { name: "includeAssociatedData", type: "code", max: "*", text: "What else to export." },
+  ],
+};
+
+/** Operations that are defined here and nowhere else, by the id of their OperationDefinition. */
+const OWN: ReadonlyMap<string, OwnDefinition> = new Map([
+  ["stoker-import", IMPORT],
+  ["stoker-export", EXPORT],
+]);
+
+/** Ids of {@link operationDefinition}. */
+export const OPERATION_DEFINITION_IDS: readonly string[] = [...OWN.keys()];
+
+/** The OperationDefinition that this server at this base has by itself. Throws when it has none of the id. */
+export function operationDefinition(id: string, baseUrl: string): JsonObject {
+  const own = OWN.get(id);
+  if (own === undefined) throw new TypeError(`there is no definition ${id}`);
+  const { code, title, description, affectsState, comment, resource, system, type, instance } = own;
+  return {
+    resourceType: "OperationDefinition",
+    id,
+    url: `${baseUrl}/OperationDefinition/${id}`,
+    name: code.charAt(0).toUpperCase() + code.slice(1),
+    title,
+    status: "active",
+    kind: "operation",
+    description,
+    affectsState,
+    code,
+    ...(comment !== undefined && { comment }),
+    ...(resource !== undefined && { resource: [...resource] }),
+    system,
+    type,
+    instance,
+    parameter: own.parameters.map(parameterOf),
+  };
+}
+
+function parameterOf({ name, type, min, max, text, parts }: InRow): JsonObject {
+  return {
+    name,
+    use: "in",
+    min: min ?? 0,
+    max: max ?? "1",
+    documentation: text,
+    ...(type !== undefined && { type }),
+    ...(parts !== undefined && { part: parts.map(parameterOf) }),
+  };
+}
