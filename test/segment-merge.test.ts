@@ -1,0 +1,204 @@
+import fc from "fast-check";
+import type { PoolClient } from "pg";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { openBatchImport, patient } from "../src/import/testing/batch-import.ts";
+import { openSearchServer, type SearchServer } from "../src/search/testing/search-server.ts";
+import { mergeSegments, type MergeOutcome } from "../src/store/merge-segments.ts";
+import { publishSearchRows } from "../src/store/publish.ts";
+import { beginSnapshot } from "../src/store/snapshot.ts";
+import { loosePieces } from "./support/fingerprints.ts";
+
+const FAMILIES = ["Adams", "Brown", "Clark", "Davis"] as const;
+const NOTHING_LOOSE = { rows: 0, heads: 0, bodies: 0, stale: 0, unpublished: 0 };
+
+/** Resources by id, as they were written: the family of a Patient, undefined when it was deleted. */
+type Lines = Readonly<Record<string, string | undefined>>;
+
+let server: SearchServer;
+const stored = new Map<string, string | undefined>();
+beforeAll(async () => {
+  server = await openSearchServer();
+});
+afterAll(() => server.close());
+
+/** Writes by the import's own writer; with `live` false to a bulk segment, which is then full. */
+async function write(lines: Lines, live: boolean): Promise<void> {
+  const writer = await openBatchImport(server.database, { live });
+  try {
+    await writer.commit(
+      Object.entries(lines).map(([id, family]) => patient(id, family === undefined ? "bare!" : `bare=${family}`)),
+    );
+  } finally {
+    writer.close();
+  }
+  if (!live) await publishSearchRows(server.database.pool);
+  for (const [id, family] of Object.entries(lines)) stored.set(id, family);
+}
+
+/** Four segments of their own, so that there is something to merge. */
+async function writeFour(name: string): Promise<void> {
+  for (const [number, family] of FAMILIES.entries()) {
+    await write({ [`${name}-${number}`]: family, [`${name}-both-${number}`]: family }, false);
+  }
+}
+
+/** Merges; before the first statement that begins with `text`, `meanwhile` is awaited. */
+async function merge(text?: string, meanwhile?: (client: PoolClient) => Promise<unknown>): Promise<MergeOutcome> {
+  const client = await server.database.pool.connect();
+  // A connection that is ended from outside tells its listeners, too.
+  client.on("error", () => {});
+  const query = client.query.bind(client) as (...words: unknown[]) => Promise<unknown>;
+  let isWaiting = meanwhile !== undefined;
+  client.query = (async (...words: unknown[]) => {
+    if (isWaiting && typeof words[0] === "string" && words[0].startsWith(text ?? "")) {
+      isWaiting = false;
+      await meanwhile?.(client);
+    }
+    return await query(...words);
+  }) as typeof client.query;
+  try {
+    return await mergeSegments(client);
+  } finally {
+    client.release(true);
+    if (meanwhile !== undefined) expect(isWaiting).toBe(false);
+  }
+}
+
+async function expectStored(): Promise<void> {
+  for (const family of FAMILIES) {
+    const found = await server.ids(`/Patient?family=${family}&_count=1000`);
+    expect(found).toEqual(
+      [...stored]
+        .filter(([, each]) => each === family)
+        .map(([id]) => id)
+        .toSorted(),
+    );
+  }
+  expect(await loosePieces(server.database.connection)).toEqual(NOTHING_LOOSE);
+}
+
+/** Tables and triggers of merges, without those in use. */
+async function leftBehind(): Promise<string[]> {
+  const { rows } = await server.database.pool.query<{ name: string }>(
+    `select relname as name from pg_class where relkind = 'r' and relname ~ '_merged_' and not relispartition
+     union all select 'trigger' from pg_trigger where tgname = 'segment_merge'
+     union all select 'merge' from segment_merge union all select 'change' from segment_merge_change`,
+  );
+  return rows.map(({ name }) => name);
+}
+
+async function partitions(): Promise<number> {
+  const { rows } = await server.database.pool.query<{ count: number }>(
+    "select count(*)::int as count from pg_inherits where inhparent = 'search_resource'::regclass",
+  );
+  return rows[0]?.count ?? 0;
+}
+
+describe("segments that are merged", { timeout: 120_000 }, () => {
+  it("are one partition afterwards, in which every search finds the same, and writers find what they replace", async () => {
+    await write({ live: "Adams" }, true);
+    await writeFour("a");
+    const before = await partitions();
+    expect(await merge()).toBe("merged");
+    expect(await partitions()).toBe(before - 3);
+    await expectStored();
+    await write({ "a-0": "Davis", "a-1": undefined, "a-both-2": "Davis" }, true);
+    await expectStored();
+    expect(await merge()).toBe("nothing");
+    expect(await leftBehind()).toEqual([]);
+  });
+
+  it.each(["begin; set local maintenance", "create index", "vacuum", "begin; set local lock_timeout = '3s'"])(
+    "have the changes that come before %s",
+    async (text) => {
+      await writeFour("b");
+      const change = (): Promise<void> =>
+        write({ "b-0": "Clark", "b-1": undefined, "b-both-3": "Adams", "b-new": "Adams" }, true);
+      expect(await merge(text, change)).toBe("merged");
+      await expectStored();
+      expect(await leftBehind()).toEqual([]);
+    },
+  );
+
+  it("are seen by a search that began before the exchange as it saw them first", async () => {
+    await writeFour("c");
+    const reader = await server.database.pool.connect();
+    const ids = async (): Promise<unknown[]> =>
+      (await reader.query("select key::text, segment, stamp from search_resource order by 1, 2, 3")).rows;
+    await reader.query(beginSnapshot(30_000));
+    const before = await ids();
+    let isMerged = false;
+    const merging = merge("vacuum", () => write({ "c-0": "Davis" }, true)).then((outcome) => {
+      isMerged = true;
+      return outcome;
+    });
+    while ((await leftBehind()).includes("merge") === false) await new Promise((resolve) => setTimeout(resolve, 20));
+    while (stored.get("c-0") !== "Davis") await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(await ids()).toEqual(before);
+    expect(isMerged).toBe(false);
+    await reader.query("commit");
+    reader.release();
+    expect(await merging).toBe("merged");
+    await expectStored();
+  });
+
+  it.each([
+    "begin; set local maintenance",
+    "alter table search_date_merged",
+    "vacuum",
+    "begin; set local lock_timeout = '3s'",
+    "drop table search",
+    "delete from segment_merge where",
+  ])("are as before when the process is killed before %s, and merged by the next", async (text) => {
+    await writeFour("d");
+    const kill = async (client: PoolClient): Promise<void> => {
+      const { rows } = await client.query<{ pid: number }>("select pg_backend_pid() as pid");
+      await server.database.pool.query("select pg_terminate_backend($1, 10000)", [rows[0]?.pid]);
+    };
+    await expect(merge(text, kill)).rejects.toThrow();
+    await expectStored();
+    await write({ "d-0": "Brown", "d-1": undefined }, true);
+    await expectStored();
+    expect(await merge()).toBe("merged");
+    await expectStored();
+    expect(await leftBehind()).toEqual([]);
+  });
+
+  it("are merged by one process at a time", async () => {
+    await writeFour("e");
+    expect(await merge("vacuum", async () => expect(await merge()).toBe("nothing"))).toBe("merged");
+  });
+
+  it("are the same store after any writes, imports and merges", async () => {
+    const lines = fc.dictionary(
+      fc.constantFrom("p1", "p2", "p3", "p4", "p5", "a-0", "d-2"),
+      fc.option(fc.constantFrom(...FAMILIES), { nil: undefined }),
+      {
+        minKeys: 1,
+      },
+    );
+    const step = fc.oneof(
+      { weight: 4, arbitrary: fc.record({ kind: fc.constant("bulk"), lines }) },
+      { weight: 2, arbitrary: fc.record({ kind: fc.constant("live"), lines }) },
+      { weight: 2, arbitrary: fc.record({ kind: fc.constant("merge"), lines }) },
+    );
+    const property = fc.asyncProperty(fc.array(step, { minLength: 4, maxLength: 12 }), async (steps) => {
+      for (const { kind, lines } of steps) {
+        if (kind === "merge") {
+          let isChanged = false;
+          const change = async (): Promise<void> => {
+            isChanged = true;
+            await write(lines, true);
+          };
+          await merge("vacuum", change).catch((error: unknown) => {
+            if (isChanged) throw error;
+          });
+        } else {
+          await write(lines, kind === "live");
+        }
+      }
+      await expectStored();
+    });
+    await fc.assert(property, { numRuns: 6, endOnFailure: true });
+  });
+});
