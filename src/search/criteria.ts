@@ -79,7 +79,10 @@ export type Comparison =
   | "below"
   | "identifier"
   | "of-type"
-  | "text";
+  | "text"
+  /** It is in a stored value set, and none of its values is. */
+  | "in"
+  | "not-in";
 
 /** One parameter of the query; several are joined by AND, the values of one by OR. */
 export type Criterion =

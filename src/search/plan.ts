@@ -11,6 +11,7 @@ import { instantTest, stringContainsTest, stringPrefixTest, uriBelowTest, type D
 import { keyRanges, referenceLinks } from "./reference-link.ts";
 import { holdsAny, identifierCondition, presence, simpleCondition, stringRows } from "./simple.ts";
 import { sql, type Sql } from "./sql.ts";
+import { inHierarchy, inValueSet } from "./terminology.ts";
 
 /** The condition that a row `r` of search_resource meets when its resource is found. */
 export function searchCondition(groups: readonly CriteriaGroup[], rules: DateRules): Condition {
@@ -80,7 +81,7 @@ function criterionCondition(criterion: Criterion, types: readonly string[], rule
       const { parameter, comparison, values } = criterion;
       const conditions = values.map((value) => valueCondition(parameter, comparison, value, types, rules));
       const condition = oneOf(conditions);
-      return comparison === "not" ? { kind: "not", condition } : condition;
+      return comparison === "not" || comparison === "not-in" ? { kind: "not", condition } : condition;
     }
   }
 }
@@ -102,6 +103,13 @@ function valueCondition(
   if (value.type === "token" && comparison === "identifier") return identifierCondition(stored, value);
   if (value.type === "token" && comparison === "of-type") {
     return holdsAny(stored, (id) => equalityOf(id, EqualityForm.ofType, value.code ?? ""));
+  }
+  const name = `${parameter.code}:${comparison}`;
+  if (value.type === "token" && (comparison === "above" || comparison === "below")) {
+    return inHierarchy(stored, value, comparison, name);
+  }
+  if (value.type === "string" && (comparison === "in" || comparison === "not-in")) {
+    return inValueSet(stored, value.text, name);
   }
   if (value.type === "string") return stringCondition(stored, comparison, value.text);
   if (value.type === "uri" && comparison !== "plain") return uriCondition(stored, comparison, value.text);

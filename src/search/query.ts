@@ -8,7 +8,7 @@ import { splitEscaped, unescape } from "./escape.ts";
 import { appliesTo, chainTypes, parseFilter, referenceParameter, SPECIAL, type Filter } from "./filter-name.ts";
 import { checkElements } from "./shape.ts";
 import { parseSort, type SortKey } from "./sort.ts";
-import { malformed, parseDate, parseOfType, parseToken, parseValue } from "./values.ts";
+import { malformed, parseDate, parseOfType, parseSystemCode, parseToken, parseValue, parseValueSet } from "./values.ts";
 
 /** A search as it came in. */
 export interface SearchRequest {
@@ -205,6 +205,10 @@ function valueParser(
   if (comparison === "identifier") return (text) => parseToken(text, context);
   if (comparison === "of-type") return (text) => parseOfType(text, context);
   if (comparison === "text") return (text) => parseValue({ ...parameter, type: "string" }, text, context);
+  if (comparison === "in" || comparison === "not-in") return (text) => parseValueSet(text, context);
+  if (parameter.type === "token" && (comparison === "above" || comparison === "below")) {
+    return (text) => parseSystemCode(text, context);
+  }
   return (text) => parseValue(parameter, text, context);
 }
 
@@ -219,12 +223,19 @@ function parseModifier(
   if (parameter.type === "reference" && resourceTypeId(modifier) !== undefined) {
     return { comparison: "plain", referenceType: modifier };
   }
+  if (parameter.type === "reference" && (modifier === "above" || modifier === "below")) {
+    throw new StokerError(
+      "not-supported",
+      `Modifier ':${modifier}' of search parameter '${filter.name}' is not supported: hierarchies of resources are not followed. A chain follows a known number of steps.`,
+      { expression: filter.name },
+    );
+  }
   throw unsupportedModifier(filter);
 }
 
 /** Modifiers by type of parameter, beside `:missing` and, for references, `:[type]`. */
 export const MODIFIERS: { readonly [type: string]: readonly Comparison[] } = {
-  token: ["not", "text", "of-type"],
+  token: ["not", "text", "of-type", "in", "not-in", "above", "below"],
   string: ["exact", "contains"],
   uri: ["above", "below"],
   reference: ["identifier"],

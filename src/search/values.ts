@@ -10,6 +10,7 @@ import type {
   QuantityValue,
   ReferenceValue,
   SimpleValue,
+  StringValue,
   TokenValue,
 } from "./criteria.ts";
 import { PREFIXES } from "./criteria.ts";
@@ -50,6 +51,22 @@ export function parseOfType(raw: string, context: ValueContext): TokenValue {
   const parts = splitEscaped(raw, "|").map(unescape);
   if (parts.length !== 3 || parts.includes("")) throw malformed(context, "needs system|code|value");
   return { type: "token", code: parts.join("|") };
+}
+
+/** A code with its system, `system|code` (`:above`, `:below`). */
+export function parseSystemCode(raw: string, context: ValueContext): TokenValue {
+  const token = parseToken(raw, context);
+  if ((token.system ?? "") === "" || token.code === undefined) {
+    throw malformed(context, "needs system|code, for hierarchies are those of code systems");
+  }
+  return token;
+}
+
+/** A value set, `ValueSet/id` or a canonical URL (`:in`, `:not-in`). */
+export function parseValueSet(raw: string, context: ValueContext): StringValue {
+  const text = unescape(nonEmpty(raw, context));
+  const own = `${context.baseUrl}/ValueSet/`;
+  return { type: "string", text: text.startsWith(own) ? text.slice(context.baseUrl.length + 1) : text };
 }
 
 /** A date with its prefix (contract 10.3). */
