@@ -16,18 +16,21 @@ export interface Issue {
  * The OperationOutcome of an HTTP answer (contract 1.4): `id` is the correlation id, `lastUpdated` an instant.
  */
 export function operationOutcome(id: string, issue: Issue, lastUpdated: Date = new Date()): JsonObject {
+  return operationOutcomeOf(id, [issue], lastUpdated);
+}
+
+/** {@link operationOutcome} with several issues. */
+export function operationOutcomeOf(id: string, issues: readonly Issue[], lastUpdated: Date = new Date()): JsonObject {
   return {
     resourceType: "OperationOutcome",
     id,
     meta: { lastUpdated: lastUpdated.toISOString().replace("Z", "+00:00") },
-    issue: [
-      {
-        severity: issue.severity,
-        code: issue.code,
-        ...(issue.text === undefined ? {} : { details: { text: issue.text } }),
-        ...(issue.diagnostics === undefined ? {} : { diagnostics: issue.diagnostics }),
-        ...(issue.expression === undefined ? {} : { expression: [...issue.expression] }),
-      },
-    ],
+    issue: issues.map((issue) => ({
+      severity: issue.severity,
+      code: issue.code,
+      ...(issue.text === undefined ? {} : { details: { text: issue.text } }),
+      ...(issue.diagnostics === undefined ? {} : { diagnostics: issue.diagnostics }),
+      ...(issue.expression === undefined ? {} : { expression: [...issue.expression] }),
+    })),
   };
 }

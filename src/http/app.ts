@@ -13,6 +13,7 @@ import { sendError, sendNotFound } from "./operation-outcome.ts";
 import { readContext, resourceRoutes } from "./resource-routes.ts";
 import { newRequestId, setRequestIds } from "./request-id.ts";
 import { statusPage } from "./status-page.ts";
+import { validateRoutes } from "./validate-routes.ts";
 import { writeRoutes } from "./write-routes.ts";
 
 /** How long `close()` waits for clients that do not read their answers. */
@@ -89,6 +90,7 @@ export function createApp(context: HttpContext): FastifyInstance {
   app.addHook("onClose", () => writer.close());
   void app.register(writeRoutes, { prefix: "/fhir", reading, writer });
   void app.register(bundleRoutes, { prefix: "/fhir", reading, writer });
+  void app.register(validateRoutes, { prefix: "/fhir", reading });
   return app;
 }
 

@@ -139,6 +139,13 @@ export const OPERATIONS: readonly OperationRow[] = [
     answers: "202; [import.md](import.md) explains it",
   },
   {
+    name: "validate",
+    on: "every type",
+    definition: "http://hl7.org/fhir/OperationDefinition/Resource-validate",
+    request: "`POST [type]/$validate`, `POST [type]/[id]/$validate`, `GET [type]/[id]/$validate`",
+    answers: "200 with all problems, 400 when a profile is asked for, 404, 410",
+  },
+  {
     name: "everything",
     on: ["Patient"],
     definition: "http://hl7.org/fhir/OperationDefinition/Patient-everything",
