@@ -70,6 +70,11 @@ export async function mergeSegments(client: ClientBase, stop?: AbortSignal): Pro
   }
 }
 
+/** Whether there are small segments that will be merged when no import is at work. */
+export async function isMergeDue(client: ClientBase): Promise<boolean> {
+  return chooseMerge(await readPartitionSets(client)) !== undefined;
+}
+
 /** A merge under way. */
 interface Merge {
   readonly number: number;

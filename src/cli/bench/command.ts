@@ -1,12 +1,12 @@
 import { tmpdir } from "node:os";
 import { resolve } from "node:path";
-import type { Command } from "commander";
+import { InvalidArgumentError, type Command } from "commander";
 import { StokerError } from "../../base/errors.ts";
 import { wholeNumber } from "../generate/command.ts";
 import { openStopRequests } from "../stop.ts";
 import { WrongCount } from "./import-run.ts";
 import { reportLines } from "./report.ts";
-import { runBench, writeResults } from "./run-bench.ts";
+import { BENCH_PHASES, runBench, writeResults, type BenchPhase } from "./run-bench.ts";
 
 interface BenchFlags {
   readonly data?: string;
@@ -14,7 +14,8 @@ interface BenchFlags {
   readonly repeat: number;
   readonly json: string;
   readonly workers?: number;
-  readonly searches: boolean;
+  readonly phases: ReadonlySet<BenchPhase>;
+  readonly apiResources: number;
   readonly databaseUrl?: string;
   readonly workDir: string;
   readonly keep?: boolean;
@@ -27,17 +28,23 @@ const WRONG = 1;
 export function addBenchCommand(program: Command): void {
   program
     .command("bench")
-    .description("measure this machine: raw COPY, imports and their ratio to it, growth, reads, searches, memory, disk")
+    .description(
+      "measure this machine: raw COPY, imports and their ratio to it, growth, searches and writes by the API, memory, disk",
+    )
     .option("--data <DIR>", "folder with *.ndjson or *.ndjson.gz files [generated data of 500 patients]")
     .option("--grow <N>", "also let a store grow to N resources, by copies with other ids", wholeNumber(0, 1e9), 0)
     .option("--repeat <N>", "imports into an empty store per mode; the median counts", wholeNumber(1, 99), 3)
     .option("--json <FILE>", "file for the results", "stoker-bench.json")
     .option("--workers <COUNT>", "import units processed at once [number of cores]", wholeNumber(1, 256))
-    .option("--no-searches", "leave the searches out")
+    .option("--phases <LIST>", `what to measure: ${BENCH_PHASES.join(", ")} [all]`, phaseList, new Set(BENCH_PHASES))
+    .option("--api-resources <N>", "resources in the store that searches are measured on", wholeNumber(1, 1e9), 1e6)
     .option("--database-url <URL>", "measure on this PostgreSQL instead of the embedded one, in databases of its own")
     .option("--work-dir <DIR>", "where temporary data goes", tmpdir())
     .option("--keep", "leave the temporary data and the databases")
-    .addHelpText("after", "\nExample:\n  $ stoker bench --data ./exports --grow 5000000 --json results.json")
+    .addHelpText(
+      "after",
+      "\nExample:\n  $ stoker bench --data ./exports --grow 5000000 --json results.json\n  $ stoker bench --data ./exports --phases api",
+    )
     .action(async (flags: BenchFlags) => {
       const requests = openStopRequests();
       try {
@@ -47,7 +54,8 @@ export function addBenchCommand(program: Command): void {
             grow: flags.grow,
             repeat: flags.repeat,
             workers: flags.workers,
-            searches: flags.searches,
+            phases: flags.phases,
+            apiResources: flags.apiResources,
             databaseUrl: flags.databaseUrl,
             workDir: resolve(flags.workDir),
             keep: flags.keep ?? false,
@@ -68,6 +76,13 @@ export function addBenchCommand(program: Command): void {
         requests.close();
       }
     });
+}
+
+function phaseList(text: string): ReadonlySet<BenchPhase> {
+  const names = text.split(",").map((name) => name.trim());
+  const phases = BENCH_PHASES.filter((phase) => names.includes(phase));
+  if (phases.length !== new Set(names).size) throw new InvalidArgumentError(`choose of ${BENCH_PHASES.join(", ")}`);
+  return new Set(phases);
 }
 
 function say(line: string): void {

@@ -1,5 +1,6 @@
 import { formatBytes, formatCount } from "../format.ts";
-import { rateOf, type BenchResults } from "./results.ts";
+import type { WriteTimes } from "./api-writes.ts";
+import { rateOf, type ApiTimes, type BenchResults } from "./results.ts";
 import { median } from "./statistics.ts";
 
 /** A figure that Stoker promises, as measured. */
@@ -7,7 +8,7 @@ export interface Figure {
   readonly title: string;
   /** Undefined: not measured; `note` says why. */
   readonly value: number | undefined;
-  readonly unit: "ratio" | "milliseconds" | "bytes";
+  readonly unit: "ratio" | "milliseconds" | "bytes" | "rate";
   readonly better: "lower" | "higher";
   readonly must: number;
   readonly aim: number;
@@ -18,6 +19,7 @@ export interface Figure {
 /** Resources and bytes that two of the figures are defined for; less says less. */
 const FULL_STORE = 5_000_000;
 const FULL_IMPORT_BYTES = 5e9;
+const API_STORE = 1_000_000;
 
 /** The figures of the results, in the order in which they are shown. */
 export function figuresOf(results: BenchResults): Figure[] {
@@ -46,12 +48,52 @@ export function figuresOf(results: BenchResults): Figure[] {
       note:
         results.disk === undefined ? "no run" : `${formatBytes(results.disk.databaseBytes)} without write-ahead log`,
     }),
+    ...(results.api === undefined ? [] : apiFigures(results.api)),
+  ];
+}
+
+/** Searches that count are no part of the figure: they take as long as there is something to count. */
+function apiFigures({ searches, writes, resources }: ApiTimes): Figure[] {
+  const rate = (kind: WriteTimes["kind"]): number | undefined =>
+    writes.find((write) => write.kind === kind && write.clients === 8)?.resourcesPerSecond;
+  const slowest = searches
+    .filter(({ counts, clients }) => !counts && clients === 1)
+    .toSorted((a, b) => b.p95 - a.p95)[0];
+  return [
+    figure({
+      title: "slowest search, p95",
+      value: slowest?.p95,
+      unit: "milliseconds",
+      must: 50,
+      aim: 20,
+      smaller: resources < API_STORE,
+      note: slowest === undefined ? "no search" : `${slowest.title}, 1 client`,
+    }),
+    figure({
+      title: "creates by API, 8 clients",
+      value: rate("create"),
+      unit: "rate",
+      better: "higher",
+      must: 1000,
+      aim: 2000,
+      note: "each an answer of its own, on disk",
+    }),
+    figure({
+      title: "transactions of 500 creates, 8 clients",
+      value: rate("transaction"),
+      unit: "rate",
+      better: "higher",
+      must: 3000,
+      aim: 5000,
+      note: "",
+    }),
   ];
 }
 
 /** The value with its unit. */
 export function formatFigure(value: number, unit: Figure["unit"]): string {
   if (unit === "bytes") return formatBytes(value);
+  if (unit === "rate") return `${formatCount(value)}/s`;
   return unit === "milliseconds" ? `${value.toFixed(1)} ms` : value.toFixed(2);
 }
 

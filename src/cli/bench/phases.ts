@@ -11,7 +11,6 @@ import { processTime } from "./machine.ts";
 import { startReader } from "./reads.ts";
 import { runLine } from "./report.ts";
 import type { BenchResults, DiskUse, ImportRun } from "./results.ts";
-import { measureSearches } from "./searches.ts";
 import { shiftFiles } from "./shift-files.ts";
 import { stagesBetween } from "./stages.ts";
 import { startStoker, type StokerProcess } from "./stoker-process.ts";
@@ -74,27 +73,21 @@ async function measureImport(context: BenchContext, mode: BenchMode): Promise<{ 
 
 /**
  * One store, filled with copies of the data whose ids are shifted, by one server process: reads during an import, growth
- * to `grow` resources, imports into the grown store, searches. A copy exists on the disk only while it is imported.
+ * to `grow` resources, imports into the grown store. A copy exists on the disk only while it is imported.
  */
 export async function measureLoadedStore(
   context: BenchContext,
   grow: number,
-  searches: boolean,
-): Promise<Pick<BenchResults, "reads" | "growth" | "grownRuns" | "searches" | "searchedResources">> {
+): Promise<Pick<BenchResults, "reads" | "growth" | "grownRuns">> {
   const growth: ImportRun[] = [];
   const grownRuns: ImportRun[] = [];
   const { input, say, signal } = context;
   return await withStoker(context, context.work, async (stoker) => {
     let copies = 0;
-    const importCopy = async <T>(use: (copy: BenchInput, before: number) => Promise<T>): Promise<T> => {
+    const importCopy = <T>(use: (copy: BenchInput, before: number) => Promise<T>): Promise<T> => {
       const before = copies * input.lines;
       copies += 1;
-      const folder = join(context.work, `copy-${String(copies)}`);
-      try {
-        return await use(await shiftFiles(input, copies, folder, signal), before);
-      } finally {
-        await rm(folder, { recursive: true, force: true });
-      }
+      return withCopy(context, copies, (copy) => use(copy, before));
     };
     const grown = (copy: BenchInput, before: number): Promise<ImportRun> =>
       timeImport(context, stoker, copy, "IncrementalLoad", before);
@@ -122,9 +115,7 @@ export async function measureLoadedStore(
       grownRuns.push(run);
       say(runLine(`into the grown store ${String(number)}/${String(repeats)}`, run));
     }
-    // The searches look for values of the copy that was imported first.
-    const measured = searches ? await searchCopy(context, stoker) : [];
-    return { reads, growth, grownRuns, searches: measured, searchedResources: copies * input.lines };
+    return { reads, growth, grownRuns };
   });
 }
 
@@ -143,11 +134,15 @@ async function whileRead(
   }
 }
 
-async function searchCopy(context: BenchContext, stoker: StokerProcess): ReturnType<typeof measureSearches> {
-  const folder = join(context.work, "searched");
+/** Makes copy number `copy` of the data, and removes it when `use` is done with it. */
+export async function withCopy<T>(
+  { input, work, signal }: BenchContext,
+  copy: number,
+  use: (copy: BenchInput) => Promise<T>,
+): Promise<T> {
+  const folder = join(work, `copy-${String(copy)}`);
   try {
-    const copy = await shiftFiles(context.input, 1, folder, context.signal);
-    return await measureSearches(stoker.base, copy, context.signal, context.say);
+    return await use(await shiftFiles(input, copy, folder, signal));
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -182,7 +177,7 @@ async function timeImport(
 }
 
 /** Runs `use` with a fresh database and a server process on it; stops and removes both afterwards. */
-async function withStoker<T>(
+export async function withStoker<T>(
   context: BenchContext,
   fileRoot: string,
   use: (stoker: StokerProcess, database: BenchDatabase) => Promise<T>,

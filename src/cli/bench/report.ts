@@ -1,4 +1,5 @@
 import { formatBytes, formatCount, formatDuration } from "../format.ts";
+import { apiSections } from "./api-report.ts";
 import { figuresOf, formatFigure, type Figure } from "./figures.ts";
 import { rateOf, type BenchResults, type ImportRun } from "./results.ts";
 import { STAGES } from "./stages.ts";
@@ -17,17 +18,10 @@ const VERDICTS: Readonly<Record<Figure["verdict"], string>> = {
 export function reportLines(results: BenchResults): string[] {
   const sections = [
     ["Figures", ...figureLines(figuresOf(results))],
-    ["Runs (median)", ...runLines(results)],
-    ["Where the time goes (seconds of the workers)", ...stageLines(results)],
+    ...(results.runs.length > 0 || results.reads !== undefined ? [["Runs (median)", ...runLines(results)]] : []),
+    ...(results.runs.length > 0 ? [["Where the time goes (seconds of the workers)", ...stageLines(results)]] : []),
     ...(results.grownRuns.length > 0 ? [["Growth", ...growthLines(results)]] : []),
-    ...(results.searches.length > 0
-      ? [
-          [
-            `Searches (1 client, ${formatCount(results.searchedResources)} resources in the store)`,
-            ...searchLines(results),
-          ],
-        ]
-      : []),
+    ...(results.api === undefined ? [] : apiSections(results.api)),
     ["Measured on", ...environmentLines(results)],
   ];
   return sections.flatMap(([title = "", ...lines], index) => [
@@ -160,22 +154,6 @@ function growthLines(results: BenchResults): string[] {
       run.seconds.toFixed(2),
       formatCount(rateOf(run)),
       run.peakMemory === undefined ? "–" : formatBytes(run.peakMemory),
-    ]),
-  );
-}
-
-function searchLines(results: BenchResults): string[] {
-  return renderTable(
-    [
-      { title: "search", align: "left" },
-      ...["found", "p50 ms", "p95 ms", "max ms"].map((title) => ({ title, align: "right" as const })),
-    ],
-    results.searches.map(({ title, found, median, p95, max }) => [
-      title,
-      formatCount(found),
-      median.toFixed(1),
-      p95.toFixed(1),
-      max.toFixed(1),
     ]),
   );
 }

@@ -1,8 +1,9 @@
+import type { SearchTimes } from "./api-reads.ts";
+import type { WriteTimes } from "./api-writes.ts";
 import type { Ceiling } from "./ceiling.ts";
 import type { BenchMode } from "./import-run.ts";
 import type { MachineFacts } from "./machine.ts";
 import type { ReadTimes } from "./reads.ts";
-import type { SearchTimes } from "./searches.ts";
 import type { StageSeconds } from "./stages.ts";
 
 /** An import, measured. */
@@ -32,6 +33,20 @@ export interface DiskUse {
   readonly walBytes: number | undefined;
 }
 
+/** What the API does on a store of some size. */
+export interface ApiTimes {
+  /** Resources in the store before the writes. */
+  readonly resources: number;
+  /** Partitions of each search table: what every search asks. */
+  readonly partitions: number;
+  /** From the end of the last import until small segments were merged. */
+  readonly mergeSeconds: number;
+  /** The least a point read costs; undefined without Patients. */
+  readonly pointRead: ReadTimes | undefined;
+  readonly searches: readonly SearchTimes[];
+  readonly writes: readonly WriteTimes[];
+}
+
 /** All that was measured. */
 export interface BenchResults {
   readonly date: string;
@@ -59,9 +74,7 @@ export interface BenchResults {
   readonly growth: readonly ImportRun[];
   /** Imports into the grown store, the same size as those into the empty one. */
   readonly grownRuns: readonly ImportRun[];
-  readonly searches: readonly SearchTimes[];
-  /** Resources in the store that was searched. */
-  readonly searchedResources: number;
+  readonly api: ApiTimes | undefined;
 }
 
 /** Resources per second. */

@@ -7,8 +7,13 @@ import { openBenchServer } from "./databases.ts";
 import { figuresOf } from "./figures.ts";
 import { generateInput, plainBytes, readInput } from "./input.ts";
 import { machineFacts } from "./machine.ts";
+import { measureApi } from "./api-phase.ts";
 import { measureEmptyStore, measureLoadedStore } from "./phases.ts";
 import type { BenchResults } from "./results.ts";
+
+/** What can be measured: imports into an empty store, into one that is read and grows, and the API. */
+export const BENCH_PHASES = ["imports", "growth", "api"] as const;
+export type BenchPhase = (typeof BENCH_PHASES)[number];
 
 /** What `stoker bench` was told. */
 export interface BenchOptions {
@@ -18,7 +23,9 @@ export interface BenchOptions {
   readonly grow: number;
   readonly repeat: number;
   readonly workers: number | undefined;
-  readonly searches: boolean;
+  readonly phases: ReadonlySet<BenchPhase>;
+  /** Resources in the store that the API is measured on, at least. */
+  readonly apiResources: number;
   /** A server of the user's; undefined = the embedded one. */
   readonly databaseUrl: string | undefined;
   /** Folder for everything temporary. */
@@ -65,8 +72,14 @@ export async function runBench(
     try {
       const { repeat, workers, keep } = options;
       const context = { server, input, work, workers, repeat, keep, signal, say };
-      const empty = await measureEmptyStore(context);
-      const loaded = await measureLoadedStore(context, options.grow, options.searches);
+      const { phases } = options;
+      const empty = phases.has("imports")
+        ? await measureEmptyStore(context)
+        : { ceilings: [], runs: [], disk: undefined };
+      const loaded = phases.has("growth")
+        ? await measureLoadedStore(context, options.grow)
+        : { reads: undefined, growth: [], grownRuns: [] };
+      const api = phases.has("api") ? await measureApi(context, options.apiResources) : undefined;
       return {
         date: new Date().toISOString(),
         commandLine: options.commandLine,
@@ -81,6 +94,7 @@ export async function runBench(
         },
         ...empty,
         ...loaded,
+        api,
       };
     } finally {
       await server.close();
@@ -99,7 +113,11 @@ export async function writeResults(path: string, results: BenchResults): Promise
 async function checkDisk(options: BenchOptions, work: string): Promise<void> {
   const bytes = options.data === undefined ? 60e6 : await plainBytes(options.data);
   const copies = 4 + options.repeat; // unpacked, shifted, the ceiling, an empty store, the store that is read
-  const stores = bytes * copies + Math.max(options.grow * RESOURCE_BYTES, 2 * bytes);
+  const grown = Math.max(
+    options.phases.has("growth") ? options.grow : 0,
+    options.phases.has("api") ? options.apiResources : 0,
+  );
+  const stores = bytes * copies + Math.max(grown * RESOURCE_BYTES, 2 * bytes);
   const needed = Math.ceil(stores * STORE_FACTOR + WAL_BYTES);
   const { bavail, bsize } = await statfs(work);
   if (bavail * bsize >= needed) return;
