@@ -207,11 +207,6 @@ describe("histories, case by case", () => {
       link: [{ relation: "self", url: `${BASE}/Basic/_history` }],
     });
     const [id = ""] = created;
-    const response = (status: string, version: number): Json => ({
-      status,
-      etag: `W/"${version}"`,
-      lastModified: expect.stringMatching(/^20\d\d-.*Z$/),
-    });
     expect(body.entry).toEqual([
       {
         fullUrl: `${BASE}/Basic/${id}`,
@@ -234,10 +229,6 @@ describe("histories, case by case", () => {
   });
 
   it("tell a create from an update also when it was conditional or in a Bundle, and when it was superseded", async () => {
-    const entry = (method: string, url: string, more: object): object => ({
-      resource: { resourceType: "Flag", ...more },
-      request: { method, url },
-    });
     const { body } = await server.send("POST", "/", {
       resourceType: "Bundle",
       type: "transaction",
@@ -370,3 +361,11 @@ describe("histories, case by case", () => {
     expect(historyEntries(await get("/Patient/_history")).at(-1)).toBe("Patient/old 1");
   });
 });
+
+function response(status: string, version: number): Json {
+  return { status, etag: `W/"${version}"`, lastModified: expect.stringMatching(/^20\d\d-.*Z$/) };
+}
+
+function entry(method: string, url: string, more: object): object {
+  return { resource: { resourceType: "Flag", ...more }, request: { method, url } };
+}

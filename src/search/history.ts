@@ -61,9 +61,12 @@ function instanceReader({ count, since, at, cursor }: HistoryQuery, type: string
   return async (client) => {
     const { known, total, versions } = await readHistory(client, type, id, { count: count + 1, after, since, at });
     if (!known) return undefined;
-    const positionOf = ({ lastUpdated, versionId }: HistoryVersion): HistoryPosition => ({ lastUpdated, versionId });
     return { total, versions: versions.map((version) => ({ version, position: positionOf(version) })) };
   };
+}
+
+function positionOf({ lastUpdated, versionId }: HistoryVersion): HistoryPosition {
+  return { lastUpdated, versionId };
 }
 
 function wideReader(query: HistoryQuery): Reader {
