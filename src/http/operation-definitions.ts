@@ -97,13 +97,10 @@ const OWN: ReadonlyMap<string, OwnDefinition> = new Map([
   ["stoker-export", EXPORT],
 ]);
 
-/** Ids of {@link operationDefinition}. */
-export const OPERATION_DEFINITION_IDS: readonly string[] = [...OWN.keys()];
-
-/** The OperationDefinition that this server at this base has by itself. Throws when it has none of the id. */
-export function operationDefinition(id: string, baseUrl: string): JsonObject {
+/** The OperationDefinition that this server at this base has by itself; undefined when there is none of the id. */
+export function operationDefinition(id: string, baseUrl: string): JsonObject | undefined {
   const own = OWN.get(id);
-  if (own === undefined) throw new TypeError(`there is no definition ${id}`);
+  if (own === undefined) return undefined;
   const { code, title, description, affectsState, comment, resource, system, type, instance } = own;
   return {
     resourceType: "OperationDefinition",

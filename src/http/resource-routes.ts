@@ -6,10 +6,10 @@ import { READ_TIMEOUT_MS, type ReadContext } from "../search/context.ts";
 import { everything } from "../search/everything.ts";
 import { history } from "../search/history.ts";
 import type { HistoryRequest } from "../search/history-query.ts";
-import { read, readOneVersion } from "../search/read.ts";
+import { readOneVersion } from "../search/read.ts";
 import { search } from "../search/search.ts";
 import { BLOCK_CACHE_BYTES, BlockCache } from "../store/body.ts";
-import { answerVersion, queryOf } from "./answer-version.ts";
+import { answerRead, answerVersion, queryOf } from "./answer-version.ts";
 import { FHIR_JSON } from "./content-negotiation.ts";
 import type { HttpContext } from "./context.ts";
 import { isStrict } from "./preferences.ts";
@@ -49,10 +49,9 @@ export async function resourceRoutes(app: FastifyInstance, { reading }: Resource
   app.post<TypeRoute>("/:type/_search", (request, reply) =>
     answerSearch(reading, request, reply, typeOf(request), formOf(request)),
   );
-  app.get<InstanceRoute>("/:type/:id", async (request, reply) => {
-    const found = await read(reading, typeOf(request), request.params.id);
-    return answerVersion(request, reply, found);
-  });
+  app.get<InstanceRoute>("/:type/:id", (request, reply) =>
+    answerRead(reading, typeOf(request), request.params.id, request, reply),
+  );
   app.get("/_history", (request, reply) => answerHistory(reading, request, reply, {}));
   app.get<TypeRoute>("/:type/_history", (request, reply) =>
     answerHistory(reading, request, reply, { type: typeOf(request) }),

@@ -1,0 +1,85 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { JsonValue } from "../base/json.ts";
+import { checkResource } from "../check/check-resource.ts";
+import type { LineIssue } from "../check/issue.ts";
+import { BASE, openWriteServer, type Json, type WriteServer } from "./testing/write-server.ts";
+
+let server: WriteServer;
+
+beforeAll(async () => {
+  server = await openWriteServer();
+});
+afterAll(() => server.close());
+
+function problems(resource: JsonValue): LineIssue[] {
+  const issues: LineIssue[] = [];
+  checkResource(resource, issues, 10);
+  return issues;
+}
+
+describe("GET metadata", () => {
+  it("is a CapabilityStatement without problems, with what is needed of every type", async () => {
+    const { status, body, text } = await server.send("GET", "/metadata");
+    expect([status, body.resourceType, body.fhirVersion]).toEqual([200, "CapabilityStatement", "4.0.1"]);
+    expect(problems(body)).toEqual([]);
+    expect(body.implementation.url).toBe(BASE);
+    const [{ resource }] = body.rest;
+    expect(resource.length).toBe(146);
+    for (const each of resource) {
+      expect(each.interaction.map(({ code }: Json) => code)).toContain("search-type");
+      expect(each.searchParam.map(({ name }: Json) => name)).toEqual(expect.arrayContaining(["_id", "_lastUpdated"]));
+    }
+    expect(text.length).toBeLessThan(560_000);
+  });
+
+  it("has an ETag, which is another one for another base", async () => {
+    const { headers } = await server.send("GET", "/metadata");
+    const again = await server.send("GET", "/metadata", undefined, { "if-none-match": headers["etag"] ?? "" });
+    expect([again.status, again.text, again.headers["etag"]]).toEqual([304, "", headers["etag"]]);
+    expect((await server.send("GET", "/metadata", undefined, { "if-none-match": 'W/"1"' })).status).toBe(200);
+    const other = await openWriteServer({ database: server.database, baseUrl: "http://other/fhir" });
+    expect((await other.send("GET", "/metadata")).headers["etag"]).not.toBe(headers["etag"]);
+    await other.close();
+  });
+
+  it("is shortened by _summary and _elements; mode is for servers with several", async () => {
+    const whole = (await server.send("GET", "/metadata?_summary=true")).body;
+    expect([whole.meta, whole.fhirVersion]).toEqual([undefined, "4.0.1"]); // all that it has belongs to a summary
+    const summary = (await server.send("GET", "/metadata?_summary=text")).body;
+    expect([summary.meta.tag[0].code, summary.rest, problems(summary)]).toEqual(["SUBSETTED", undefined, []]);
+    const elements = (await server.send("GET", "/metadata?_elements=software")).body;
+    expect(elements.software.name).toBe("Stoker");
+    expect(elements.rest).toBeUndefined();
+    expect((await server.send("GET", "/metadata?_elements=nothing")).status).toBe(400);
+    expect((await server.send("GET", "/metadata?mode=full")).body.rest.length).toBe(1);
+  });
+});
+
+describe("OperationDefinitions", () => {
+  it("that the CapabilityStatement says are here, are", async () => {
+    const { body } = await server.send("GET", "/metadata");
+    const operations: Json[] = [
+      ...(body.rest[0].operation ?? []),
+      ...body.rest[0].resource.flatMap(({ operation }: Json) => operation ?? []),
+    ];
+    const definitions = [...new Set(operations.map(({ definition }) => definition as string))];
+    expect(definitions).toContain(`${BASE}/OperationDefinition/stoker-import`);
+    for (const url of definitions.filter((definition) => definition.startsWith(BASE))) {
+      const answer = await server.send("GET", url.slice(BASE.length));
+      expect([answer.status, answer.body?.url], url).toEqual([200, url]);
+      expect(problems(answer.body)).toEqual([]);
+      expect(operations.find(({ definition }) => definition === url).name).toBe(answer.body.code);
+    }
+  });
+
+  it("give way to one that is stored under their id, and come back when it is deleted", async () => {
+    const path = "/OperationDefinition/stoker-import";
+    const stored = { resourceType: "OperationDefinition", id: "stoker-import", name: "Stored", status: "draft" };
+    expect((await server.send("GET", `${path}?_elements=code`)).body.code).toBe("import");
+    const put = await server.send("PUT", path, stored);
+    expect(put.status, put.text).toBe(201);
+    expect((await server.send("GET", path)).body).toMatchObject({ name: "Stored", meta: { versionId: "1" } });
+    await server.send("DELETE", path);
+    expect((await server.send("GET", path)).body.name).toBe("Import");
+  });
+});
