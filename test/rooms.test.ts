@@ -14,8 +14,9 @@ const ROOMS: Record<string, readonly string[]> = {
   store: ["base", "fhir"],
   import: ["base", "fhir", "source", "split", "check", "index", "store"],
   search: ["base", "fhir", "store"],
-  http: ["base", "fhir", "store", "import", "search"],
-  cli: ["base", "fhir", "source", "split", "check", "index", "store", "import", "search", "http"],
+  export: ["base", "fhir", "source", "store", "search"],
+  http: ["base", "fhir", "store", "import", "search", "export"],
+  cli: ["base", "fhir", "source", "split", "check", "index", "store", "import", "search", "export", "http"],
 };
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");

@@ -3,6 +3,8 @@ import type { FastifyInstance } from "fastify";
 import { StokerError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { baseUrlOf, type Settings } from "../base/settings.ts";
+import { destinationOf } from "../export/destination.ts";
+import { openExports } from "../export/exports.ts";
 import { createApp } from "../http/app.ts";
 import type { HttpContext } from "../http/context.ts";
 import { areImportsAtWork } from "../import/at-work.ts";
@@ -161,8 +163,23 @@ async function listen(
   closers: (() => Promise<unknown>)[],
 ): Promise<string> {
   let baseUrl = baseUrlOf(settings, settings.port);
+  const exports = openExports({
+    database: services.database.pool,
+    connection: services.database.connection,
+    destination: destinationOf(settings),
+    threads: settings.workers,
+    rules: {
+      get baseUrl() {
+        return baseUrl;
+      },
+      dateEquality: settings.dateEquality,
+    },
+    logger: services.logger,
+  });
+  closers.push(() => exports.close());
   const context = {
     ...services,
+    exports,
     version: readVersion(),
     // with port 0 it is known only after listening
     get baseUrl() {

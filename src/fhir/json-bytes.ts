@@ -17,12 +17,13 @@ export interface JsonMember extends ByteRange {
   valueStart: number;
 }
 
-/** The members of the object that begins at `at` (a `{`, or white space before it), in the order of the text. */
-export function membersAt(bytes: Buffer, at: number): JsonMember[] {
+/** The first `count` members of the object that begins at `at` (a `{`, or white space before it), in the order of the text. */
+export function membersAt(bytes: Buffer, at: number, count: number = Infinity): JsonMember[] {
   const members: JsonMember[] = [];
   let cursor = skipSpace(bytes, at) + 1;
   for (;;) {
     const start = skipSpace(bytes, cursor);
+    if (members.length === count) return members;
     if (start >= bytes.length || bytes[start] === CLOSE_BRACE) return members;
     const nameEnd = stringEnd(bytes, start);
     const valueStart = skipSpace(bytes, skipSpace(bytes, nameEnd) + 1); // past the colon
@@ -31,6 +32,28 @@ export function membersAt(bytes: Buffer, at: number): JsonMember[] {
     cursor = skipSpace(bytes, end);
     if (bytes[cursor] === COMMA) cursor++;
   }
+}
+
+/**
+ * The member `name` of an object that is the whole of `bytes`, found without a look at its other members where that can
+ * be done with certainty: the name stands once in the bytes, and is among the first members, or the last. Null when there
+ * is no such member; undefined when only {@link membersAt} can tell. `quoted` is the name with the quote after it.
+ */
+export function soleMember(bytes: Buffer, name: string, quoted: Buffer): JsonMember | null | undefined {
+  // An escaped letter may hide another one of this name.
+  if (bytes.indexOf(UNICODE_ESCAPE) >= 0) return undefined;
+  const at = bytes.indexOf(quoted);
+  if (at < 0) return null;
+  if (bytes.indexOf(quoted, at + quoted.length) >= 0) return undefined;
+  const start = at - 1;
+  if (start < 1 || bytes[start] !== QUOTE || bytes[start - 1] === BACKSLASH) return null;
+  const colon = skipSpace(bytes, at + quoted.length);
+  if (bytes[colon] !== COLON) return null;
+  const valueStart = skipSpace(bytes, colon + 1);
+  const member: JsonMember = { name, start, valueStart, end: valueEnd(bytes, valueStart) };
+  const brace = skipSpace(bytes, member.end);
+  if (bytes[brace] === CLOSE_BRACE && skipSpace(bytes, brace + 1) === bytes.length) return member;
+  return membersAt(bytes, 0, FIRST_MEMBERS).some((first) => first.start === start) ? member : undefined;
 }
 
 /** The items of the array that begins at `at` (a `[`). */
@@ -99,6 +122,10 @@ export function isArrayAt(bytes: Buffer, at: number): boolean {
   return bytes[at] === OPEN_BRACKET;
 }
 
+/** Among the first three stands `meta` where a program writes it that keeps to FHIR's order. */
+const FIRST_MEMBERS = 3;
+const UNICODE_ESCAPE = Buffer.from("\\u");
+const COLON = 58;
 const QUOTE = 34;
 const COMMA = 44;
 const OPEN_BRACKET = 91;

@@ -1,9 +1,11 @@
 import { hash } from "node:crypto";
 import type { JsonValue } from "../base/json.ts";
-import { cutsFor, isArrayAt, isObjectAt, itemsAt, membersAt, spliced } from "./json-bytes.ts";
+import { cutsFor, isArrayAt, isObjectAt, itemsAt, membersAt, soleMember, spliced } from "./json-bytes.ts";
 import type { ByteRange, JsonMember, Splice } from "./json-bytes.ts";
 import { instantMilliseconds } from "./primitives.ts";
-import { hasMarkerUrl } from "./soft-delete.ts";
+import { hasMarkerUrl, SOFT_DELETE_URL } from "./soft-delete.ts";
+
+const QUOTED_META: Buffer = Buffer.from('meta"');
 
 /**
  * Work on `meta` in the bytes of a resource; everything outside of it stays byte for byte. All functions expect bytes
@@ -49,12 +51,12 @@ export function contentHash(body: Buffer, hasMetaVersion: boolean): bigint {
  */
 export function withMeta(body: Buffer, versionId: number, lastUpdated: number): Buffer {
   const version = `"${versionId}"`;
-  const members = membersAt(body, 0);
-  const meta = lastNamed(members, "meta");
+  const quick = soleMember(body, "meta", QUOTED_META);
+  const meta = quick === undefined ? lastNamed(membersAt(body, 0), "meta") : (quick ?? undefined);
   if (meta === undefined || !isObjectAt(body, meta.valueStart)) {
     const value = `{"versionId":${version},"lastUpdated":"${new Date(lastUpdated).toISOString()}"}`;
     if (meta !== undefined) return spliced(body, [{ start: meta.valueStart, end: meta.end, by: Buffer.from(value) }]);
-    return spliced(body, [insertion(body, members, `"meta":${value}`)]);
+    return spliced(body, [insertion(body, `"meta":${value}`)]);
   }
   const metaMembers = membersAt(body, meta.valueStart);
   const splices: Splice[] = [];
@@ -80,6 +82,27 @@ export function withMeta(body: Buffer, versionId: number, lastUpdated: number): 
   );
 }
 
+/**
+ * A resource with the marker of a soft delete as the last extension of its `meta`: what an import reads as a deleted version
+ * (contract 5.6). `served` has a `meta` object, as {@link withMeta} makes it.
+ */
+export function withDeletedMarker(served: Buffer): Buffer {
+  const meta = lastNamed(membersAt(served, 0), "meta");
+  if (meta === undefined) return served;
+  const members = membersAt(served, meta.valueStart);
+  const marker = JSON.stringify({ url: SOFT_DELETE_URL, valueString: "soft-deleted" });
+  const extension = lastNamed(members, "extension");
+  if (extension !== undefined && isArrayAt(served, extension.valueStart)) {
+    const last = itemsAt(served, extension.valueStart).at(-1);
+    const at = last?.end ?? extension.valueStart + 1;
+    const by = Buffer.from(last === undefined ? marker : `,${marker}`);
+    return spliced(served, [{ start: at, end: at, by }]);
+  }
+  const at = members.at(-1)?.end ?? meta.valueStart + 1;
+  const comma = members.length > 0 ? "," : "";
+  return spliced(served, [{ start: at, end: at, by: Buffer.from(`${comma}"extension":[${marker}]`) }]);
+}
+
 /** The JSON text of `meta.lastUpdated`: the body's own where it means this instant, cut to milliseconds (C-041). */
 function dateText(body: Buffer, own: JsonMember | undefined, lastUpdated: number): string {
   if (own !== undefined) {
@@ -92,7 +115,10 @@ function dateText(body: Buffer, own: JsonMember | undefined, lastUpdated: number
 }
 
 /** Puts a member behind `id`, else behind `resourceType`, else first. */
-function insertion(body: Buffer, members: readonly JsonMember[], member: string): Splice {
+function insertion(body: Buffer, member: string): Splice {
+  // Mostly the id is among the first, and the others need no look.
+  let members = membersAt(body, 0, 3);
+  if (lastNamed(members, "id") === undefined) members = membersAt(body, 0);
   const before = lastNamed(members, "id") ?? lastNamed(members, "resourceType");
   if (before !== undefined) return { start: before.end, end: before.end, by: Buffer.from(`,${member}`) };
   const at = members[0]?.start ?? body.indexOf("{") + 1;

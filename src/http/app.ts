@@ -4,6 +4,7 @@ import { bundleRoutes } from "./bundle-routes.ts";
 import { takeAndGiveCompressed } from "./compression.ts";
 import { negotiateContent } from "./content-negotiation.ts";
 import type { HttpContext } from "./context.ts";
+import { registerExportRoutes } from "./export-routes.ts";
 import { registerHealthRoutes } from "./health-routes.ts";
 import { registerImportRoutes } from "./import-routes.ts";
 import { isLocked, lockedError } from "./initial-import-lock.ts";
@@ -80,6 +81,7 @@ export function createApp(context: HttpContext): FastifyInstance {
   void app.register(
     async (scope) => {
       registerImportRoutes(scope, context);
+      if (context.exports !== undefined) registerExportRoutes(scope, context, context.exports);
     },
     { prefix: "/fhir" },
   );

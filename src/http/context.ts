@@ -1,4 +1,5 @@
 import type { Logger } from "../base/logger.ts";
+import type { Exports } from "../export/exports.ts";
 import type { ImportServices } from "../import/services.ts";
 import type { Database } from "../store/pool.ts";
 
@@ -21,6 +22,8 @@ export interface HttpContext {
   readonly database: Database;
   readonly sources: ImportServices["sources"];
   readonly signal: ImportServices["signal"];
+  /** Undefined: a server without `$export`. */
+  readonly exports?: Exports;
   readonly logger: Logger;
   /** Seconds that this process's imports spent per stage so far, for the metrics. */
   readonly stageSeconds: () => Readonly<Record<string, number>>;

@@ -2,7 +2,7 @@ import { StokerError } from "../base/errors.ts";
 
 /**
  * Whether the initial-import lock refuses a request (contract 7.3 with decision D-13): everything that writes, apart from
- * the import itself, searches and validations by POST, and the cancellation of operations.
+ * the import itself, exports, searches and validations by POST, and the cancellation of operations.
  */
 export function isLocked(method: string, path: string): boolean {
   switch (method) {
@@ -12,7 +12,7 @@ export function isLocked(method: string, path: string): boolean {
     case "OPTIONS":
       return false;
     case "POST":
-      return !/\/(?:\$import|\$validate|_search)$/.test(path);
+      return !/\/(?:\$import|\$export|\$validate|_search)$/.test(path);
     case "DELETE":
       return !/\/_operations\/[^/]+\/[^/]+$/.test(path);
     default:

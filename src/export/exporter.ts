@@ -1,0 +1,203 @@
+import type { Logger } from "../base/logger.ts";
+import { placeOf } from "./destination.ts";
+import { failureOf, isFinal } from "./failure.ts";
+import {
+  claimExport,
+  deleteExpired,
+  failExport,
+  forgetFolder,
+  LEASE_SECONDS,
+  leftFolders,
+  releaseExport,
+  releaseFolder,
+  renewExport,
+  type ClaimedExport,
+} from "./jobs.ts";
+import { openFolder } from "./output-file.ts";
+import { runExport, type ExportServices } from "./run-export.ts";
+import { ThreadFailed } from "./threads.ts";
+
+/** What the exporter works with. */
+export interface ExporterServices extends ExportServices {
+  readonly logger: Logger;
+}
+
+/** A running exporter. */
+export interface Exporter {
+  /** Says that there may be something to do: an export was asked for, or deleted. */
+  notify(): void;
+  /** Ends; the export at hand is given back for another process, or the next start. */
+  close(): Promise<void>;
+}
+
+/** Pause between looks when nobody woke us: other servers may take requests, too. */
+const POLL_MS = 1000;
+/** Pause between looks for what was left behind. */
+const CLEAN_MS = 10_000;
+/** After so many attempts that broke off, an export fails instead of being tried for ever. */
+const MAX_CLAIMS = 5;
+
+/** Reason of the abort when the job became another's, or was deleted, while it was run. */
+class LeaseLost extends Error {
+  override readonly name = "LeaseLost";
+}
+
+/**
+ * Starts the exporter: it runs open exports, one at a time, and removes folders that are of no use any more. Any number of
+ * processes may run one; a job's lease and fence decide who runs it.
+ */
+export function startExporter(services: ExporterServices): Exporter {
+  const stop = new AbortController();
+  const pause = createPause();
+  let check: (() => void) | undefined;
+  const runLoop = async (): Promise<void> => {
+    while (!stop.signal.aborted) {
+      const done = await takeExport(services, stop.signal, (renew) => (check = renew)).catch((error: unknown) =>
+        services.logger.error({ err: error }, "an export could not be taken"),
+      );
+      check = undefined;
+      if (done !== true) await pause.wait(POLL_MS);
+    }
+  };
+  let cleaned: Promise<void> = Promise.resolve();
+  const cleanSoon = (): void => {
+    cleaned = cleaned
+      .then(() => clean(services))
+      .catch((error: unknown) => {
+        services.logger.warn({ err: error }, "folders of exports could not be removed yet");
+      });
+  };
+  const timer = setInterval(cleanSoon, CLEAN_MS);
+  cleanSoon();
+  const loop = runLoop();
+  return {
+    notify() {
+      pause.end();
+      check?.();
+      cleanSoon();
+    },
+    async close() {
+      stop.abort(new Error("the server is stopping"));
+      pause.end();
+      clearInterval(timer);
+      await loop;
+      await cleaned;
+    },
+  };
+}
+
+/** A pause that can be ended; one that is ended before it begins is none. */
+function createPause(): { wait(milliseconds: number): Promise<void>; end(): void } {
+  let isEnded = false;
+  let wake: (() => void) | undefined;
+  return {
+    async wait(milliseconds) {
+      if (!isEnded) {
+        await new Promise<void>((resolve) => {
+          const timer = setTimeout(resolve, milliseconds);
+          wake = () => {
+            clearTimeout(timer);
+            resolve();
+          };
+        });
+      }
+      wake = undefined;
+      isEnded = false;
+    },
+    end() {
+      isEnded = true;
+      wake?.();
+    },
+  };
+}
+
+/** Claims one export and runs it; false when there was none. */
+async function takeExport(
+  services: ExporterServices,
+  stop: AbortSignal,
+  onStart: (renew: () => void) => void,
+): Promise<boolean> {
+  const { database, logger } = services;
+  const job = await claimExport(database);
+  if (job === undefined) return false;
+  const lost = new AbortController();
+  let resources = 0;
+  let renewal: Promise<void> = Promise.resolve();
+  const renew = (): void => {
+    renewal = renewal
+      .then(() => renewExport(database, job, resources))
+      .then(
+        (held) => {
+          if (!held) lost.abort(new LeaseLost(`export ${job.id} is no longer ours`));
+        },
+        // The next beat tries again; the lease outlives two of them.
+        (error: unknown) => logger.warn({ err: error, job: job.id }, "the lease of an export could not be renewed"),
+      );
+  };
+  onStart(renew);
+  const timer = setInterval(renew, PROGRESS_MS);
+  try {
+    const signal = AbortSignal.any([stop, lost.signal]);
+    const completed = await runExport(services, job, signal, (more) => (resources += more));
+    if (!completed) throw new LeaseLost(`export ${job.id} is no longer ours`);
+    logger.info({ job: job.id, resources }, "an export is complete");
+  } catch (error) {
+    clearInterval(timer);
+    await renewal;
+    await handleFailure(services, job, stop, error);
+  } finally {
+    clearInterval(timer);
+    await renewal;
+  }
+  await clean(services).catch(() => {});
+  return true;
+}
+
+/** Signs of life are given often: they also say how far the export is. */
+const PROGRESS_MS: number = (LEASE_SECONDS * 1000) / 15;
+
+async function handleFailure(
+  services: ExporterServices,
+  job: ClaimedExport,
+  stop: AbortSignal,
+  error: unknown,
+): Promise<void> {
+  const { database, logger } = services;
+  if (stop.aborted) return await releaseExport(database, job);
+  if (error instanceof LeaseLost) {
+    logger.info({ job: job.id }, "an export was deleted or taken over");
+    return await releaseFolder(database, job);
+  }
+  const failure = error instanceof ThreadFailed ? error.failure : failureOf(error);
+  if (!isFinal(failure) && Number(job.fence) < MAX_CLAIMS) {
+    // The lease stays and runs out: that is the pause before the next attempt.
+    logger.error({ err: error, job: job.id }, "an export broke off and will be tried again");
+    return await releaseFolder(database, job);
+  }
+  logger.error({ err: error, job: job.id }, "an export failed");
+  await failExport(database, job, failure);
+}
+
+/** Removes what no export has any use for, at the places that can be reached from here. */
+async function clean(services: ExporterServices): Promise<void> {
+  const { database, destination } = services;
+  await deleteExpired(database);
+  for (const container of await containersOf(services)) {
+    for (const left of await leftFolders(database, placeOf(destination, container))) {
+      const folder = await openFolder(destination, container, left.name);
+      await folder.remove();
+      await forgetFolder(database, left);
+    }
+  }
+}
+
+/** The containers that exports were written to; of a folder, one name stands for all. */
+async function containersOf({ database, destination }: ExporterServices): Promise<string[]> {
+  if (destination.kind === "folder") return [""];
+  const prefix = `${destination.account.endpoint}/`;
+  const { rows } = await database.query<{ place: string }>(
+    "select distinct place from export_folder where starts_with(place, $1)",
+    [prefix],
+  );
+  return rows.map(({ place }) => place.slice(prefix.length));
+}

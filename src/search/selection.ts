@@ -1,0 +1,89 @@
+import { StokerError } from "../base/errors.ts";
+import { compartmentOf } from "../fhir/compartments.ts";
+import { keyRangeOfType, resourceKeyOf } from "../fhir/resource-key.ts";
+import { resourceTypeId } from "../fhir/resource-types.ts";
+import { searchParameter } from "../fhir/search-parameters.ts";
+import type { Queryable } from "../store/read.ts";
+import { allOf, linkRows, oneOf, type Condition } from "./condition.ts";
+import type { CriteriaGroup } from "./criteria.ts";
+import { gatheringSql } from "./page.ts";
+import { searchCondition } from "./plan.ts";
+import { parseQuery } from "./query.ts";
+import { referenceLinks, type ReferenceLink } from "./reference-link.ts";
+import { resolveCondition } from "./resolve.ts";
+import { sql, type Sql } from "./sql.ts";
+
+/** Which resources of one type are wanted, however many there are: there are no pages. */
+export interface Selection {
+  readonly type: string;
+  /** Query strings of which one must find the resource; undefined: all do. */
+  readonly queries?: readonly string[] | undefined;
+  /** Ids of the patients in whose compartments it must be, or all patients of the store; undefined: anywhere. */
+  readonly patients?: readonly string[] | "any" | undefined;
+}
+
+/** What the values of queries are understood by. */
+export interface SelectionRules {
+  readonly baseUrl: string;
+  readonly dateEquality: "overlap" | "contain";
+}
+
+/**
+ * The criteria of a query string for one type. Throws as `parseQuery` does for a strict request; also for parameters that
+ * shape an answer instead of choosing resources (`_sort`, `_count`, `_include` …), as `bad-request`.
+ */
+export function parseSelectionQuery(type: string, query: string, baseUrl: string): readonly CriteriaGroup[] {
+  const parameters = [...new URLSearchParams(query)];
+  const shaping = parameters.find(([name]) => SHAPING.test(name));
+  if (shaping !== undefined) {
+    throw new StokerError("bad-request", `'${shaping[0]}' chooses no resources: leave it out of the filter.`);
+  }
+  return parseQuery({ type, parameters, strict: true, baseUrl }).groups;
+}
+
+/** Result parameters. */
+const SHAPING = /^_(?:sort|count|total|summary|elements|include|revinclude|cursor|contained|score|format|pretty)\b/;
+
+/**
+ * The SQL that a row `r` of search_resource meets when it is wanted. What is asked of the database meanwhile is asked of
+ * `db`: a connection with the snapshot that the SQL is meant for.
+ */
+export async function selectionSql(db: Queryable, selection: Selection, rules: SelectionRules): Promise<Sql> {
+  const { type, queries, patients } = selection;
+  const { low, high } = keyRangeOfType(resourceTypeId(type) ?? 0);
+  const conditions: Condition[] = [{ kind: "sql", test: sql`r.key between ${low} and ${high}` }];
+  if (queries !== undefined) {
+    const dates = { dateEquality: rules.dateEquality, now: Date.now() };
+    const found = queries.map((query) => searchCondition(parseSelectionQuery(type, query, rules.baseUrl), dates));
+    conditions.push(oneOf(found));
+  }
+  if (patients !== undefined) conditions.push(compartmentsCondition(type, patients));
+  return await gatheringSql(db, await resolveCondition(db, allOf(conditions)));
+}
+
+/** Types whose resources can be in a patient's compartment, patients themselves included. */
+export function patientTypes(): readonly string[] {
+  return ["Patient", ...(compartmentOf("Patient")?.keys() ?? [])].filter((type, at, all) => all.indexOf(type) === at);
+}
+
+function compartmentsCondition(type: string, patients: readonly string[] | "any"): Condition {
+  const range = keyRangeOfType(resourceTypeId("Patient") ?? 0);
+  const isPatient: Condition = { kind: "sql", test: sql`r.key between ${range.low} and ${range.high}` };
+  const keys = patients === "any" ? [] : patients.map((id) => resourceKeyOf("Patient", id));
+  // A patient belongs to its own compartment; that another one links to it does not make that one belong to it, too.
+  if (type === "Patient") return patients === "any" ? isPatient : { kind: "keys", keys };
+  const links = (compartmentOf("Patient")?.get(type) ?? []).flatMap((code) => {
+    const parameter = searchParameter(type, code);
+    return parameter === undefined ? [] : referenceLinks(parameter, [type], ["Patient"]);
+  });
+  if (patients === "any") return { kind: "sql", test: refersToPatient(links) };
+  const values = links.flatMap(({ constant }) => keys.map((key) => key ^ constant));
+  return { kind: "holds", values: [...new Set(values)] };
+}
+
+/** One probe of the heads for each value that may be a reference to a patient: how many patients there are is no matter. */
+function refersToPatient(links: readonly ReferenceLink[]): Sql {
+  if (links.length === 0) return sql`false`;
+  return sql`exists (select from unnest(r.equality) u (value), ${linkRows(links)}, head p
+    where (u.value # l.constant) between l.low and l.high and p.key = (u.value # l.constant) and p.segment is not null)`;
+}
