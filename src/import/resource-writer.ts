@@ -7,6 +7,7 @@ import { isRetryable } from "../store/database-errors.ts";
 import { eraseResource } from "../store/erase.ts";
 import { resourceKeyOf } from "../fhir/resource-key.ts";
 import { clientConfig, type DatabaseConnection } from "../store/connection.ts";
+import { WRITER_NAME } from "./frozen-writers.ts";
 import { BEGIN, WriteGroup, type RequestOutcome } from "./write-group.ts";
 import { StalePlan, type WriteRequest, type WrittenResource } from "./write-request.ts";
 
@@ -30,15 +31,21 @@ const GROUP_REQUESTS = 200;
 const GROUP_BYTES = 4 << 20;
 /** Bytes of bodies that may wait. More than that is refused rather than held in memory. */
 const WAITING_BYTES = 256 << 20;
-/** SQLSTATEs after which a group is planned and written again: unique violation, serialization, deadlock, lock timeout. */
-const REPEATABLE_STATES: ReadonlySet<string> = new Set(["23505", "40001", "40P01", "55P03"]);
+/**
+ * SQLSTATEs after which a group is planned and written again: unique violation, serialization, deadlock, lock timeout, and a
+ * statement that was cancelled.
+ */
+const REPEATABLE_STATES: ReadonlySet<string> = new Set(["23505", "40001", "40P01", "55P03", "57014"]);
 const MAX_REPEATS = 12;
+/** After so many milliseconds it is not tried again: the client has waited long enough for the others. */
+const PATIENCE_MS = 30_000;
 
 /**
  * What is committed on the way to a write (new terms, counters) need not wait for the disk: the write itself does, and
- * with it everything before. A process that hangs in a transaction must not hold its locks for long.
+ * with it everything before. A process that hangs in a transaction must not hold its locks for long, and who waits for it
+ * waits a little longer; see also `frozen-writers.ts`.
  */
-const SESSION_OPTIONS = "-c synchronous_commit=off -c idle_in_transaction_session_timeout=60s";
+const SESSION_OPTIONS = "-c synchronous_commit=off -c idle_in_transaction_session_timeout=15s -c lock_timeout=20s";
 
 interface Waiting {
   request: WriteRequest;
@@ -53,7 +60,7 @@ interface Waiting {
  */
 export function openResourceWriter(options: { connection: DatabaseConnection; logger: Logger }): ResourceWriter {
   const pool = new Pool({
-    ...clientConfig(options.connection, { applicationName: "stoker writer" }),
+    ...clientConfig(options.connection, { applicationName: WRITER_NAME }),
     options: SESSION_OPTIONS,
     max: WRITERS,
     idleTimeoutMillis: 60_000,
@@ -61,41 +68,61 @@ export function openResourceWriter(options: { connection: DatabaseConnection; lo
   // Without a listener the end of an idle connection would end the process.
   pool.on("error", (error) => options.logger.warn({ reason: error.message }, "an idle database connection was lost"));
   const queue: Waiting[] = [];
-  const idle: WriteGroup[] = [];
+  /** One for each connection: what it has stored and reserved may be lost when PostgreSQL crashes, as the connection is. */
+  const groups = new WeakMap<PoolClient, WriteGroup>();
   const running = new Set<Promise<void>>();
   let indexer: Indexer | undefined;
-  let made = 0;
+  let writing = 0;
+  let isUntidy = false;
   let waitingBytes = 0;
 
   function tellOfTrouble(error: unknown): void {
     options.logger.warn({ err: error }, "tidying up after writes failed");
   }
 
-  function takeWriter(): WriteGroup | undefined {
-    const writer = idle.pop();
-    if (writer !== undefined || made === WRITERS) return writer;
-    made++;
-    return new WriteGroup((indexer ??= createIndexer()));
+  function groupOf(client: PoolClient): WriteGroup {
+    let group = groups.get(client);
+    if (group === undefined) groups.set(client, (group = new WriteGroup((indexer ??= createIndexer()))));
+    return group;
+  }
+
+  async function write(requests: readonly WriteRequest[]): Promise<RequestOutcome[]> {
+    return await repeated(() =>
+      onClient(pool, async (client) => {
+        const group = groupOf(client);
+        const outcomes = await group.write(client, requests);
+        isUntidy ||= group.isUntidy;
+        return outcomes;
+      }),
+    );
+  }
+
+  /** After the answers: nobody waits for it. */
+  async function tidy(): Promise<void> {
+    isUntidy = false;
+    await onClient(pool, async (client) => {
+      const group = groupOf(client);
+      if (group.isUntidy) await group.tidy(client);
+    });
   }
 
   function start(): void {
-    if (queue.length === 0) return;
-    const writer = takeWriter();
-    if (writer === undefined) return;
-    const work = drain(writer).finally(() => {
-      idle.push(writer);
+    if (queue.length === 0 || writing === WRITERS) return;
+    writing++;
+    const work = drain().finally(() => {
+      writing--;
       running.delete(work);
     });
     running.add(work);
   }
 
-  async function drain(writer: WriteGroup): Promise<void> {
+  async function drain(): Promise<void> {
     while (queue.length > 0) {
       const group = takeGroup(queue);
-      const deferred = await carryOut(pool, writer, group);
+      const deferred = await carryOut(write, group);
       // First in the queue: they came first.
       queue.unshift(...deferred);
-      if (writer.isUntidy) await onClient(pool, (client) => writer.tidy(client)).catch(tellOfTrouble);
+      if (isUntidy) await tidy().catch(tellOfTrouble);
     }
   }
 
@@ -162,11 +189,13 @@ function takeGroup(queue: Waiting[]): Waiting[] {
 }
 
 /** Writes a group and answers its requests; returns those that were put off. Never throws. */
-async function carryOut(pool: Pool, writer: WriteGroup, group: readonly Waiting[]): Promise<Waiting[]> {
+async function carryOut(
+  write: (requests: readonly WriteRequest[]) => Promise<RequestOutcome[]>,
+  group: readonly Waiting[],
+): Promise<Waiting[]> {
   let outcomes: RequestOutcome[];
   try {
-    const requests = group.map(({ request }) => request);
-    outcomes = await repeated(() => onClient(pool, (client) => writer.write(client, requests)));
+    outcomes = await write(group.map(({ request }) => request));
   } catch (error) {
     // A connection that was lost may have committed: nothing of the group may be written a second time.
     if (group.length === 1 || isRetryable(error)) {
@@ -175,7 +204,7 @@ async function carryOut(pool: Pool, writer: WriteGroup, group: readonly Waiting[
     }
     // One of them is to blame; the others must not suffer.
     const deferred: Waiting[] = [];
-    for (const one of group) deferred.push(...(await carryOut(pool, writer, [one])));
+    for (const one of group) deferred.push(...(await carryOut(write, [one])));
     return deferred;
   }
   const deferred: Waiting[] = [];
@@ -190,12 +219,13 @@ async function carryOut(pool: Pool, writer: WriteGroup, group: readonly Waiting[
 
 /** Runs `attempt` again, a bounded number of times, where another writer was in its way. */
 async function repeated<Result>(attempt: () => Promise<Result>): Promise<Result> {
+  const begun = performance.now();
   for (let repeat = 1; ; repeat++) {
     try {
       return await attempt();
     } catch (error) {
       if (!isRepeatable(error)) throw error;
-      if (repeat >= MAX_REPEATS) {
+      if (repeat >= MAX_REPEATS || performance.now() - begun > PATIENCE_MS) {
         throw new StokerError("busy", "The resource is being written by others; try again in a moment.", {
           cause: error,
         });

@@ -11,7 +11,7 @@ import { checkRoom, type DiskRoom } from "../store/disk-room.ts";
 import { Stamps } from "../store/stamps.ts";
 import { BATCH_LINES, Batch, type RejectedLine } from "./batch.ts";
 import type { BatchCounts } from "./batch-decision.ts";
-import { BatchWriter, ClockWait, SegmentClosed } from "./batch-writer.ts";
+import { BatchWriter, ClockWait, SegmentClosed, type TargetSegment } from "./batch-writer.ts";
 import { noTimes, type StageTimes } from "./stage-times.ts";
 import { TargetSegments } from "./target-segments.ts";
 import { advanceUnit, renewUnit, type ClaimedUnit } from "./unit-lease.ts";
@@ -19,8 +19,11 @@ import { readLineBlocks } from "./unit-lines.ts";
 
 /** Milliseconds after which a worker without a commit looks whether the unit is still its own. */
 const HEARTBEAT_MS = 10_000;
-/** SQLSTATEs after which the same batch is decided and written again: unique violation, serialization, deadlock, lock timeout. */
-const REPEATABLE_STATES = new Set(["23505", "40001", "40P01", "55P03"]);
+/**
+ * SQLSTATEs after which the same batch is decided and written again: unique violation, serialization, deadlock, lock timeout,
+ * and a statement that an administrator cancelled.
+ */
+const REPEATABLE_STATES = new Set(["23505", "40001", "40P01", "55P03", "57014"]);
 const MAX_REPEATS = 30;
 /**
  * Bytes of rows that are sent with the commit in one message. An import of ten thousand files of one line spends its time on
@@ -46,12 +49,12 @@ export interface BatchReport {
  */
 export class UnitRunner {
   /** Time spent so far, over all units. */
-  readonly times: StageTimes = noTimes();
+  readonly times: StageTimes;
   readonly #client: ClientBase;
   readonly #sources: Sources;
   readonly #room: DiskRoom | undefined;
   readonly #batch: Batch;
-  readonly #writer: BatchWriter = new BatchWriter(this.times);
+  readonly #writer: BatchWriter;
   readonly #rejectedRows: CopyBuffer = new CopyBuffer(1 << 16);
   readonly #report: (report: BatchReport) => void;
   readonly #segmentFull: (segment: number) => void;
@@ -65,6 +68,8 @@ export class UnitRunner {
     indexer: Indexer;
     /** Left free by every batch; undefined where the disk is not ours to look at. */
     room: DiskRoom | undefined;
+    /** Counted on from there: the times of a worker outlive its connections. */
+    times?: StageTimes;
     /** Called after every commit. */
     report: (report: BatchReport) => void;
     /** Called when a bulk segment is full: it can be indexed. */
@@ -73,6 +78,8 @@ export class UnitRunner {
     this.#client = options.client;
     this.#sources = options.sources;
     this.#room = options.room;
+    this.times = options.times ?? noTimes();
+    this.#writer = new BatchWriter(this.times);
     this.#batch = new Batch(options.indexer, this.times);
     this.#report = options.report;
     this.#segmentFull = options.segmentFull;
@@ -187,8 +194,16 @@ export class UnitRunner {
       throw error;
     }
     this.#stamps.use(written);
-    if (written > 0 && !(await this.#segments.count(client, target, written)) && !target.live) {
-      this.#segmentFull(target.number);
+    if (written > 0) await this.#count(target, written);
+  }
+
+  /** Never throws: the batch is committed, and must not be written again because its count was refused. */
+  async #count(target: TargetSegment, written: number): Promise<void> {
+    try {
+      const isOpen = await this.#segments.count(this.#client, target, written);
+      if (!isOpen && !target.live) this.#segmentFull(target.number);
+    } catch {
+      // It is counted with a later batch; a connection that is broken says so at the next statement.
     }
   }
 

@@ -7,6 +7,7 @@ import { createSources } from "../source/sources.ts";
 import { clientConfig, WORKER_NAME } from "../store/connection.ts";
 import { databaseError } from "../store/database-errors.ts";
 import { failureOf } from "./jobs.ts";
+import { noTimes } from "./stage-times.ts";
 import { claimUnit, endFormerSession, releaseUnit, type ClaimedUnit } from "./unit-lease.ts";
 import { LeaseLost, UnitRunner } from "./unit-runner.ts";
 import type { WorkerMessage, WorkerOrder, WorkerStart } from "./worker-messages.ts";
@@ -35,6 +36,8 @@ const MAX_CLAIMS = 20;
 const SESSION_OPTIONS = [
   "synchronous_commit=off",
   "idle_in_transaction_session_timeout=30s",
+  // A limit that somebody gave to the role is meant for searches: a large batch takes its time.
+  "statement_timeout=0",
   "tcp_keepalives_idle=15",
   "tcp_keepalives_interval=5",
   "tcp_keepalives_count=3",
@@ -46,6 +49,8 @@ const start = workerData as WorkerStart;
 const stopping = new AbortController();
 const sources = createSources(start.sources);
 const indexer = createIndexer();
+/** Over all connections. */
+const times = noTimes();
 /**
  * The units claimed last. When the connection breaks, those that are still running in this worker's name are put back on
  * the next one: the one at hand, and, where the server crashed, also some whose completion was lost with the last commits.
@@ -100,7 +105,8 @@ async function workOnConnection(worked: () => void): Promise<void> {
       sources,
       indexer,
       room: start.room,
-      report: (report) => tell({ kind: "batch", report, times: runner.times }),
+      times,
+      report: (report) => tell({ kind: "batch", report, times }),
       segmentFull: (segment) => tell({ kind: "segment-full", segment }),
     });
     for (const unit of recent) await releaseUnit(client, unit, false);

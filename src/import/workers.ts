@@ -50,6 +50,8 @@ class WorkerPool implements Workers {
   readonly #options: WorkersOptions;
   readonly #threads: (Worker | undefined)[] = [];
   readonly #times: (StageTimes | undefined)[] = [];
+  /** Of threads that have ended. */
+  readonly #pastTimes: StageTimes = noTimes();
   readonly #restarts = new Set<NodeJS.Timeout>();
   readonly #pending = new Set<Promise<unknown>>();
   readonly #unsubscribe: () => void;
@@ -65,7 +67,7 @@ class WorkerPool implements Workers {
 
   stageSeconds(): StageTimes {
     const sum = noTimes();
-    for (const times of this.#times) {
+    for (const times of [...this.#times, this.#pastTimes]) {
       for (const stage of STAGES) sum[stage] += (times?.[stage] ?? 0) / 1000;
     }
     return sum;
@@ -114,6 +116,8 @@ class WorkerPool implements Workers {
     thread.on("error", (error) => logger.error({ err: error }, "import worker failed"));
     thread.once("exit", () => {
       this.#threads[place] = undefined;
+      for (const stage of STAGES) this.#pastTimes[stage] += this.#times[place]?.[stage] ?? 0;
+      this.#times[place] = undefined;
       if (this.#stop.signal.aborted) return;
       const timer = setTimeout(() => {
         this.#restarts.delete(timer);

@@ -20,24 +20,22 @@ import {
   type VersionRow,
 } from "../store/heads.ts";
 import { CREATED } from "../store/history.ts";
+
 import { mergePendingRows } from "../store/pending-rows.ts";
 import { SEARCH_COLUMNS, SearchRows } from "../store/search-rows.ts";
 import { holdSegments, partitionName, SegmentState } from "../store/segments.ts";
 import { Stamps } from "../store/stamps.ts";
+import { NAME_LOCK } from "./frozen-writers.ts";
 import { TargetSegments } from "./target-segments.ts";
 import type { Change, DeleteChange, PutChange, WriteRequest, WrittenResource } from "./write-request.ts";
 
 /** What became of a request: written, refused, or left for the next group because of a resource they share. */
 export type RequestOutcome = { results: WrittenResource[] } | { error: StokerError } | "deferred";
 
-/** The class of advisory locks on the names of {@link WriteRequest.locks}; the second key is the name's hash. */
-const NAME_LOCK = 0x5701a;
-/** An answer means that the version is on disk. Waiting for another writer of a resource has an end. */
-export const BEGIN: readonly string[] = [
-  "begin",
-  "set local synchronous_commit = on",
-  "set local lock_timeout = '20s'",
-];
+/** An answer means that the version is on disk. Waiting for another writer has an end: see `resource-writer.ts`. */
+export const BEGIN: readonly string[] = ["begin", "set local synchronous_commit = on"];
+/** Letting go of names is tried so often; only somebody who cancels every statement makes it fail. */
+const UNLOCK_TRIES = 10;
 /** Resources after which those written are counted into their segment. */
 const COUNT_EVERY = 500;
 /** … and after which their segment's pending list is merged. */
@@ -75,7 +73,7 @@ export class WriteGroup {
       if (names.length > 0) await lockNames(client, names);
       return await this.#planAndWrite(client, requests);
     } finally {
-      if (names.length > 0) await client.query("select pg_advisory_unlock_all()");
+      if (names.length > 0) await unlockNames(client);
     }
   }
 
@@ -243,6 +241,18 @@ interface Step {
   old: HeadRow | undefined;
   versionId: number;
   lastUpdated: number;
+}
+
+/** Never throws, because the requests may have been carried out; the locks of a connection that is lost are gone. */
+async function unlockNames(client: ClientBase): Promise<void> {
+  for (let attempt = 1; attempt <= UNLOCK_TRIES; attempt++) {
+    try {
+      await client.query("select pg_advisory_unlock_all()");
+      return;
+    } catch {
+      // Cancelled: again.
+    }
+  }
 }
 
 /** In one order, against deadlocks. Names that share a hash wait for each other without need. */

@@ -28,13 +28,17 @@ export class BodyBlocks {
     this.rows = new CopyBuffer(capacity);
   }
 
-  /** Makes sure that there are ids for `bytes` of bodies in `bodies` pieces. Two neighbouring blocks hold more than one block's bytes. */
+  /**
+   * Makes sure that there are ids for `bytes` of bodies in `bodies` pieces. Two neighbouring blocks hold more than one
+   * block's bytes. An id is never handed out again, even when PostgreSQL crashes and loses an import's last commits:
+   * readers may have kept the block that was lost.
+   */
   async reserve(client: ClientBase, bytes: number, bodies: number): Promise<void> {
     const needed = Math.min(bodies, Math.ceil((2 * bytes) / BLOCK_BYTES)) + 2;
     const missing = Math.ceil((needed - (this.#runs.length * IDS_PER_FETCH - this.#used)) / IDS_PER_FETCH);
     if (missing <= 0) return;
     const fetched = await client.query<{ id: string }>(
-      "select nextval('block_id')::text as id from generate_series(1, $1::int)",
+      "select nextval('block_id')::text as id, set_config('synchronous_commit', 'on', true) from generate_series(1, $1::int)",
       [missing],
     );
     for (const { id } of fetched.rows) this.#runs.push(BigInt(id));

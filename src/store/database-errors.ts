@@ -13,6 +13,7 @@ const RETRYABLE_STATES: ReadonlySet<string> = new Set([
   "08004", // sqlserver_rejected_establishment_of_sqlconnection
   "08006", // connection_failure
   "25P03", // idle_in_transaction_session_timeout
+  "25P04", // transaction_timeout
   "40001", // serialization_failure
   "40003", // statement_completion_unknown
   "40P01", // deadlock_detected
@@ -40,7 +41,7 @@ const NETWORK_CODES: ReadonlySet<string> = new Set([
 const FULL_STATES: ReadonlySet<string> = new Set(["53100", "53200"]);
 
 /** The server ended the connection, takes no more, or is not up. Not 08P01: what breaks the protocol breaks it again. */
-const LOST_STATES = /^(08(?!P01)|57P0|25P03|53300)/;
+const LOST_STATES = /^(08(?!P01)|57P0|25P0[34]|53300)/;
 
 /** True when running the same transaction again may succeed. */
 export function isRetryable(error: unknown): boolean {

@@ -18,7 +18,10 @@ export class Stamps {
   /** As {@link take}, but they are handed out again as long as {@link use} does not say how many of them were needed. */
   async reserve(client: ClientBase, count: number): Promise<number> {
     if (this.#left < count) {
-      const fetched = await client.query<{ stamp: number }>("select nextval('row_stamp')::integer as stamp");
+      // On disk at once: not handed out again after a crash of PostgreSQL, whatever commits are lost with it.
+      const fetched = await client.query<{ stamp: number }>(
+        "select nextval('row_stamp')::integer as stamp, set_config('synchronous_commit', 'on', true)",
+      );
       this.#next = fetched.rows[0]?.stamp ?? 0;
       this.#left = STAMPS_PER_FETCH;
     }
