@@ -72,7 +72,8 @@ export function readSortedCursor(text: string, keys: readonly SortKey[]): Sorted
 
 /** Whether PostgreSQL takes the text as a value of the key. */
 function isValueOf(key: SortKey, value: string): boolean {
-  if (key.by === "_id" || (key.by === "value" && key.table === "search_string")) return !value.includes("\0");
+  if (key.by === "_id" || key.by === "text" || (key.by === "value" && key.table === "search_string"))
+    return !value.includes("\0");
   if (key.by === "value" && key.table === "search_quantity") {
     return /^(?:-?\d{1,2000}(?:\.\d{1,2000})?|-?Infinity)$/.test(value);
   }

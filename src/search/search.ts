@@ -11,7 +11,8 @@ import { scopeCondition, searchCondition } from "./plan.ts";
 import { parseQuery, type SearchQuery, type SearchRequest } from "./query.ts";
 import { resolveCondition } from "./resolve.ts";
 import { shaped, type Shape } from "./shape.ts";
-import { readSortedPage } from "./sorted-page.ts";
+import { readSortTexts } from "./sort-texts.ts";
+import { readSortedPage, type SortedRequest } from "./sorted-page.ts";
 
 /**
  * Searches and answers with a searchset Bundle as bytes (contract 10). Throws what {@link parseQuery} throws, and
@@ -73,6 +74,7 @@ async function find(context: ReadContext, query: SearchQuery): Promise<Found> {
     if (query.count === 0) return { total, page: { versions: [], next: undefined }, matches: [], included: [] };
     const page = await readPageOf(client, {
       condition,
+      texts: await readSortTexts(client, condition, query.sort, context.baseUrl),
       test: conditionSql(resolved, "walk"),
       isEstimable: isEstimable(resolved),
       hasLinks: hasLinks(resolved),
@@ -82,7 +84,8 @@ async function find(context: ReadContext, query: SearchQuery): Promise<Found> {
   });
 }
 
-type ConditionForms = Pick<PageRequest, "condition" | "test" | "isEstimable" | "hasLinks">;
+type ConditionForms = Pick<PageRequest, "condition" | "test" | "isEstimable" | "hasLinks"> &
+  Pick<SortedRequest, "texts">;
 
 /** How the page is read: in an order the store keeps, or in any other. Throws `bad-request` on a wrong cursor. */
 function pageReader(query: SearchQuery): (db: Queryable, forms: ConditionForms) => Promise<Page> {

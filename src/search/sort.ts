@@ -1,5 +1,5 @@
 import { StokerError } from "../base/errors.ts";
-import { storedParameters } from "../fhir/derived-parameters.ts";
+import { storedParameters, type StoredParameter } from "../fhir/derived-parameters.ts";
 import { RESOURCE_TYPES } from "../fhir/resource-types.ts";
 import { searchParameter, type SearchParameter } from "../fhir/search-parameters.ts";
 import type { OrderedTable } from "./condition.ts";
@@ -10,12 +10,14 @@ export type SortKey = { descending: boolean } & (
   | { by: "_lastUpdated" }
   /** By the rows of these parameters in an ordered table: the least of them, or the greatest when descending. */
   | { by: "value"; table: OrderedTable; parameters: readonly number[] }
+  /** By texts of a token or reference parameter, of which the store keeps no order; what is stored for each type. */
+  | { by: "text"; code: string; parameters: ReadonlyMap<string, readonly StoredParameter[]> }
 );
 
 /**
  * The keys of a `_sort`: names, with `-` before those that are descending, joined by commas. Throws `bad-request` for names
- * that mean nothing for the searched types, `not-supported` for parameters whose values have no order here: tokens,
- * references, composites.
+ * that mean nothing for the searched types, `not-supported` for parameters whose values have no order: composites, and
+ * those that are of one type for some resources and of another for others.
  */
 export function parseSort(text: string | undefined, types: readonly string[] | undefined): readonly SortKey[] {
   if (text === undefined) return [];
@@ -28,7 +30,7 @@ export function parseSort(text: string | undefined, types: readonly string[] | u
     if (seen.has(code)) throw refused("bad-request", `'${code.slice(0, 64)}' comes twice`);
     seen.add(code);
     if (code === "_id" || code === "_lastUpdated") return { by: code, descending };
-    return { by: "value", descending, ...orderedRows(code, types ?? RESOURCE_TYPES) };
+    return byValues(code, types ?? RESOURCE_TYPES, descending);
   });
 }
 
@@ -49,7 +51,9 @@ const TABLES: { readonly [type: string]: OrderedTable } = {
   uri: "search_string",
 };
 
-function orderedRows(code: string, types: readonly string[]): { table: OrderedTable; parameters: readonly number[] } {
+const TEXTS: ReadonlySet<string> = new Set(["token", "reference"]);
+
+function byValues(code: string, types: readonly string[], descending: boolean): SortKey {
   const definitions = new Map<SearchParameter, string[]>();
   for (const type of types) {
     const parameter = searchParameter(type, code);
@@ -58,16 +62,23 @@ function orderedRows(code: string, types: readonly string[]): { table: OrderedTa
     }
     definitions.set(parameter, [...(definitions.get(parameter) ?? []), type]);
   }
-  const tables = new Set([...definitions.keys()].map(({ type }) => TABLES[type]));
+  const kinds = [...definitions.keys()].map(({ type }) => type);
+  if (kinds.every((kind) => TEXTS.has(kind))) {
+    const parameters = [...definitions].flatMap(([parameter, members]) =>
+      members.map((type) => [type, storedParameters(parameter, [type])] as const),
+    );
+    return { by: "text", descending, code, parameters: new Map(parameters) };
+  }
+  const tables = new Set(kinds.map((kind) => TABLES[kind]));
   const [table] = tables;
   if (tables.size !== 1 || table === undefined) {
-    const text = `'${code}' has no order: parameters of type date, number, quantity, string and uri have one`;
+    const text = `'${code}' has no order: parameters of type date, number, quantity, string, uri, token and reference have one`;
     throw refused("not-supported", text);
   }
   const ids = [...definitions].flatMap(([parameter, members]) =>
     storedParameters(parameter, members).map(({ parameter: id }) => id),
   );
-  return { table, parameters: [...new Set(ids)] };
+  return { by: "value", descending, table, parameters: [...new Set(ids)] };
 }
 
 function refused(code: "bad-request" | "not-supported", why: string): StokerError {

@@ -3,6 +3,7 @@ import { typeIdOfKey } from "../fhir/resource-key.ts";
 import { VERSION_COLUMNS, versionOf, type Queryable, type VersionColumns } from "../store/read.ts";
 import type { SortedCursor } from "./cursor.ts";
 import { explain, fittingCount, stepsFor, type Page } from "./page.ts";
+import type { SortTexts } from "./sort-texts.ts";
 import type { SortKey } from "./sort.ts";
 import { all, any, commas, sql, statement, type Sql } from "./sql.ts";
 
@@ -17,6 +18,8 @@ export interface SortedRequest {
   isEstimable: boolean;
   count: number;
   keys: readonly SortKey[];
+  /** The values of keys that the store does not keep. */
+  texts: ReadonlyMap<SortKey, SortTexts>;
   after: SortedCursor | undefined;
 }
 
@@ -64,12 +67,20 @@ async function run(db: Queryable, { keys }: SortedRequest, page: Sql): Promise<S
 }
 
 /** All matches with their values, the first of them. */
-function gatherSql({ condition, count, keys, after }: SortedRequest): Sql {
-  const values = keys.map((key, index) => sql`${valueSql(key)} as ${VALUES[index] ?? KEY}`);
+function gatherSql({ condition, count, keys, texts, after }: SortedRequest): Sql {
+  const values = keys.map((key, index) => sql`${valueSql(key, TEXTS[index] ?? KEY)} as ${VALUES[index] ?? KEY}`);
+  const joins = keys.map((key, index) => {
+    const of = texts.get(key);
+    const name = TEXTS[index] ?? KEY;
+    return of === undefined
+      ? NOTHING
+      : sql` left join unnest(${of.keys}::bigint[], ${of.texts}::text[]) ${name} (key, value) on ${name}.key = r.key`;
+  });
+  const joined = joins.reduce((left, right) => sql`${left}${right}`, NOTHING);
   const rest = after === undefined ? NOTHING : sql` where ${afterSql(keys, after)}`;
   return sql`with r as materialized (
       select r.segment, r.stamp, r.key, r.last_updated from search_resource r where ${condition}),
-    w as materialized (select r.key, ${commas(values)} from r)
+    w as materialized (select r.key, ${commas(values)} from r${joined})
     select w.* from w${rest} order by ${orderOf(keys, "w")} limit ${count + 1}`;
 }
 
@@ -104,8 +115,9 @@ function walkSql(request: SortedRequest, key: SortKey, steps: number): Sql {
     order by d.low${direction}, r.key limit ${count + 1}`;
 }
 
-/** What a key compares, of a row `r`. Strings by as much of them as their index has. */
-function valueSql(key: SortKey): Sql {
+/** What a key compares, of a row `r`, or of a row `text` that is joined to it. Strings by as much of them as their index has. */
+function valueSql(key: SortKey, text: Sql): Sql {
+  if (key.by === "text") return sql`${text}.value collate "C"`;
   if (key.by === "_lastUpdated") return sql`r.last_updated`;
   if (key.by === "_id") return sql`(select h.id from head h where h.key = r.key)`;
   const best = key.descending ? sql`max` : sql`min`;
@@ -127,7 +139,7 @@ function valueSql(key: SortKey): Sql {
 /** PostgreSQL's type of a key's values. */
 function typeSql(key: SortKey): Sql {
   if (key.by === "_lastUpdated") return sql`bigint`;
-  if (key.by === "_id" || key.table === "search_string") return sql`text collate "C"`;
+  if (key.by === "_id" || key.by === "text" || key.table === "search_string") return sql`text collate "C"`;
   return key.table === "search_date" ? sql`bigint` : sql`numeric`;
 }
 
@@ -181,4 +193,6 @@ const NOTHING: Sql = sql``;
 const KEY: Sql = sql`key`;
 /** Names of the columns of a page's values. */
 const VALUES: readonly Sql[] = [sql`v0`, sql`v1`, sql`v2`, sql`v3`, sql`v4`, sql`v5`, sql`v6`, sql`v7`];
+/** Names of the rows that texts are joined as. */
+const TEXTS: readonly Sql[] = [sql`t0`, sql`t1`, sql`t2`, sql`t3`, sql`t4`, sql`t5`, sql`t6`, sql`t7`];
 const HEAD_COLUMNS: Sql = { texts: [VERSION_COLUMNS], values: [] };
