@@ -33,7 +33,7 @@ describe("the HTTP application", () => {
 
   it.each([
     ["GET", "/nothing-here", 404],
-    ["PATCH", "/metadata", 404],
+    ["PATCH", "/metadata", 405],
     ["GET", "/%E0%A4%A", 400],
   ])("%s %s is %i as an OperationOutcome", async (method, path, status) => {
     const answer = await fetch(`${server.base}${path}`, { method });

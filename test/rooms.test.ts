@@ -12,11 +12,12 @@ const ROOMS: Record<string, readonly string[]> = {
   check: ["base", "fhir"],
   index: ["base", "fhir"],
   store: ["base", "fhir"],
+  patch: ["base", "fhir"],
   import: ["base", "fhir", "source", "split", "check", "index", "store"],
   search: ["base", "fhir", "store"],
   export: ["base", "fhir", "source", "store", "search"],
-  http: ["base", "fhir", "store", "import", "search", "export"],
-  cli: ["base", "fhir", "source", "split", "check", "index", "store", "import", "search", "export", "http"],
+  http: ["base", "fhir", "store", "import", "search", "export", "patch"],
+  cli: ["base", "fhir", "source", "split", "check", "index", "store", "import", "search", "export", "patch", "http"],
 };
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");

@@ -16,6 +16,8 @@ export const ERROR_CODES = {
   conflict: { status: 409, issue: "conflict" },
   /** `If-Match`, `If-None-Match` or the criteria of a conditional interaction do not hold. */
   "precondition-failed": { status: 412, issue: "conflict" },
+  /** A patch that cannot be applied to what is stored. */
+  unprocessable: { status: 422, issue: "processing" },
   /** A search took longer than reads may. */
   "too-costly": { status: 408, issue: "too-costly" },
   "job-completed": { status: 409, issue: "processing" },

@@ -10,7 +10,9 @@ import { registerImportRoutes } from "./import-routes.ts";
 import { isLocked, lockedError } from "./initial-import-lock.ts";
 import { metadataRoutes } from "./metadata-routes.ts";
 import { openMetrics } from "./metrics.ts";
+import { collectMethods, refuseOtherMethods } from "./other-methods.ts";
 import { sendError, sendNotFound } from "./operation-outcome.ts";
+import { patchRoutes } from "./patch-routes.ts";
 import { readContext, resourceRoutes } from "./resource-routes.ts";
 import { newRequestId, setRequestIds } from "./request-id.ts";
 import { statusPage } from "./status-page.ts";
@@ -45,6 +47,7 @@ export function createApp(context: HttpContext): FastifyInstance {
       sendError(error, request, reply);
     },
   });
+  const methods = collectMethods(app);
   const metrics = openMetrics(context.database.pool, context.stageSeconds);
 
   app.removeAllContentTypeParsers();
@@ -92,7 +95,10 @@ export function createApp(context: HttpContext): FastifyInstance {
   app.addHook("onClose", () => writer.close());
   void app.register(writeRoutes, { prefix: "/fhir", reading, writer });
   void app.register(bundleRoutes, { prefix: "/fhir", reading, writer });
+  void app.register(patchRoutes, { prefix: "/fhir", reading, writer });
   void app.register(validateRoutes, { prefix: "/fhir", reading });
+  // Last: it looks at what the others have registered.
+  void app.register(refuseOtherMethods, { methods });
   return app;
 }
 

@@ -23,7 +23,7 @@ const URI_NAMES = /^(?:url|uri|instantiates)$|(?:Uri|Url|Uuid|Oid|Canonical)$/;
 const CONDITIONAL = /^[A-Z][A-Za-z]+\?./;
 
 /** Finds the references and uris of a resource (http://hl7.org/fhir/R4/http.html#trules). */
-export function referencesOf({ bytes }: CheckedBody): EntryReferences {
+export function referencesOf(bytes: Buffer): EntryReferences {
   const places: Place[] = [];
   const conditional: string[] = [];
   eachStringValue(bytes, (name, start, end) => {

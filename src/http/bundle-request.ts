@@ -4,6 +4,7 @@ import { isArrayAt, isObjectAt, itemsAt, membersAt, type JsonMember } from "../f
 import { resourceTypeId } from "../fhir/resource-types.ts";
 import { checkParsed, parseBody, type CheckedBody } from "../import/checked-body.ts";
 import type { Preconditions } from "./interactions.ts";
+import { JSON_PATCH, readCheckedParameters, readJsonPatchBody, type ReadPatch } from "./patch-interactions.ts";
 
 /** A Bundle of interactions. */
 export interface BundleRequest {
@@ -20,13 +21,15 @@ export interface RawEntry {
 
 /** What an entry asks for. */
 export interface EntryRequest {
-  method: "GET" | "HEAD" | "POST" | "PUT" | "DELETE";
+  method: "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
   target: EntryTarget;
   fullUrl: string | undefined;
   preconditions: Preconditions;
   ifModifiedSince: string | undefined;
   /** Checked; of a POST or PUT only. */
   body: CheckedBody | undefined;
+  /** Of a PATCH only. */
+  patch: ReadPatch | undefined;
 }
 
 /** The path and query of an entry's `request.url`, below the base. */
@@ -65,11 +68,8 @@ export function readEntry({ value, resource }: RawEntry, baseUrl: string): Entry
   const request = value["request"];
   if (!isObject(request)) throw invalid("request: the entry has no request.", "request");
   const { method, url } = request;
-  if (method === "PATCH") {
-    throw new StokerError("not-supported", "request.method: PATCH is not supported.", { expression: "request.method" });
-  }
-  if (method !== "GET" && method !== "HEAD" && method !== "POST" && method !== "PUT" && method !== "DELETE") {
-    throw invalid("request.method: GET, HEAD, POST, PUT or DELETE is expected.", "request.method");
+  if (!isMethod(method)) {
+    throw invalid("request.method: GET, HEAD, POST, PUT, PATCH or DELETE is expected.", "request.method");
   }
   if (typeof url !== "string") throw invalid("request.url: a URL is expected.", "request.url");
   const target = readTarget(url, baseUrl);
@@ -85,21 +85,50 @@ export function readEntry({ value, resource }: RawEntry, baseUrl: string): Entry
     },
     ifModifiedSince: textOf(request, "ifModifiedSince"),
     body: isWrite ? readResource(value["resource"], resource, target) : undefined,
+    patch: method === "PATCH" ? readPatch(value["resource"], resource) : undefined,
   };
 }
 
+const METHODS: readonly EntryRequest["method"][] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+
+function isMethod(value: JsonValue | undefined): value is EntryRequest["method"] {
+  return METHODS.some((method) => method === value);
+}
+
 function readResource(value: JsonValue | undefined, bytes: Buffer | undefined, target: EntryTarget): CheckedBody {
+  const body = belowResource(() => checkEntryResource(value, bytes));
+  if (body.type === target.type) return body;
+  throw invalid(`request.url: the resource is a ${body.type}, and the URL says otherwise.`, "request.url");
+}
+
+/** A patch (http://hl7.org/fhir/R4/http.html#patch): a JSON Patch in a `Binary`, or a FHIRPath Patch as `Parameters`. */
+function readPatch(value: JsonValue | undefined, bytes: Buffer | undefined): ReadPatch {
+  return belowResource(() => {
+    const body = checkEntryResource(value, bytes);
+    if (body.type !== "Binary") return readCheckedParameters(body);
+    const { contentType, data } = body.resource;
+    if (typeof contentType !== "string" || contentType.split(";", 1)[0]?.trim().toLowerCase() !== JSON_PATCH) {
+      throw invalid(`The contentType of a Binary that is a patch must be ${JSON_PATCH}.`, "Binary.contentType");
+    }
+    if (typeof data !== "string") throw invalid("The Binary has no data.", "Binary.data");
+    return readJsonPatchBody(Buffer.from(data, "base64"));
+  });
+}
+
+function checkEntryResource(value: JsonValue | undefined, bytes: Buffer | undefined): CheckedBody {
   if (value === undefined || bytes === undefined) throw invalid("resource: the entry has none.", "resource");
-  let body: CheckedBody;
+  return checkParsed(value, bytes, bytes.toString("utf8"));
+}
+
+/** Errors of the work say where in the entry they are. */
+function belowResource<Result>(work: () => Result): Result {
   try {
-    body = checkParsed(value, bytes, bytes.toString("utf8"));
+    return work();
   } catch (error) {
     if (!(error instanceof StokerError)) throw error;
     const path = error.expression?.replace(/^[A-Z][A-Za-z]*/, "resource") ?? "resource";
     throw new StokerError(error.code, error.message, { issue: error.issue, expression: path });
   }
-  if (body.type === target.type) return body;
-  throw invalid(`request.url: the resource is a ${body.type}, and the URL says otherwise.`, "request.url");
 }
 
 function readTarget(url: string, baseUrl: string): EntryTarget {

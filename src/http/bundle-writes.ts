@@ -1,9 +1,9 @@
 import type { ClientBase } from "pg";
 import { StokerError } from "../base/errors.ts";
 import type { ResourceWriter } from "../import/resource-writer.ts";
-import type { Change, WrittenResource } from "../import/write-request.ts";
+import type { Change, PutChange, WrittenResource } from "../import/write-request.ts";
 import { findMatches } from "../search/matches.ts";
-import { referencesOf, resolveReferences } from "./bundle-references.ts";
+import { referencesOf, resolveReferences, type EntryReferences } from "./bundle-references.ts";
 import type { EntryRequest } from "./bundle-request.ts";
 import {
   conditionalDeleteInteraction,
@@ -13,13 +13,18 @@ import {
   criteriaOf,
   deleteInteraction,
   updateInteraction,
-  type ConditionContext,
   type Interaction,
 } from "./interactions.ts";
+import {
+  conditionalPatchInteraction,
+  patchInteraction,
+  type PatchContext,
+  type PatchedChange,
+} from "./patch-interactions.ts";
 
 /** The interaction of an entry that writes; undefined for one that reads. Throws what the interaction throws. */
-export function interactionOf(context: ConditionContext, entry: EntryRequest): Interaction | undefined {
-  const { method, target, body, preconditions } = entry;
+export function interactionOf(context: PatchContext, entry: EntryRequest): Interaction | undefined {
+  const { method, target, body, patch, preconditions } = entry;
   if (method === "GET" || method === "HEAD") return undefined;
   const { type, id, query } = target;
   if (type === undefined || target.isHistory || (method === "POST" && id !== undefined)) {
@@ -35,6 +40,11 @@ export function interactionOf(context: ConditionContext, entry: EntryRequest): I
       ? conditionalDeleteInteraction(context, type, query)
       : deleteInteraction(type, id, preconditions);
   }
+  if (patch !== undefined) {
+    return id === undefined
+      ? conditionalPatchInteraction(context, type, query, patch, preconditions)
+      : patchInteraction(context, type, id, patch, preconditions);
+  }
   if (body === undefined) throw new Error("an entry that writes has no body");
   if (method === "POST") return createInteraction(context, body, preconditions);
   return id === undefined
@@ -45,8 +55,8 @@ export function interactionOf(context: ConditionContext, entry: EntryRequest): I
 /** Writing entries by their place in the Bundle. */
 export type Writes = ReadonlyMap<number, { entry: EntryRequest; interaction: Interaction }>;
 
-/** The order in which a transaction is processed; reading comes after. */
-const ORDER: readonly EntryRequest["method"][] = ["DELETE", "POST", "PUT"];
+/** The order in which a transaction is processed (of PUT and PATCH any); reading comes after. */
+const ORDER: readonly EntryRequest["method"][] = ["DELETE", "POST", "PUT", "PATCH"];
 
 /**
  * Writes the entries of a transaction all together: conditions are found out first, then references to entries and
@@ -55,7 +65,7 @@ const ORDER: readonly EntryRequest["method"][] = ["DELETE", "POST", "PUT"];
  */
 export async function writeTransaction(
   writer: ResourceWriter,
-  context: ConditionContext,
+  context: PatchContext,
   writes: Writes,
 ): Promise<Map<number, WrittenResource>> {
   if (writes.size === 0) return new Map();
@@ -64,7 +74,10 @@ export async function writeTransaction(
   const locks = ordered.flatMap(({ interaction }) => interaction.locks);
   const twice = ordered.find(({ interaction: { locks: own } }) => own.some((name) => isTwice(locks, name)));
   if (twice !== undefined) {
-    throw atEntry(twice.place, new StokerError("bad-request", "Another entry has the same condition."));
+    throw atEntry(
+      twice.place,
+      new StokerError("bad-request", "Another entry has the same condition, or patches the same resource."),
+    );
   }
   const bytes = ordered.reduce((sum, { interaction }) => sum + interaction.bytes, 0);
   const plan = async (client: ClientBase): Promise<Change[]> => {
@@ -87,7 +100,7 @@ interface OrderedWrite {
 /** Replaces references in the changes' bodies, and makes their preconditions tell which entry fails. */
 async function resolveAll(
   client: ClientBase,
-  context: ConditionContext,
+  context: PatchContext,
   ordered: readonly OrderedWrite[],
   changes: readonly Change[],
 ): Promise<Change[]> {
@@ -117,7 +130,7 @@ async function resolveAll(
       continue;
     }
     const body = await blaming(place, async () => {
-      const references = referencesOf(change.body);
+      const references = newReferencesOf(change);
       for (const reference of references.conditional) await findTarget(client, context, reference, targets);
       return resolveReferences(change.body, references, entry.fullUrl, targets);
     });
@@ -126,10 +139,21 @@ async function resolveAll(
   return resolved;
 }
 
+/** The references of a change; of a patch only those that it brings. */
+function newReferencesOf(change: PutChange | PatchedChange): EntryReferences {
+  const references = referencesOf(change.body.bytes);
+  if (!("before" in change)) return references;
+  const old = new Set(referencesOf(change.before).places.map(({ text }) => text));
+  return {
+    places: references.places.filter(({ text }) => !old.has(text)),
+    conditional: references.conditional.filter((text) => !old.has(text)),
+  };
+}
+
 /** Looks a conditional reference up, once for all entries. */
 async function findTarget(
   client: ClientBase,
-  context: ConditionContext,
+  context: PatchContext,
   reference: string,
   targets: Map<string, string>,
 ): Promise<void> {

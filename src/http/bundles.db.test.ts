@@ -176,7 +176,7 @@ describe("transaction", () => {
       "Bundle.entry[1].resource.id",
     ],
     ["no request", [{ resource: patient("a") } as unknown as TestEntry], 400, "Bundle.entry[1].request"],
-    ["PATCH", [{ request: { method: "PATCH", url: "Patient/a" } }], 400, "Bundle.entry[1].request.method"],
+    ["a PATCH without a patch", [{ request: { method: "PATCH", url: "Patient/a" } }], 400, "Bundle.entry[1].resource"],
     ["an unknown type", [{ request: { method: "DELETE", url: "Shoe/a" } }], 400, "Bundle.entry[1].request.url"],
     [
       "ifMatch of an older version",

@@ -83,6 +83,18 @@ export const INTERACTIONS: readonly InteractionRow[] = [
       "as update; 201 without a match, 412 with several, 409 when there is no match and the body's id is taken, 400 when the match has another id",
   },
   {
+    name: "patch",
+    request: "`PATCH [type]/[id]`",
+    answers: "200, 404, 410 when deleted, 415, 422 when it cannot be applied; see below",
+    type: "patch",
+    stores: true,
+  },
+  {
+    name: "conditional patch",
+    request: "`PATCH [type]?criteria`",
+    answers: "as patch; 404 without a match, 412 with several",
+  },
+  {
     name: "delete",
     request: "`DELETE [type]/[id]`",
     answers: "204, also when it was deleted before or never there",
@@ -225,10 +237,10 @@ export const SPECIAL_PARAMETERS: readonly { readonly name: string; readonly text
 
 /** What R4 has and this server has not, and why. */
 export const MISSING: readonly { readonly feature: string; readonly why: string }[] = [
-  { feature: "patch", why: "not there yet" },
   { feature: "`$export`", why: "not there yet" },
   { feature: "search parameters of one's own", why: "not there yet; `SearchParameter` resources are refused" },
   { feature: "profiles", why: "`$validate` and all writes check the structure of R4 only" },
+  { feature: "XML Patch", why: "the store keeps JSON; 415" },
   { feature: "XML, Turtle", why: "the store keeps the bytes of JSON; 406" },
   {
     feature: "`_filter`, `_text`, `_content`, `_query`",
@@ -248,3 +260,6 @@ function modifiersText(): string {
   });
   return ["`:missing` for all", ...byType].join("; ");
 }
+
+/** Media types of patches: JSON Patch, and FHIRPath Patch as a `Parameters` resource. */
+export const PATCH_FORMATS: readonly string[] = ["application/json-patch+json", "application/fhir+json"];

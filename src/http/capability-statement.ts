@@ -5,6 +5,7 @@ import { SEARCH_PARAMETERS, searchParametersOf } from "../fhir/search-parameters
 import {
   INTERACTIONS,
   OPERATIONS,
+  PATCH_FORMATS,
   READ_ONLY,
   RESOURCE_FLAGS,
   SEARCH_FEATURES,
@@ -27,6 +28,7 @@ export function capabilityStatement(version: string, baseUrl: string): JsonObjec
     implementation: { description: "Stoker", url: baseUrl },
     fhirVersion: "4.0.1",
     format: ["application/fhir+json", "json"],
+    patchFormat: [...PATCH_FORMATS],
     rest: [
       {
         mode: "server",

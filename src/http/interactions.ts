@@ -107,7 +107,8 @@ export function conditionName(type: string, criteria: string): string {
   return `${type}?${criteria}`;
 }
 
-interface Match {
+/** The one resource that a condition finds. */
+export interface Match {
   type: string;
   id: string;
   versionId: number;
@@ -119,12 +120,13 @@ function unconditional(change: Change): Interaction {
   return { bytes, locks: [], plan: () => [change] };
 }
 
-function conditional(
+/** An interaction on the one match of a condition, or on none. Its plan throws `precondition-failed` for several. */
+export function conditional(
   context: ConditionContext,
   type: string,
   criteria: string,
   bytes: number,
-  changeFor: (match: Match | undefined) => Change,
+  changeFor: (match: Match | undefined, client: ClientBase) => Change | Promise<Change>,
 ): Interaction {
   return {
     bytes,
@@ -136,13 +138,13 @@ function conditional(
           issue: "multiple-matches",
         });
       }
-      return [changeFor(matches[0])];
+      return [await changeFor(matches[0], client)];
     },
   };
 }
 
 /** The match must be as it was found: otherwise it may no longer match, and is searched for again. */
-function isStill(versionId: number): Precondition {
+export function isStill(versionId: number): Precondition {
   return (current) => {
     if (current?.versionId !== versionId) throw new StalePlan();
   };
@@ -155,7 +157,8 @@ function both(first: Precondition, second: Precondition | undefined): Preconditi
   };
 }
 
-function preconditionOf({ ifMatch, ifNoneMatch }: Preconditions, reference: string): { check?: Precondition } {
+/** What `If-Match` and `If-None-Match` ask of the current version of a resource. */
+export function preconditionOf({ ifMatch, ifNoneMatch }: Preconditions, reference: string): { check?: Precondition } {
   const isUnique = ifNoneMatch?.trim() === "*";
   if (ifMatch === undefined && !isUnique) return {};
   const wanted = ifMatch === undefined ? undefined : parseIfMatch(ifMatch);

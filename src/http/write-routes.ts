@@ -20,7 +20,7 @@ import {
 import { etagOf, returnPreference } from "./preferences.ts";
 
 /** Greatest body of one resource. */
-const RESOURCE_BYTES = 16 * 1024 * 1024;
+export const RESOURCE_BYTES: number = 16 * 1024 * 1024;
 
 /** What the routes are registered with. */
 export interface WriteRoutesOptions {
@@ -91,15 +91,18 @@ export function bodyOf(request: FastifyRequest): Buffer {
   throw new StokerError("bad-request", "The request has no body.", { issue: "structure" });
 }
 
-interface TypeRoute {
+/** A path with a type. */
+export interface TypeRoute {
   Params: { type: string };
 }
 
-interface InstanceRoute {
+/** A path with a type and an id. */
+export interface InstanceRoute {
   Params: { type: string; id: string };
 }
 
-async function answerWrite(
+/** Answers a write as `Prefer` wants it. */
+export async function answerWrite(
   reading: ReadContext,
   request: FastifyRequest,
   reply: FastifyReply,
@@ -147,7 +150,8 @@ export function successOutcome(
   };
 }
 
-function typeOf(request: FastifyRequest<TypeRoute>): string {
+/** The type in the path. Throws `not-found` when FHIR R4 has no such type. */
+export function typeOf(request: FastifyRequest<TypeRoute>): string {
   const { type } = request.params;
   if (resourceTypeId(type) !== undefined) return type;
   throw new StokerError("not-found", `'${type.slice(0, 64)}' is not a resource type of FHIR R4.`);
@@ -161,13 +165,15 @@ function isHardDelete(request: FastifyRequest): boolean {
   throw new StokerError("bad-request", "hardDelete must be true or false.", { expression: "hardDelete" });
 }
 
-function criteriaOf(request: FastifyRequest): string {
+/** The query string: the criteria of a conditional interaction. */
+export function criteriaOf(request: FastifyRequest): string {
   const { url } = request.raw;
   const mark = url?.indexOf("?") ?? -1;
   return url === undefined || mark < 0 ? "" : url.slice(mark + 1);
 }
 
-function preconditionsOf(request: FastifyRequest): Preconditions {
+/** The preconditions in the headers. */
+export function preconditionsOf(request: FastifyRequest): Preconditions {
   return {
     ifMatch: headerOf(request, "if-match"),
     ifNoneMatch: headerOf(request, "if-none-match"),

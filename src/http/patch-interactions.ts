@@ -1,0 +1,127 @@
+import type { ClientBase } from "pg";
+import { StokerError } from "../base/errors.ts";
+import { withMeta } from "../fhir/meta-bytes.ts";
+import { checkBody, checkId, parseBody, type CheckedBody } from "../import/checked-body.ts";
+import { StalePlan, type PutChange } from "../import/write-request.ts";
+import { fhirPathPatch, jsonPatch, patched, type Patch } from "../patch/patch.ts";
+import type { ReadContext } from "../search/context.ts";
+import { readBodies } from "../store/body.ts";
+import { readCurrent } from "../store/read.ts";
+import { conditional, isStill, preconditionOf, type Interaction, type Preconditions } from "./interactions.ts";
+
+/** Media type of a JSON Patch (RFC 6902). */
+export const JSON_PATCH = "application/json-patch+json";
+
+/** What patching needs beside the search settings. */
+export type PatchContext = Pick<ReadContext, "baseUrl" | "dateEquality" | "blocks">;
+
+/** A change by a patch: also the body that was patched. */
+export interface PatchedChange extends PutChange {
+  readonly before: Buffer;
+}
+
+/** A patch with its size, as it came. */
+export interface ReadPatch {
+  readonly patch: Patch;
+  /** Bytes. */
+  readonly bytes: number;
+}
+
+/** Reads a JSON Patch from a body. Throws `bad-request`. */
+export function readJsonPatchBody(bytes: Buffer): ReadPatch {
+  parseBody(bytes); // JSON at all?
+  return { patch: jsonPatch(bytes), bytes: bytes.length };
+}
+
+/** Reads a FHIRPath Patch from a body, a `Parameters` resource. Throws `bad-request`. */
+export function readFhirPathPatchBody(bytes: Buffer): ReadPatch {
+  if (Array.isArray(parseBody(bytes).value)) {
+    const text = `A FHIRPath Patch is a Parameters resource; a JSON Patch is sent as ${JSON_PATCH}.`;
+    throw new StokerError("bad-request", text, { issue: "structure" });
+  }
+  return readCheckedParameters(checkBody(bytes, "Parameters"));
+}
+
+/** Reads a FHIRPath Patch from a `Parameters` resource that was checked. Throws `bad-request`. */
+export function readCheckedParameters({ type, bytes }: CheckedBody): ReadPatch {
+  if (type === "Parameters") return { patch: fhirPathPatch(bytes), bytes: bytes.length };
+  throw new StokerError("bad-request", `A patch is a Parameters resource or a Binary, and not a ${type}.`);
+}
+
+/**
+ * patch (http://hl7.org/fhir/R4/http.html#patch): the current version is read, patched and checked like an update; when another
+ * one was written meanwhile, this is done again. Patches of one resource wait for one another.
+ */
+export function patchInteraction(
+  context: PatchContext,
+  type: string,
+  id: string,
+  { patch, bytes }: ReadPatch,
+  on: Preconditions,
+): Interaction {
+  checkId(id);
+  return {
+    bytes: bytes + TYPICAL_BYTES,
+    locks: [`${type}/${id}`],
+    plan: async (client) => [await changeOf(client, context, type, id, patch, on)],
+  };
+}
+
+/** Conditional patch of the one match: 404 when there is none. */
+export function conditionalPatchInteraction(
+  context: PatchContext,
+  type: string,
+  criteria: string,
+  { patch, bytes }: ReadPatch,
+  on: Preconditions,
+): Interaction {
+  return conditional(context, type, criteria, bytes + TYPICAL_BYTES, async (match, client) => {
+    if (match === undefined) throw new StokerError("not-found", `No ${type} matches the condition.`);
+    return await changeOf(client, context, type, match.id, patch, on, match.versionId);
+  });
+}
+
+/** Of the resource that is to be patched, only its name is known when a request is queued. */
+const TYPICAL_BYTES = 32 * 1024;
+
+async function changeOf(
+  client: ClientBase,
+  context: PatchContext,
+  type: string,
+  id: string,
+  patch: Patch,
+  on: Preconditions,
+  matched?: number,
+): Promise<PatchedChange> {
+  const current = await readCurrent(client, type, id);
+  if (matched !== undefined && current?.versionId !== matched) throw new StalePlan();
+  const reference = `${type}/${id}`;
+  if (current === undefined) throw new StokerError("not-found", `Resource ${reference} is not known.`);
+  const { versionId, lastUpdated } = current;
+  if (current.deleted) throw new StokerError("gone", `Resource ${reference} was deleted in version ${versionId}.`);
+  // After 404 and 410, before 422: preconditions are for requests that would succeed (RFC 9110, 13.2.1).
+  preconditionOf(on, reference).check?.(current);
+  const [body] = await readBodies(client, context.blocks, [current.place]);
+  if (body === undefined || !body.includes("{")) throw new StalePlan(); // erased between the two
+  // Clients patch what they have read: with the version and its date.
+  const before = withMeta(body, versionId, lastUpdated);
+  const after = checkPatched(await patched(before, patch), type, id);
+  return { kind: "put", body: after, before, check: isStill(versionId) };
+}
+
+/** The checks of an update. What they refuse is the patch's fault: 422. */
+function checkPatched(bytes: Buffer, type: string, id: string): CheckedBody & { id: string } {
+  let body: CheckedBody;
+  try {
+    body = checkBody(bytes, type);
+  } catch (error) {
+    if (!(error instanceof StokerError)) throw error;
+    const { issue, expression } = error;
+    throw new StokerError("unprocessable", `The patch makes the resource invalid: ${error.message}`, {
+      issue,
+      ...(expression === undefined ? {} : { expression }),
+    });
+  }
+  if (body.id === id) return { ...body, id };
+  throw new StokerError("unprocessable", "A patch cannot change the id of a resource.", { expression: `${type}.id` });
+}

@@ -1,0 +1,35 @@
+import { readFhirPathPatch, type FhirPathPatch } from "./fhirpath-operations.ts";
+import { applyJsonPatch, readJsonPatch, type JsonPatch } from "./json-patch.ts";
+import { RESULT_BYTES } from "./limits.ts";
+import { unprocessable } from "./failure.ts";
+
+/** A patch of a resource, read and not yet applied. */
+export type Patch = { kind: "json"; patch: JsonPatch } | { kind: "fhirpath"; patch: FhirPathPatch };
+
+/** Reads a JSON Patch (RFC 6902) from bytes that are JSON. Throws `bad-request`. */
+export function jsonPatch(bytes: Buffer): Patch {
+  return { kind: "json", patch: readJsonPatch(bytes) };
+}
+
+/** Reads a FHIRPath Patch from a `Parameters` resource that passed the structural check. Throws `bad-request`. */
+export function fhirPathPatch(bytes: Buffer): Patch {
+  return { kind: "fhirpath", patch: readFhirPathPatch(bytes) };
+}
+
+/**
+ * The bytes of a resource after a patch. `bytes` are those of a resource that passed the check; the result has yet to. Throws
+ * `unprocessable` when the patch cannot be applied.
+ */
+export async function patched(bytes: Buffer, patch: Patch): Promise<Buffer> {
+  const result = patch.kind === "json" ? applyJsonPatch(bytes, patch.patch) : await applyPaths(bytes, patch.patch);
+  if (result.length > RESULT_BYTES) {
+    throw unprocessable(`The resource would have more than ${RESULT_BYTES} bytes.`, { issue: "too-long" });
+  }
+  return result;
+}
+
+/** The FHIRPath library takes 150 ms and 20 MB to load: only servers that get such patches do. */
+async function applyPaths(bytes: Buffer, patch: FhirPathPatch): Promise<Buffer> {
+  const { applyFhirPathPatch } = await import("./fhirpath-patch.ts");
+  return applyFhirPathPatch(bytes, patch);
+}
