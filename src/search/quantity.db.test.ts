@@ -179,10 +179,13 @@ function isExpected(stored: Amount, prefix: string, asked: Amount): boolean {
   }
 }
 
+function id(index: number): string {
+  return `c${`${index}`.padStart(4, "0")}`;
+}
+
 describe("conversion", () => {
   it("finds in any unit exactly what the arithmetic of fractions says", async () => {
     const stored = fc.sample(amounts, 250);
-    const id = (index: number): string => `c${`${index}`.padStart(4, "0")}`;
     await server.loadLive(
       ...stored.map((amount, index) => ({
         resourceType: "Encounter",

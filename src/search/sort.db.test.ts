@@ -29,6 +29,14 @@ function patient(id: string, families: string[]): JsonObject {
   return { resourceType: "Patient", id, name: families.map((family) => ({ family })) };
 }
 
+function request(id: string, rest: JsonObject): JsonObject {
+  return { resourceType: "ServiceRequest", id, ...rest };
+}
+
+function coded(...codes: string[]): JsonObject {
+  return { coding: codes.map((code) => ({ system: "urn:s", code })) };
+}
+
 /** The ids of a search in their order, over pages of `count`. */
 async function inOrder(path: string, count: number): Promise<unknown[]> {
   const seen: unknown[] = [];
@@ -67,15 +75,17 @@ describe("_sort", () => {
   });
 
   it("goes by the texts of tokens and references, read from the resources", async () => {
-    const of = (id: string, rest: JsonObject): JsonObject => ({ resourceType: "ServiceRequest", id, ...rest });
-    const coded = (...codes: string[]): JsonObject => ({ coding: codes.map((code) => ({ system: "urn:s", code })) });
     await server.loadLive(
-      of("a", { status: "completed", code: coded("m", "z"), subject: { reference: "Patient/p2" } }),
-      of("b", { status: "in-progress", code: coded("k"), subject: { reference: "Patient/p1/_history/2" } }),
-      of("c", { status: "completed", code: { text: "a" }, subject: { reference: "Group/g" } }),
-      of("d", { code: coded("n", "b"), subject: { reference: "http://stoker.test/fhir/Patient/p0" } }),
-      of("e", { status: "aborted", subject: { reference: "http://elsewhere/Patient/p9" }, occurrenceDateTime: "2020" }),
-      of("f", { subject: { identifier: { value: "x" } }, identifier: [{ value: "\ud83d\ude00" }] }),
+      request("a", { status: "completed", code: coded("m", "z"), subject: { reference: "Patient/p2" } }),
+      request("b", { status: "in-progress", code: coded("k"), subject: { reference: "Patient/p1/_history/2" } }),
+      request("c", { status: "completed", code: { text: "a" }, subject: { reference: "Group/g" } }),
+      request("d", { code: coded("n", "b"), subject: { reference: "http://stoker.test/fhir/Patient/p0" } }),
+      request("e", {
+        status: "aborted",
+        subject: { reference: "http://elsewhere/Patient/p9" },
+        occurrenceDateTime: "2020",
+      }),
+      request("f", { subject: { identifier: { value: "x" } }, identifier: [{ value: "\ud83d\ude00" }] }),
     );
     const cases = [
       ["ServiceRequest?_sort=status,_id", "e,a,c,b,d,f"],

@@ -9,11 +9,6 @@ const VS = "http://codes.example/vs";
 let server: SearchServer;
 beforeAll(async () => {
   server = await openSearchServer();
-  const observation = (id: string, ...codings: [system: string | undefined, code: string][]): JsonObject => ({
-    resourceType: "Observation",
-    id,
-    code: { coding: codings.map(([system, code]) => (system === undefined ? { code } : { system, code })) },
-  });
   await server.loadLive(
     observation("cat", [S, "cat"]),
     observation("tiger", [S, "tiger"]),
@@ -61,6 +56,11 @@ beforeAll(async () => {
   );
 });
 afterAll(() => server.close());
+
+function observation(id: string, ...codings: [system: string | undefined, code: string][]): JsonObject {
+  const coding = codings.map(([system, code]) => (system === undefined ? { code } : { system, code }));
+  return { resourceType: "Observation", id, code: { coding } };
+}
 
 function valueSets(): JsonObject[] {
   const composes: Record<string, JsonObject> = {

@@ -48,12 +48,12 @@ describe("openUcum", () => {
     expect(decimalOf(unit?.offset ?? ONE).startsWith(offset)).toBe(true);
   });
 
-  it.each([
-    ...["", "/", "m)(", "(m", "m)", "{x", "[in_i", "bananas", "mmHg", "M", "kmin", "0", "m.", "m//s", "2m"],
-    ...["[pH]", "B[V]", "dB", "Np", "Cel/min", "[degF]2", "Cel.m"],
-    ...["1".repeat(30), `m${".m".repeat(60)}`, `${"(".repeat(49)}m${")".repeat(49)}`],
-    ...[`Ym99${".Ym99".repeat(15)}`],
-  ])("does not read %s", (code) => {
+  it.each(
+    ["", "/", "m)(", "(m", "m)", "{x", "[in_i", "bananas", "mmHg", "M", "kmin", "0", "m.", "m//s", "2m"].concat(
+      ["[pH]", "B[V]", "dB", "Np", "Cel/min", "[degF]2", "Cel.m"],
+      ["1".repeat(30), `m${".m".repeat(60)}`, `${"(".repeat(49)}m${")".repeat(49)}`, `Ym99${".Ym99".repeat(15)}`],
+    ),
+  )("does not read %s", (code) => {
     expect(read(code)).toBeUndefined();
   });
 

@@ -115,10 +115,10 @@ function createExpander(lookups: Lookups): (reference: string) => Promise<CodeSe
 function ownExpansion(valueSet: JsonObject): CodeSet | undefined {
   const expansion = objectIn(valueSet["expansion"]);
   if (expansion === undefined || (expansion["offset"] ?? 0) !== 0) return undefined;
-  if (objectsIn(expansion["extension"]).some(({ url }) => /valueset-(?:toocostly|unclosed)$/.test(String(url)))) {
+  if (objectsIn(expansion["extension"]).some(({ url }) => /valueset-(?:toocostly|unclosed)$/.test(textIn(url) ?? ""))) {
     return undefined;
   }
-  if (objectsIn(expansion["parameter"]).some(({ name }) => !HARMLESS.has(String(name)))) return undefined;
+  if (objectsIn(expansion["parameter"]).some(({ name }) => !HARMLESS.has(textIn(name) ?? ""))) return undefined;
   let all = EMPTY;
   let count = 0;
   const codes = new Map<string, Set<string>>();
@@ -141,10 +141,11 @@ function ownExpansion(valueSet: JsonObject): CodeSet | undefined {
 }
 
 /** Parameters of an expansion that leave no code out. */
-const HARMLESS: ReadonlySet<string> = new Set([
-  ...["version", "used-codesystem", "used-valueset", "system-version", "force-system-version", "check-system-version"],
-  ...["displayLanguage", "includeDesignations", "includeDefinition"],
-]);
+const HARMLESS: ReadonlySet<string> = new Set(
+  "version used-codesystem used-valueset system-version force-system-version check-system-version displayLanguage includeDesignations includeDefinition".split(
+    " ",
+  ),
+);
 
 function refused(why: string): StokerError {
   return new StokerError("not-supported", `This search cannot be answered: ${why}.`);
