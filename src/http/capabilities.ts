@@ -212,7 +212,7 @@ export const SEARCH_FEATURES: readonly SearchRow[] = [
   },
   {
     feature: "`_sort`",
-    text: "up to 8 of `_id`, `_lastUpdated` and parameters of type date, number, quantity, string and uri, `-` for descending",
+    text: "up to 8 of `_id`, `_lastUpdated` and parameters of any type but composite, `-` for descending",
   },
   {
     feature: "`_include`, `_revinclude`",
@@ -247,10 +247,10 @@ export const MISSING: readonly { readonly feature: string; readonly why: string 
     why: "not there yet. 400: leaving them out would widen the answer",
   },
   {
-    feature: "`:in`, `:not-in`, `:above` and `:below` of tokens and references",
-    why: "they need a terminology server, or hierarchies of resources",
+    feature: "value sets and code systems that are not stored, filters such as `regex`",
+    why: "there is no terminology server behind `:in`, `:not-in`, `:above` and `:below`; 400",
   },
-  { feature: "sorting by tokens and references", why: "FHIR does not say what their order is" },
+  { feature: "`:above`, `:below` of references", why: "hierarchies of resources are not followed; 400" },
 ];
 
 function modifiersText(): string {
