@@ -56,7 +56,7 @@ function problems(page: Json): string[] {
   };
   const { type, total, link = [], entry = [] } = page;
   const isHistory = type === "history";
-  const isResponse = /-response$/.test(type);
+  const isResponse = String(type).endsWith("-response");
   rule(page.resourceType === "Bundle" && type !== undefined, "a type is needed");
   rule(total === undefined || type === "searchset" || isHistory, "bdl-1: total only of searches and histories");
   rule(!("entry" in page) || entry.length > 0, "arrays are never empty");
@@ -155,26 +155,26 @@ it("histories, with deletions", async () => {
   expect(await walk("/_history?_since=2100-01-01", get)).toBe(0);
 });
 
+function entryOf(method: string, url: string, resource?: Json, more: Json = {}): Json {
+  return { ...(resource !== undefined && { resource }), request: { method, url, ...more } };
+}
+
 it("batches and transactions with all kinds of entries", async () => {
-  const entry = (method: string, url: string, resource?: Json, more: Json = {}): Json => ({
-    ...(resource !== undefined && { resource }),
-    request: { method, url, ...more },
-  });
   const basic = { resourceType: "Basic", code: { text: "a" } };
   const entries = [
-    entry("POST", "Basic", basic),
-    entry("POST", "Basic", basic, { ifNoneExist: "_id=kept" }),
-    entry("PUT", "Basic/kept", { ...basic, id: "kept" }),
-    entry("PUT", "Basic?_id=none", basic),
-    entry("DELETE", "Basic/none"),
-    entry("GET", `Patient/${patient}`),
-    entry("GET", `Patient/${patient}/_history/1`),
-    entry("GET", `Patient/${patient}/_history`),
-    entry("GET", `Patient/${patient}`, undefined, { ifNoneMatch: 'W/"2"' }),
-    entry("GET", "Patient/none"),
-    entry("GET", "Observation?_count=2&nothing=1"),
+    entryOf("POST", "Basic", basic),
+    entryOf("POST", "Basic", basic, { ifNoneExist: "_id=kept" }),
+    entryOf("PUT", "Basic/kept", { ...basic, id: "kept" }),
+    entryOf("PUT", "Basic?_id=none", basic),
+    entryOf("DELETE", "Basic/none"),
+    entryOf("GET", `Patient/${patient}`),
+    entryOf("GET", `Patient/${patient}/_history/1`),
+    entryOf("GET", `Patient/${patient}/_history`),
+    entryOf("GET", `Patient/${patient}`, undefined, { ifNoneMatch: 'W/"2"' }),
+    entryOf("GET", "Patient/none"),
+    entryOf("GET", "Observation?_count=2&nothing=1"),
   ];
-  const wrong = [entry("PUT", "Basic/wrong", { ...basic, id: "wrong", code: 1 }), entry("GET", "Nothing"), {}];
+  const wrong = [entryOf("PUT", "Basic/wrong", { ...basic, id: "wrong", code: 1 }), entryOf("GET", "Nothing"), {}];
   for (const type of ["batch", "transaction"]) {
     for (const prefer of ["return=minimal", "return=representation", "return=OperationOutcome"]) {
       const sent = type === "batch" ? [...entries, ...wrong] : entries;

@@ -37,7 +37,8 @@ export function readValidateRequest(
         if (resource !== undefined) throw bad("resource: comes more than once.", "resource");
         resource = item["resource"];
       } else {
-        take(String(name), item["valueCode"] ?? item["valueUri"] ?? item["valueCanonical"] ?? item["valueString"]);
+        if (typeof name !== "string") throw bad("parameter: each needs a name.", "parameter");
+        take(name, item["valueCode"] ?? item["valueUri"] ?? item["valueCanonical"] ?? item["valueString"]);
       }
     }
   }

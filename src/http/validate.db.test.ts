@@ -135,7 +135,7 @@ describe("$validate", () => {
   it("of no type is not there, and nothing is written by any of it", async () => {
     expect((await server.send("POST", "/$validate", GOOD)).status).toBe(404);
     expect((await server.send("POST", "/Nothing/$validate", GOOD)).status).toBe(404);
-    expect((await server.send("PUT", "/Patient/$validate", GOOD)).status).toBe(400);
+    expect((await server.send("PUT", "/Patient/$validate", GOOD)).status).toBe(405);
     expect(await server.ids("/Patient")).toEqual([]);
   });
 });

@@ -67,6 +67,13 @@ describe("fhir-kit-client", () => {
     expect([Client.httpFor(kept).response?.status, kept.id]).toEqual([200, created.id]);
   });
 
+  it("patches", async () => {
+    const { id }: Json = await client.create({ resourceType: "Patient", body: patient("Patch", { active: false }) });
+    const jsonPatch = [{ op: "replace" as const, path: "/active", value: true }];
+    const patched: Json = await client.patch({ resourceType: "Patient", id, jsonPatch });
+    expect([patched.active, patched.meta.versionId]).toEqual([true, "2"]);
+  });
+
   it("sends batches and transactions, and searches in all ways, to the last page", async () => {
     const entry = Array.from({ length: 25 }, (_, index) => ({
       fullUrl: `urn:uuid:00000000-0000-4000-8000-0000000000${String(index).padStart(2, "0")}`,
