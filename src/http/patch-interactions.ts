@@ -1,7 +1,8 @@
 import type { ClientBase } from "pg";
 import { StokerError } from "../base/errors.ts";
+import type { JsonValue } from "../base/json.ts";
 import { withMeta } from "../fhir/meta-bytes.ts";
-import { checkBody, checkId, parseBody, type CheckedBody } from "../import/checked-body.ts";
+import { checkBody, checkId, checkParsed, parseBody, type CheckedBody } from "../import/checked-body.ts";
 import { StalePlan, type PutChange } from "../import/write-request.ts";
 import { fhirPathPatch, jsonPatch, patched, type Patch } from "../patch/patch.ts";
 import type { ReadContext } from "../search/context.ts";
@@ -113,9 +114,15 @@ async function changeOf(
 function checkPatched(bytes: Buffer, type: string, id: string): CheckedBody & { id: string } {
   let body: CheckedBody;
   try {
-    body = checkBody(bytes, type);
+    const { text, value } = parseBody(bytes);
+    if (isOfAnotherType(value, type)) {
+      throw new StokerError("unprocessable", "A patch cannot change the type of a resource.", {
+        expression: "resourceType",
+      });
+    }
+    body = checkParsed(value, bytes, text);
   } catch (error) {
-    if (!(error instanceof StokerError)) throw error;
+    if (!(error instanceof StokerError) || error.code === "unprocessable") throw error;
     const { issue, expression } = error;
     throw new StokerError("unprocessable", `The patch makes the resource invalid: ${error.message}`, {
       issue,
@@ -124,4 +131,10 @@ function checkPatched(bytes: Buffer, type: string, id: string): CheckedBody & { 
   }
   if (body.id === id) return { ...body, id };
   throw new StokerError("unprocessable", "A patch cannot change the id of a resource.", { expression: `${type}.id` });
+}
+
+function isOfAnotherType(value: JsonValue, type: string): boolean {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+  const { resourceType } = value;
+  return typeof resourceType === "string" && resourceType !== type;
 }

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { StokerError } from "../base/errors.ts";
 import type { JsonObject } from "../base/json.ts";
 import { elementFor } from "./elements.ts";
@@ -12,12 +13,18 @@ import { newBudget, spend } from "./limits.ts";
 /**
  * Applies the operations of a FHIRPath Patch one after the other and returns the new bytes; what they do not touch stays as
  * it is. A `delete` that finds nothing is done already (R4: "if found"). Throws `unprocessable` for the first operation that
- * cannot be applied, with its number, counted from 1, and its path. Loads the FHIRPath library: to be imported when needed.
+ * cannot be applied, with its number, counted from 1, and its path. Lets others have their turn between operations, some of
+ * which take milliseconds. Loads the FHIRPath library: to be imported when needed.
  */
-export function applyFhirPathPatch(bytes: Buffer, { operations }: FhirPathPatch): Buffer {
+export async function applyFhirPathPatch(bytes: Buffer, { operations }: FhirPathPatch): Promise<Buffer> {
   let root = nodeOf(bytes);
   const budget = newBudget();
+  let since = performance.now();
   for (const [index, operation] of operations.entries()) {
+    if (performance.now() - since > TURN_MS) {
+      await nextTurn();
+      since = performance.now();
+    }
     try {
       const text = bytesOf(root);
       spend(budget, text.length);
@@ -30,6 +37,9 @@ export function applyFhirPathPatch(bytes: Buffer, { operations }: FhirPathPatch)
   }
   return bytesOf(root);
 }
+
+/** How long a patch may keep the thread for itself. Milliseconds. */
+const TURN_MS = 20;
 
 function apply(root: JsonNode, resource: JsonObject, operation: PathOperation): JsonNode {
   const found = locate(resource, operation.path);
