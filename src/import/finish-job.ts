@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Pool } from "pg";
 import { StokerError } from "../base/errors.ts";
 import type { Sources } from "../source/sources.ts";
@@ -15,6 +16,9 @@ export interface FinishServices {
   /** Makes everything that was loaded searchable at full speed; safe to run again. Ends early when the signal fires. */
   readonly publish: (stop: AbortSignal) => Promise<void>;
 }
+
+/** Pauses before a log is written again that a storage account without an answer did not take, in milliseconds. */
+const UNREACHABLE_PAUSES_MS = [1000, 2000, 4000, 8000];
 
 const READ_INPUT = `
 select type, url, source_etag as "sourceEtag", error_log as "errorLog"
@@ -72,10 +76,14 @@ async function writeInputLogs(
     return;
   }
   const container = job.definition.errorContainerName ?? DEFAULT_ERROR_CONTAINER;
-  const log = await source.writeErrorLog(container, name, guarded(errorLog(database, job.id, number), signal));
+  const write = source.writeErrorLog.bind(source);
+  const log = await whileUnreachable(signal, () =>
+    write(container, name, guarded(errorLog(database, job.id, number), signal)),
+  );
   const rejectedName = name.replace(/\.ndjson$/, "-rejected.ndjson");
-  const lines = guarded(rejectedBytes(database, sources, job.id, number, input, signal), signal);
-  const rejected = await source.writeErrorLog(container, rejectedName, lines).catch((error: unknown) => {
+  const rejected = await whileUnreachable(signal, () =>
+    write(container, rejectedName, guarded(rejectedBytes(database, sources, job.id, number, input, signal), signal)),
+  ).catch((error: unknown) => {
     // The lines themselves are an addition to the log: an input that changed or went away since costs this file only.
     if (error instanceof StokerError && error.code.startsWith("source-")) return null;
     throw error;
@@ -85,6 +93,19 @@ async function writeInputLogs(
     "delete from import_rejected_line where unit in (select id from import_unit where job = $1 and input = $2)",
     [job.id, number],
   );
+}
+
+/** Everything is loaded: a storage account that is away for some seconds must not fail the import now. */
+async function whileUnreachable<Result>(signal: AbortSignal, work: () => Promise<Result>): Promise<Result> {
+  for (const pause of UNREACHABLE_PAUSES_MS) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof StokerError) || error.code !== "source-unreachable") throw error;
+    }
+    await sleep(pause, undefined, { signal });
+  }
+  return await work();
 }
 
 async function storeNames(

