@@ -1,0 +1,85 @@
+import { basename } from "node:path";
+import { readFile } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { databaseUrl } from "../../src/cli/bench/databases.ts";
+import { createTestDatabase, type TestDatabase } from "../../src/store/testing/test-database.ts";
+import { openAzurite, type Azurite } from "../support/azurite.ts";
+import { HISTORY_UNIT_BYTES, writeHistoryFiles, type HistoryFiles } from "../support/history-files.ts";
+import { takeImage, undisturbedImage, type ImportImage } from "../support/import-image.ts";
+import { KILLS, smallFilesFor } from "../support/kills.ts";
+import { openMoments } from "../support/moments.ts";
+import { slowDownImports } from "../support/slow-import.ts";
+import { openWorkplace, startImport, until, type Workplace } from "../support/stoker-run.ts";
+
+/** Units that may begin between two kills. */
+const PER_KILL = 3;
+/** Longer than the storage client tries by itself. */
+const AWAY_MS = 4000;
+
+describe("the storage account is killed again and again during an import", () => {
+  let place: Workplace;
+  let input: HistoryFiles;
+  let undisturbed: ImportImage;
+  let database: TestDatabase;
+  let azurite: Azurite;
+
+  beforeAll(async () => {
+    place = await openWorkplace();
+    input = await writeHistoryFiles(place.files, { small: smallFilesFor(KILLS, PER_KILL), big: 3 });
+    undisturbed = await undisturbedImage(place, input, HISTORY_UNIT_BYTES);
+    database = await createTestDatabase();
+    azurite = await openAzurite({ onDisk: true });
+  });
+
+  afterAll(async () => {
+    await place?.close();
+    await azurite?.close();
+    await database?.drop();
+  });
+
+  test(
+    `kill -9 at ${String(KILLS)} random moments, and once before the error logs: the store is the same as without`,
+    { timeout: 120_000 + KILLS * 10_000 },
+    async () => {
+      const moments = openMoments();
+      const urls: string[] = [];
+      for (const path of input.paths) {
+        urls.push((await azurite.upload("input", basename(path), await readFile(path))).url);
+      }
+      // Its list of blobs is on disk only now.
+      await azurite.stop("SIGTERM");
+      await azurite.start();
+      const server = await place.serve({
+        STOKER_DATABASE_URL: databaseUrl(database.connection),
+        STOKER_AZURE_STORAGE_CONNECTION_STRING: azurite.connectionString,
+      });
+      const slow = await slowDownImports(database.connection);
+      const path = await startImport(server, urls, { unitBytes: HISTORY_UNIT_BYTES });
+      for (let kill = 1; kill <= KILLS; kill++) {
+        const before = await slow.progress();
+        await slow.allow(before.begun + PER_KILL);
+        await until(slow.progress, (now) => now.lines > before.lines);
+        await sleep(moments.below(120));
+        await azurite.stop("SIGKILL");
+        await sleep(moments.below(120));
+        await azurite.start();
+      }
+      // All blobs are read, and the last batch is at the gate: from now on there are only error logs to write.
+      await slow.allow(input.paths.length - 1);
+      await until(slow.progress, ({ begun, open }) => begun === input.paths.length - 1 && open === 1);
+      await until(slow.waiting, (batches) => batches === 1);
+      await azurite.stop("SIGKILL");
+      await slow.release();
+      await until(slow.progress, ({ open }) => open === 0);
+      await sleep(AWAY_MS);
+      await azurite.start();
+      const read = async (url: string): Promise<string> => {
+        const [container = "", name = ""] = url.split("/").slice(-2);
+        return (await azurite.download(container, name)).toString();
+      };
+      expect(await takeImage(server, path, database.connection, read)).toEqual(undisturbed);
+      expect(await server.end("SIGTERM")).toBe(0);
+    },
+  );
+});
