@@ -162,7 +162,7 @@ export const OPERATIONS: readonly OperationRow[] = [
     on: ["Patient"],
     definition: "http://hl7.org/fhir/OperationDefinition/Patient-everything",
     request: "`GET Patient/[id]/$everything`",
-    answers: "200, 404, 410. `_since`, `_type`, `_count`",
+    answers: "200, 404, 410. `_since`, `_type`, `_count`, `start`, `end`",
   },
 ];
 

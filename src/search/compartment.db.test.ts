@@ -133,11 +133,48 @@ describe("$everything", () => {
   it.each([
     ["nobody/$everything", 404],
     ["gone/$everything", 410],
-    ["p1/$everything?start=2020", 400],
+    ["p1/$everything?start=yesterday", 400],
+    ["p1/$everything?start=ge2020", 400],
+    ["p1/$everything?start=2020&end=2019", 400],
+    ["p1/$everything?start=2020&start=2021", 400],
+    ["p1/$everything?shoe=42", 400],
     ["p1/$everything?_since=yesterday", 400],
     ["p1/$everything?_type=Spaceship", 400],
   ])("of %s is refused with %i", async (path, status) => {
     expect((await server.get(`/Patient/${path}`)).status).toBe(status);
+  });
+});
+
+describe("$everything with start and end", () => {
+  const subject = { reference: "Patient/care" };
+  const observation = (id: string, rest: JsonObject): JsonObject => ({
+    resourceType: "Observation",
+    id,
+    subject,
+    ...rest,
+  });
+  beforeAll(() =>
+    server.loadLive(
+      { resourceType: "Patient", id: "care", birthDate: "1950-01-01" },
+      observation("o2019", { effectiveDateTime: "2019-12-31" }),
+      observation("o2020", { effectiveDateTime: "2020" }),
+      observation("o2021", { effectivePeriod: { start: "2020-12-30", end: "2021-02-01" } }),
+      observation("o-since", { effectivePeriod: { start: "2018" } }),
+      observation("o-none", { valueDateTime: "2019" }),
+      { resourceType: "Condition", id: "c2010", subject, onsetDateTime: "2010", abatementDateTime: "2020-06" },
+      { resourceType: "Condition", id: "c2012", subject, onsetDateTime: "2012" },
+      { resourceType: "Coverage", id: "coverage", beneficiary: subject },
+    ),
+  );
+
+  it.each([
+    ["start=2020&end=2020", "c2010,care,coverage,o-none,o-since,o2020,o2021"],
+    ["start=2021-01-15", "care,coverage,o-none,o-since,o2021"],
+    ["end=2019", "c2010,c2012,care,coverage,o-none,o-since,o2019"],
+    ["end=2015&_type=Condition", "c2010,c2012"],
+    ["start=2020-01-01&end=2020-01-01&_count=2", "care,coverage,o-none,o-since,o2020"],
+  ])("%s finds what has a date of care in the period, or none", async (query, expected) => {
+    expect(await all(`/Patient/care/$everything?${query}`)).toBe(expected);
   });
 });
 

@@ -101,6 +101,8 @@ export type Criterion =
       target: { type: string; id: string };
       isItself: boolean;
     }
+  /** A date of one of the parameters overlaps a range of ticks, or there is none. */
+  | { kind: "care"; parameters: readonly SearchParameter[]; low: bigint; high: bigint }
   | { kind: "always"; matches: boolean };
 
 /** Criteria that hold for some types: in searches over several types one name can mean different parameters. */

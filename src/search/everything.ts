@@ -1,18 +1,21 @@
 import { StokerError } from "../base/errors.ts";
 import { compartmentOf } from "../fhir/compartments.ts";
 import { RESOURCE_TYPES } from "../fhir/resource-types.ts";
+import { careCriterion, parseCarePeriod } from "./care-dates.ts";
 import { readCurrent } from "../store/read.ts";
 import type { ReadContext } from "./context.ts";
 import { MAX_COUNT } from "./control.ts";
+import type { CriteriaGroup } from "./criteria.ts";
 import type { Include } from "./include.ts";
 import { parseQuery, type SearchRequest } from "./query.ts";
 import { answerQuery } from "./search.ts";
+import { malformed } from "./values.ts";
 
 /**
  * `Patient/[id]/$everything` as a searchset Bundle in bytes: the patient and what is in its compartment as matches, over
  * pages; and on each page the resources of other types that these refer to (practitioners, organizations, medications …)
- * as `include`, so that one of them can come on several pages. Takes `_since`, `_type` and `_count`. Throws `not-found`
- * and `gone` for a patient that is not there, `not-supported` for other parameters.
+ * as `include`, so that one of them can come on several pages. Takes `_since`, `_type`, `_count`, `start` and `end`. Throws
+ * `not-found` and `gone` for a patient that is not there, `not-supported` for other parameters.
  */
 export async function everything(
   context: ReadContext,
@@ -32,21 +35,50 @@ export async function everything(
   const query = parseQuery({
     type: undefined,
     compartment: { type: "Patient", id, withItself: true },
-    parameters: [...(isCounted ? [] : [COUNT]), ...parameters.map(asSearched)],
+    parameters: [...(isCounted ? [] : [COUNT]), ...parameters.filter(([name]) => !CARE.has(name)).map(asSearched)],
     strict: true,
     baseUrl: context.baseUrl,
   });
   const includes = includesFor(parameters);
-  return answerQuery(context, { ...query, includes, used: parameters }, `Patient/${id}/$everything`);
+  const groups = inCarePeriod(query.groups, parameters);
+  return answerQuery(context, { ...query, groups, includes, used: parameters }, `Patient/${id}/$everything`);
 }
 
-const PARAMETERS: ReadonlySet<string> = new Set(["_since", "_type", "_count", "_cursor", "_format", "_pretty"]);
+/** The period of care that is asked for. */
+const CARE: ReadonlySet<string> = new Set(["start", "end"]);
+
+const PARAMETERS: ReadonlySet<string> = new Set([
+  "_since",
+  "_type",
+  "_count",
+  "_cursor",
+  "_format",
+  "_pretty",
+  "start",
+  "end",
+]);
 
 /** All that fits, unless the client asks for less. */
 const COUNT = ["_count", `${MAX_COUNT}`] as const;
 
 function asSearched([name, value]: readonly [string, string]): readonly [string, string] {
   return name === "_since" ? ["_lastUpdated", `ge${value}`] : [name, value];
+}
+
+/** The groups, of one type each, with the period of care added. */
+function inCarePeriod(
+  groups: readonly CriteriaGroup[],
+  parameters: SearchRequest["parameters"],
+): readonly CriteriaGroup[] {
+  const asked = parameters.filter(([name]) => CARE.has(name));
+  if (asked.length === 0) return groups;
+  const values = new Map(asked);
+  if (values.size < asked.length) throw malformed({ name: asked[0]?.[0] ?? "" }, "comes twice");
+  const period = parseCarePeriod(values.get("start"), values.get("end"));
+  return groups.map((group) => ({
+    ...group,
+    criteria: [...group.criteria, ...(group.types ?? []).map((type) => careCriterion(type, period))],
+  }));
 }
 
 /** What is in the compartment comes as a match, on one page or another; what is of another type comes with the sources. */

@@ -3,6 +3,7 @@ import { RESOURCE_TYPES } from "../fhir/resource-types.ts";
 import { storedParameters, type StoredParameter } from "../fhir/derived-parameters.ts";
 import type { SearchParameter } from "../fhir/search-parameters.ts";
 import { EqualityForm } from "../fhir/search-value.ts";
+import { careCondition } from "./care-dates.ts";
 import { compositeCondition, compositePresence } from "./composite.ts";
 import { ALWAYS, allOf, conditionSql, NEVER, oneOf, type Condition } from "./condition.ts";
 import type { Comparison, CriteriaGroup, Criterion, CriterionValue } from "./criteria.ts";
@@ -69,6 +70,8 @@ function criterionCondition(criterion: Criterion, types: readonly string[], rule
         links: referenceLinks(criterion.parameter, [criterion.type], types),
         source: searchCondition(criterion.groups, rules),
       };
+    case "care":
+      return careCondition(criterion, types);
     case "member": {
       const { parameters, target, isItself } = criterion;
       const value = { type: "reference", targets: [target], texts: [] } as const;
