@@ -172,9 +172,20 @@ it("batches and transactions with all kinds of entries", async () => {
     entryOf("GET", `Patient/${patient}/_history`),
     entryOf("GET", `Patient/${patient}`, undefined, { ifNoneMatch: 'W/"2"' }),
     entryOf("GET", "Patient/none"),
+    entryOf("GET", `Patient/${patient}?_elements=name`),
+    entryOf("GET", `Patient/${patient}/$everything?_count=5`),
+    entryOf("GET", `${BASE}/Patient/${patient}/Observation?_count=3`),
+    entryOf("GET", `Patient/${patient}/*?_count=3`),
+    entryOf("GET", "Patient/none/$everything"),
     entryOf("GET", "Observation?_count=2&nothing=1"),
   ];
-  const wrong = [entryOf("PUT", "Basic/wrong", { ...basic, id: "wrong", code: 1 }), entryOf("GET", "Nothing"), {}];
+  const wrong = [
+    entryOf("POST", `Patient/${patient}/Observation`, basic),
+    entryOf("GET", `Basic/1/$everything`),
+    entryOf("PUT", "Basic/wrong", { ...basic, id: "wrong", code: 1 }),
+    entryOf("GET", "Nothing"),
+    {},
+  ];
   for (const type of ["batch", "transaction"]) {
     for (const prefer of ["return=minimal", "return=representation", "return=OperationOutcome"]) {
       const sent = type === "batch" ? [...entries, ...wrong] : entries;
@@ -182,9 +193,13 @@ it("batches and transactions with all kinds of entries", async () => {
       expect(answer.status, answer.text.slice(0, 300)).toBe(200);
       expect(problems(answer.body), `${type} ${prefer}`).toEqual([]);
       expect(answer.body.entry.length).toBe(sent.length);
-      for (const { resource } of answer.body.entry) {
-        if (resource?.resourceType === "Bundle") expect(problems(resource)).toEqual([]);
-      }
+      const bundles: Json[] = answer.body.entry
+        .map(({ resource }: Json) => resource)
+        .filter((resource: Json) => resource?.resourceType === "Bundle");
+      expect(bundles.map(problems)).toEqual(Array.from({ length: 5 }, () => []));
+      const statuses: string[] = answer.body.entry.map(({ response }: Json) => response.status.slice(0, 3));
+      expect(statuses.slice(5, 16)).toEqual("200 200 200 304 404 200 200 200 200 404 200".split(" "));
+      expect(statuses.slice(16).every((status) => status === "400")).toBe(true);
     }
     const empty = await server.send("POST", "/", bundle(type, []));
     expect(problems(empty.body)).toEqual([]);

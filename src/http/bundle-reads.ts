@@ -1,8 +1,11 @@
 import { StokerError } from "../base/errors.ts";
 import type { ReadContext } from "../search/context.ts";
+import { everything } from "../search/everything.ts";
 import { history } from "../search/history.ts";
 import { read, readOneVersion, type ServedVersion } from "../search/read.ts";
+import { shapeOf } from "../search/read-shape.ts";
 import { search } from "../search/search.ts";
+import { shaped } from "../search/shape.ts";
 import type { EntryRequest } from "./bundle-request.ts";
 import { etagOf, isNotModified } from "./preferences.ts";
 
@@ -15,9 +18,9 @@ export interface EntryReading {
   resource?: Buffer;
 }
 
-/** Carries out an entry that reads: read, vread, history, search. Throws what these throw. */
+/** Carries out an entry that reads: read, vread, history, search, $everything. Throws what these throw. */
 export async function readForEntry(reading: ReadContext, entry: EntryRequest, strict: boolean): Promise<EntryReading> {
-  const { type, id, isHistory, version, query } = entry.target;
+  const { type, id, isHistory, version, member, query } = entry.target;
   const parameters = [...new URLSearchParams(query)];
   if (isHistory && version === undefined) {
     const bundle = await history(reading, { type, id, parameters, strict });
@@ -27,8 +30,17 @@ export async function readForEntry(reading: ReadContext, entry: EntryRequest, st
   if (type === undefined || id === undefined) {
     return { status: 200, resource: await search(reading, { type, parameters, strict }) };
   }
-  if (version !== undefined) return versionReading(entry, await readOneVersion(reading, type, id, version));
-  return versionReading(entry, await read(reading, type, id));
+  if (member === "$everything") return { status: 200, resource: await everything(reading, id, parameters) };
+  if (member !== undefined) {
+    const compartment = { type, id, withItself: false };
+    const searched = member === "*" ? undefined : member;
+    return { status: 200, resource: await search(reading, { type: searched, parameters, strict, compartment }) };
+  }
+  const shape = shapeOf(type, parameters);
+  const found = await (version === undefined ? read(reading, type, id) : readOneVersion(reading, type, id, version));
+  const answer = versionReading(entry, found);
+  if (shape === undefined || answer.resource === undefined) return answer;
+  return { ...answer, resource: shaped(answer.resource, type, shape) };
 }
 
 function versionReading(entry: EntryRequest, { version, body }: ServedVersion): EntryReading {

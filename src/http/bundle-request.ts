@@ -38,6 +38,8 @@ export interface EntryTarget {
   id: string | undefined;
   isHistory: boolean;
   version: string | undefined;
+  /** Of readings below a resource: the type searched in its compartment, `*`, or `$everything`. */
+  member: string | undefined;
   query: string;
 }
 
@@ -72,7 +74,7 @@ export function readEntry({ value, resource }: RawEntry, baseUrl: string): Entry
     throw invalid("request.method: GET, HEAD, POST, PUT, PATCH or DELETE is expected.", "request.method");
   }
   if (typeof url !== "string") throw invalid("request.url: a URL is expected.", "request.url");
-  const target = readTarget(url, baseUrl);
+  const target = readTarget(url, baseUrl, method === "GET" || method === "HEAD");
   const isWrite = method === "POST" || method === "PUT";
   return {
     method,
@@ -131,7 +133,7 @@ function belowResource<Result>(work: () => Result): Result {
   }
 }
 
-function readTarget(url: string, baseUrl: string): EntryTarget {
+function readTarget(url: string, baseUrl: string, isReading: boolean): EntryTarget {
   const relative = url.startsWith(`${baseUrl}/`) ? url.slice(baseUrl.length + 1) : url.replace(/^\/+/, "");
   const mark = relative.indexOf("?");
   const path = mark < 0 ? relative : relative.slice(0, mark);
@@ -140,19 +142,28 @@ function readTarget(url: string, baseUrl: string): EntryTarget {
   const found = segments.indexOf("_history");
   const place = found === 0 || found === 1 ? found : 2;
   const [type, id] = segments.slice(0, place);
-  const [history, version, ...more] = segments.slice(place);
+  const [below, version, ...more] = segments.slice(place);
+  const isHistory = below === "_history";
   const isKnown = type === undefined || type === "" || resourceTypeId(type) !== undefined;
+  const isBelow = below === undefined || isHistory || (isReading && version === undefined && isMember(type, below));
   const hasVersion = version !== undefined && id === undefined;
-  if (!isKnown || more.length > 0 || hasVersion || (history !== undefined && history !== "_history")) {
+  if (!isKnown || more.length > 0 || hasVersion || !isBelow) {
     throw invalid("request.url: this is no resource type, resource or version of this server.", "request.url");
   }
   return {
     type: type === "" ? undefined : type,
     id: id === "" ? undefined : id,
-    isHistory: history !== undefined,
+    isHistory,
     version,
+    member: isHistory ? undefined : below,
     query: mark < 0 ? "" : relative.slice(mark + 1),
   };
+}
+
+/** Whether something of this name can be read below resources of the type. */
+function isMember(type: string | undefined, name: string): boolean {
+  if (name === "$everything") return type === "Patient";
+  return name === "*" || resourceTypeId(name) !== undefined;
 }
 
 function decoded(segment: string): string {

@@ -30,7 +30,10 @@ const JSON_TYPES: ReadonlySet<string> = new Set([
  */
 export function negotiateContent(app: FastifyInstance): void {
   app.addHook("onRequest", async (request) => {
-    if (isFhir(request)) checkAccept(request);
+    if (!isFhir(request)) return;
+    checkAccept(request);
+    if (isOfR4(request.headers["content-type"] ?? "")) return;
+    throw new StokerError("not-supported", "Bodies must be of FHIR 4.0: fhirVersion=4.0.", { status: 415 });
   });
   app.addHook("preHandler", async (request) => {
     const format = formOf(request)?.get("_format");
@@ -56,7 +59,7 @@ export function acceptsJson(accept: string | undefined, format: string | undefin
 }
 
 /** Throws `not-acceptable` (406) when the client takes no JSON. */
-export function checkAccept(request: FastifyRequest): void {
+function checkAccept(request: FastifyRequest): void {
   const format = [(request.query as Readonly<Record<string, unknown>>)["_format"]].flat().at(0);
   if (!acceptsJson(request.headers.accept, typeof format === "string" ? format : undefined)) throw notAcceptable();
 }
@@ -87,8 +90,13 @@ function formOf({ body, headers }: FastifyRequest): URLSearchParams | undefined 
 }
 
 function isJsonOfR4(range: string): boolean {
-  const version = /;\s*fhirversion\s*=\s*"?([\d.]+)/i.exec(range)?.[1];
-  return JSON_TYPES.has(mediaType(range)) && (version === undefined || /^4\.0(?:\.1)?$/.test(version));
+  return JSON_TYPES.has(mediaType(range)) && isOfR4(range);
+}
+
+/** A media type without `fhirVersion` is of R4, too. */
+function isOfR4(type: string): boolean {
+  const version = /;\s*fhirversion\s*=\s*"?([^\s;"]*)/i.exec(type)?.[1];
+  return version === undefined || /^4\.0(?:\.1)?$/.test(version);
 }
 
 function mediaType(range: string): string {

@@ -48,6 +48,20 @@ describe("_format and Accept", () => {
     expect([pretty.status, pretty.text.includes('\n  "resourceType": "Bundle"')]).toEqual([200, true]);
   });
 
+  it("a body of another FHIR version is a 415", async () => {
+    const put = (version: string): ReturnType<WriteServer["send"]> =>
+      server.send(
+        "PUT",
+        "/Basic/v",
+        { resourceType: "Basic", id: "v" },
+        {
+          "content-type": `application/fhir+json; fhirVersion=${version}`,
+        },
+      );
+    expect([(await put("3.0")).status, (await put("5.0")).status, (await put("4.0")).status]).toEqual([415, 415, 201]);
+    await server.send("DELETE", "/Basic/v");
+  });
+
   it("writes are refused before anything is written", async () => {
     const answer = await server.send("POST", "/Basic?_format=xml", { resourceType: "Basic" });
     expect(answer.status).toBe(406);

@@ -117,14 +117,16 @@ describe("MedplumClient", () => {
       autoBatchTime: 50,
       cacheTime: 0,
     });
-    const [first, second, third] = await Promise.allSettled([
+    const [first, second, third, fourth] = await Promise.allSettled([
       batching.readResource("Patient", created.id),
       batching.searchResources("Observation", `subject=${reference}`),
       batching.readResource("Patient", "none"),
+      batching.readPatientEverything(created.id),
     ]);
     expect(first).toMatchObject({ status: "fulfilled", value: { id: created.id } });
     expect(second.status === "fulfilled" && second.value.map(({ id }) => id)).toEqual([observation.id]);
     expect(third.status).toBe("rejected");
+    expect(fourth.status === "fulfilled" && fourth.value.entry?.length).toBe(2);
   });
 
   it("validates", async () => {
