@@ -5,6 +5,7 @@ import { takeAndGiveCompressed } from "./compression.ts";
 import { negotiateContent } from "./content-negotiation.ts";
 import type { HttpContext } from "./context.ts";
 import { registerExportRoutes } from "./export-routes.ts";
+import { leaveLengthOut } from "./head-answers.ts";
 import { registerHealthRoutes } from "./health-routes.ts";
 import { registerImportRoutes } from "./import-routes.ts";
 import { isLocked, lockedError } from "./initial-import-lock.ts";
@@ -48,6 +49,7 @@ export function createApp(context: HttpContext): FastifyInstance {
     },
   });
   const methods = collectMethods(app);
+  leaveLengthOut(app);
   const metrics = openMetrics(context.database.pool, context.stageSeconds);
 
   app.removeAllContentTypeParsers();

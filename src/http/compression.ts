@@ -23,6 +23,8 @@ const THRESHOLD_BYTES = 1024;
  */
 export function takeAndGiveCompressed(app: FastifyInstance): void {
   app.addHook("onSend", async (request, reply, payload) => {
+    // What the 200 would say (RFC 9110, 15.4.5).
+    if (reply.statusCode === 304) reply.header("vary", "accept-encoding");
     const type = reply.getHeader("content-type");
     const isJson = typeof type === "string" && /^application\/(?:fhir\+)?json(?:;|$)/.test(type);
     if (!isJson || (typeof payload !== "string" && !Buffer.isBuffer(payload))) return payload;

@@ -1,8 +1,9 @@
 import { StokerError } from "../base/errors.ts";
 import { dateRangeOf } from "../fhir/date-range.ts";
-import { resourceTypeId } from "../fhir/resource-types.ts";
+import { RESOURCE_TYPES, resourceTypeId } from "../fhir/resource-types.ts";
 import type { Period } from "../store/history.ts";
 import { DEFAULT_COUNT, parseCount } from "./control.ts";
+import { checkElements, parseElements, type Shape } from "./shape.ts";
 import { malformed } from "./values.ts";
 
 /** A history as it was asked for: of a resource, of a type, or of the system. */
@@ -28,6 +29,8 @@ export interface HistoryQuery {
   at: Period | undefined;
   /** Only these types; undefined: all. */
   types: readonly string[] | undefined;
+  /** Which members of the resources are wanted; undefined: all. */
+  shape: Shape | undefined;
   cursor: string | undefined;
   /** The parameters that were used, for the links. */
   used: readonly (readonly [name: string, value: string])[];
@@ -45,6 +48,7 @@ export function parseHistoryQuery({ type, id, parameters, strict }: HistoryReque
     since: undefined,
     at: undefined,
     types: type === undefined ? undefined : [type],
+    shape: undefined,
     cursor: undefined,
     used: [],
   };
@@ -63,6 +67,8 @@ export function parseHistoryQuery({ type, id, parameters, strict }: HistoryReque
     used.set(name, value);
     apply(query, name, value);
   }
+  if (used.has("_summary") && used.has("_elements")) throw malformed({ name: "_elements" }, "comes with a _summary");
+  if (Array.isArray(query.shape)) checkElements(query.shape, query.types ?? RESOURCE_TYPES);
   return { ...query, used: [...used] };
 }
 
@@ -71,6 +77,8 @@ const KNOWN: ReadonlySet<string> = new Set([
   "_since",
   "_at",
   "_total",
+  "_summary",
+  "_elements",
   "_sort",
   "_cursor",
   "_format",
@@ -105,6 +113,14 @@ function apply(query: HistoryQuery, name: string, value: string): void {
       query.types = types;
       break;
     }
+    case "_summary":
+      if (value === "count") query.count = 0;
+      else if (value === "true" || value === "text" || value === "data") query.shape = value;
+      else if (value !== "false") throw malformed({ name }, "must be true, text, data, count or false");
+      break;
+    case "_elements":
+      query.shape = parseElements(value);
+      break;
     case "_cursor":
       query.cursor = value;
       break;

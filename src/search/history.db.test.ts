@@ -344,6 +344,18 @@ describe("histories, case by case", () => {
     expect(body).toMatchObject({ resourceType: "OperationOutcome", issue: [{ severity: "error" }] });
   });
 
+  it("shorten resources", async () => {
+    const body = await get("/Patient/a/_history?_elements=birthDate&_count=1");
+    const [{ resource }] = body.entry;
+    expect(Object.keys(resource)).toEqual(["resourceType", "id", "meta"]);
+    expect(resource.meta.tag[0].code).toBe("SUBSETTED");
+    expect((await get("/_history?_summary=text")).entry.length).toBeGreaterThan(5);
+    expect((await get("/_history?_summary=count")).entry).toBeUndefined();
+    for (const wrong of ["_summary=short", "_elements=nothing", "_summary=true&_elements=id"]) {
+      expect((await server.send("GET", `/_history?${wrong}`)).status).toBe(400);
+    }
+  });
+
   it("refuse a page link of another history", async () => {
     const next = linkOf(await get("/_history?_count=1"), "next") ?? "";
     expect((await server.send("GET", next.replace("/_history", "/Patient/a/_history"))).status).toBe(400);

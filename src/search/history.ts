@@ -10,6 +10,7 @@ import { parseHistoryQuery, type HistoryQuery, type HistoryRequest } from "./his
 import { queryUrl } from "./links.ts";
 import { fittingCount } from "./page.ts";
 import { servedBody } from "./search.ts";
+import { shaped, type Shape } from "./shape.ts";
 
 /**
  * The history of a resource, of a type or of the system as a Bundle in bytes (contract 5.6, 10.1; R4 http.html#history);
@@ -44,7 +45,7 @@ export async function history(context: ReadContext, request: HistoryRequest): Pr
     const next = queryUrl(context.baseUrl, path, [...others, ["_cursor", writeHistoryCursor(last.position)]]);
     links.push({ relation: "next", url: next });
   }
-  const entries = page.map(({ version }) => historyEntry(context.baseUrl, version, bodies.get(version)));
+  const entries = page.map(({ version }) => historyEntry(context.baseUrl, version, bodies.get(version), query.shape));
   return bundleBytes({ type: "history", ...(total === undefined ? {} : { total }), links, entries });
 }
 
@@ -82,7 +83,12 @@ function wideReader(query: HistoryQuery): Reader {
   };
 }
 
-function historyEntry(baseUrl: string, version: HistoryVersion, body: Buffer | undefined): Entry {
+function historyEntry(
+  baseUrl: string,
+  version: HistoryVersion,
+  body: Buffer = Buffer.alloc(0),
+  shape: Shape | undefined,
+): Entry {
   const { type, id, versionId, lastUpdated, deleted, isCreate } = version;
   const url = `${type}/${id}`;
   const response = { etag: `W/"${versionId}"`, lastModified: new Date(lastUpdated).toISOString() };
@@ -92,9 +98,10 @@ function historyEntry(baseUrl: string, version: HistoryVersion, body: Buffer | u
   }
   const request: JsonObject = isCreate ? { method: "POST", url: type } : { method: "PUT", url };
   const status = versionId === 1 ? "201 Created" : "200 OK";
+  const served = servedBody(version, body);
   return {
     fullUrl,
-    resource: servedBody(version, body ?? Buffer.alloc(0)),
+    resource: shape === undefined ? served : shaped(served, type, shape),
     rest: { request, response: { status, ...response } },
   };
 }
