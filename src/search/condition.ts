@@ -201,8 +201,9 @@ function refersSql(links: readonly ReferenceLink[], target: Condition, form: Con
 function referredSql(links: readonly ReferenceLink[], source: Condition, form: ConditionForm): Sql {
   if (form === "set") {
     return sql`r.key in (
-      select u.value # l.constant from search_resource r, unnest(r.equality) u (value), ${linkRows(links)}
-      where (u.value # l.constant) between l.low and l.high and ${conditionSql(source, form)})`;
+      select u.value # l.constant
+      from (select unnest(r.equality) as value from search_resource r where ${conditionSql(source, form)}) u, ${linkRows(links)}
+      where (u.value # l.constant) between l.low and l.high)`;
   }
   return sql`exists (select from (select r.key) o (key), ${linkRows(links)}, lateral (
     select from search_resource r where r.equality @> array[o.key # l.constant] and ${conditionSql(source)}) t

@@ -54,17 +54,26 @@ export async function gatheringSql(db: Queryable, condition: Condition): Promise
 export async function readPage(db: Queryable, request: PageRequest): Promise<Page> {
   const { count, isEstimable } = request;
   if (!request.isFiltered) return pageOf(await run(db, request, walkSql(request, count + 1)), request);
-  if (!isEstimable || (await explain(db, gatherSql(request))).cost > CHEAP) {
+  const gathering = isEstimable ? (await explain(db, gatherSql(request))).cost : Infinity;
+  if (gathering > CHEAP) {
     const sampleSteps = request.hasLinks ? SAMPLE_STEPS / 10 : SAMPLE_STEPS;
     const sample = await run(db, request, walkSql(request, sampleSteps));
     if (sample.length > count) return pageOf(sample, request);
     const steps = request.hasLinks && sample.length === 0 ? SAMPLE_STEPS : stepsFor(sampleSteps, sample.length, count);
-    if (steps !== undefined) {
+    if (steps !== undefined && (await walkingCost(db, request, steps)) < gathering) {
       const walked = await run(db, request, walkSql(request, steps));
       if (walked.length > count) return pageOf(walked, request);
     }
   }
   return pageOf(await run(db, request, gatherSql(request)), request);
+}
+
+/**
+ * The cost of a walk to its end: the planner's, and a page for every step, because neighbours in an order are nowhere near
+ * each other in the table, whatever its statistics say.
+ */
+async function walkingCost(db: Queryable, request: PageRequest, steps: number): Promise<number> {
+  return (await explain(db, walkSql({ ...request, count: steps }, steps))).cost + steps;
 }
 
 /** Planner's cost of gathering below which nothing else is tried: some 10 ms. */

@@ -89,15 +89,15 @@ async function lookUpTargets(db: Queryable, links: readonly ReferenceLink[], tar
 async function lookUpSources(db: Queryable, links: readonly ReferenceLink[], source: Condition): Promise<Condition> {
   const condition = conditionSql(source);
   if (!(await mayBeFew(db, condition, MAX_SOURCES))) return { kind: "referred", links, source };
-  const found = await db.query<{ sources: number; keys: string[] }>(
+  const found = await db.query<{ keys: string[] | null }>(
     statement(sql`with r as materialized (
         select r.equality from search_resource r where ${condition} limit ${MAX_SOURCES + 1})
-      select (select count(*)::int from r) as sources, array(
-        select distinct (u.value # l.constant)::text from r, unnest(r.equality) u (value), ${linkRows(links)}
-        where (u.value # l.constant) between l.low and l.high) as keys`),
+      select case when (select count(*) from r) <= ${MAX_SOURCES} then array(
+        select distinct (u.value # l.constant)::text from (select unnest(r.equality) as value from r) u, ${linkRows(links)}
+        where (u.value # l.constant) between l.low and l.high) end as keys`),
   );
   const [row] = found.rows;
-  if (row === undefined || row.sources > MAX_SOURCES) return { kind: "referred", links, source };
+  if (row === undefined || row.keys === null) return { kind: "referred", links, source };
   return { kind: "keys", keys: row.keys.map(BigInt).toSorted(byValue) };
 }
 
