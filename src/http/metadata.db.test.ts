@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { JsonValue } from "../base/json.ts";
 import { checkResource } from "../check/check-resource.ts";
 import type { LineIssue } from "../check/issue.ts";
+import { INTERACTIONS, OPERATIONS, RESOURCE_FLAGS, SEARCH_FEATURES, STORABLE_FLAGS } from "./capabilities.ts";
 import { BASE, openWriteServer, type Json, type WriteServer } from "./testing/write-server.ts";
 
 let server: WriteServer;
@@ -81,5 +82,77 @@ describe("OperationDefinitions", () => {
     expect((await server.send("GET", path)).body).toMatchObject({ name: "Stored", meta: { versionId: "1" } });
     await server.send("DELETE", path);
     expect((await server.send("GET", path)).body.name).toBe("Import");
+  });
+});
+
+describe("what the tables say is so", () => {
+  const basic = { resourceType: "Basic", id: "b", code: { text: "b" } };
+  const jsonPatch = { "content-type": "application/json-patch+json" };
+
+  beforeAll(async () => {
+    await server.send("PUT", "/Basic/b", basic);
+    await server.send("PUT", "/Patient/p", { resourceType: "Patient", id: "p" });
+  });
+
+  type Sample = [method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE", path: string, body?: Json, headers?: Json];
+  const samples: Record<string, Sample> = {
+    read: ["GET", "/Basic/b"],
+    vread: ["GET", "/Basic/b/_history/1"],
+    "history-instance": ["GET", "/Basic/b/_history"],
+    "history-type": ["GET", "/Basic/_history"],
+    "history-system": ["GET", "/_history"],
+    "search-type": ["GET", "/Basic"],
+    "search-system": ["GET", "/?_type=Basic"],
+    create: ["POST", "/Basic", basic],
+    update: ["PUT", "/Basic/b", basic],
+    patch: ["PATCH", "/Basic/b", [{ op: "test", path: "/id", value: "b" }], jsonPatch],
+    delete: ["DELETE", "/Basic/none"],
+    batch: ["POST", "/", { resourceType: "Bundle", type: "batch" }],
+    transaction: ["POST", "/", { resourceType: "Bundle", type: "transaction" }],
+    conditionalCreate: ["POST", "/Basic", basic, { "if-none-exist": "_id=b" }],
+    conditionalUpdate: ["PUT", "/Basic?_id=b", basic],
+    conditionalDelete: ["DELETE", "/Basic?_id=b"],
+    conditionalRead: ["GET", "/Patient/p", undefined, { "if-none-match": 'W/"1"' }],
+  };
+  const codes = INTERACTIONS.flatMap(({ type, system }) => [type ?? [], system ?? []].flat());
+  const conditional = Object.keys({ ...RESOURCE_FLAGS, ...STORABLE_FLAGS }).filter((name) =>
+    name.startsWith("conditional"),
+  );
+  it.each([...codes, ...conditional])("%s", async (code) => {
+    const sample = samples[code];
+    if (sample === undefined) throw new Error(`no sample of ${code}`);
+    const { status, text } = await server.send(...sample);
+    expect(status, text).toBeLessThan(400);
+  });
+
+  it.each(OPERATIONS.map(({ name, request }) => [name, request]))("$%s: %s", async (_name, requests) => {
+    // Each has an answer of its own to a request without parameters; that there is no such path is not one.
+    for (const [, method, path = ""] of requests.matchAll(/`(GET|POST) ([^`]+)`/g)) {
+      const url = `/${path.replaceAll("[type]", "Patient").replaceAll("[id]", "p").replace(/[?].*/, "")}`;
+      const { status, text } = await server.send(method as "GET", url, method === "POST" ? {} : undefined);
+      expect([404, 405], `${url} ${text}`).not.toContain(status);
+      expect(status, text).toBeLessThan(500);
+    }
+  });
+
+  const values: Record<string, string> = {
+    _has: "_has:Observation:patient:status=final",
+    _list: "_list=l",
+    _sort: "_sort=-birthdate",
+    _include: "_include=*",
+    _revinclude: "_revinclude=Observation:subject",
+    _summary: "_summary=data",
+    _elements: "_elements=name",
+    _count: "_count=3",
+    _total: "_total=accurate",
+  };
+  const names = SEARCH_FEATURES.flatMap(({ feature }) =>
+    [...feature.matchAll(/`(_\w+)`/g)].map((match) => match[1] ?? ""),
+  );
+  it.each(names)("%s", async (name) => {
+    const query = values[name];
+    if (query === undefined) throw new Error(`no sample of ${name}`);
+    const { status, text } = await server.send("GET", `/Patient?${query}`, undefined, { prefer: "handling=strict" });
+    expect(status, text).toBe(200);
   });
 });
