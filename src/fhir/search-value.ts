@@ -14,9 +14,10 @@ import { hashPair, hashText, type Int64Halves } from "../base/hash.ts";
  *   its value, without a system. Booleans are "true" and "false". Texts for `:text` (CodeableConcept.text,
  *   Coding.display, Identifier.type.text) are `text`, and terms of the token parameter: a dictionary leads from the
  *   beginning of a text to the numbers of the texts that begin so.
- * - reference: `Type/id` is a {@link referenceValue}, as is a bare id where one type only is possible; anything else is
- *   `referenceText`, URLs and relative references without `/_history/…`, canonicals once with and once without
- *   `|version`. `referenceType` where the text, or Reference.type, names a type to which some derived parameter is restricted.
+ * - reference: `Type/id` is a {@link referenceValue}, as is a bare id where one type only is possible. A URL
+ *   `[base]/Type/id` is one with the constant of that base ({@link absoluteReferenceConstant}), so that it counts as a
+ *   reference to a resource here where the base is this server's; bases are terms of {@link BASE_TERMS}. Anything else is
+ *   `referenceText`. Both without `/_history/…`; canonicals are texts, once with and once without `|version`. `referenceType` where the text, or Reference.type, names a type to which some derived parameter is restricted.
  *   Reference.identifier: `identifier…`.
  * - uri: `uri` and a string row (value = folded = the uri). Canonicals also without `|version`.
  * - string: `stringExact` and a string row for each distinct part (of a name: family, given, prefix, suffix, text; of an
@@ -90,6 +91,22 @@ export function referenceConstant(parameter: number, out: Int64Halves): void {
   hashText("", seedOf(parameter, REFERENCE_KEY), out);
 }
 
+/**
+ * The constant of references that are written as URLs below a base (`http://host/fhir`, no slash at its end): the value is
+ * the key of `Type/id` XOR this.
+ */
+export function absoluteReferenceConstant(parameter: number, base: string, out: Int64Halves): void {
+  hashText(base, seedOf(parameter, ABSOLUTE_REFERENCE), out);
+}
+
+/** Stands for the parameter of terms that are bases of references; no parameter has this number. */
+export const BASE_TERMS = -1;
+
+/** The number of a base among the terms. */
+export function baseValue(base: string, out: Int64Halves): void {
+  hashText(base, BASE, out);
+}
+
 /** Equality value of one combination of two components' equality values (a composite of equality-type components). */
 export function compositeValue(parameter: number, first: Int64Halves, second: Int64Halves, out: Int64Halves): void {
   hashPair(first, second, seedOf(parameter, COMPOSITE), out);
@@ -151,16 +168,19 @@ export interface SearchValueSink {
   string(parameter: number, value: string, folded: string): void;
   /**
    * The text of a token behind an equality number of form `text`, which has been handed over as well; or, with
-   * {@link UNIT_TERMS} for the parameter, a UCUM code behind its {@link unitValue}. A parameter's number stands for one
+   * {@link UNIT_TERMS} for the parameter, a UCUM code behind its {@link unitValue}, with {@link BASE_TERMS} the base of a
+   * reference behind its {@link baseValue}. A parameter's number stands for one
    * folded text, whatever the resource: each needs to be kept once.
    */
   term(parameter: number, high: number, low: number, folded: string): void;
   qualify(high: number, low: number): void;
 }
 
+const ABSOLUTE_REFERENCE = 29;
 const REFERENCE_KEY = 30;
 const COMPOSITE = 31;
 const UNIT = 0x7a11;
+const BASE = 0x7a12;
 
 /** 5 bits of form below the parameter id: distinct for every (parameter, form). */
 function seedOf(parameter: number, form: number): number {

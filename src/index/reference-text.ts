@@ -8,12 +8,15 @@ export interface ReferenceText {
   type: string;
   /** `resourceTypeId` of `type`, 0 when it names none. */
   typeId: number;
+  /** Of a URL `[base]/Type/id` the base, and the id; empty for everything else. */
+  base: string;
+  idAtBase: string;
   /** The id of a relative `Type/id`, or of a bare id; empty for everything else. */
   id: string;
 }
 
 /**
- * Reads `Type/id`, `Type/id/_history/1`, `http://host/Type/id`, `Type?identifier=…` and a bare `id`; of everything else
+ * Reads `Type/id`, `Type/id/_history/1`, `http://host/fhir/Type/id`, `Type?identifier=…` and a bare `id`; of everything else
  * (`#contained`, `urn:uuid:…`, other URLs) only the text is known.
  */
 export function readReference(reference: string, out: ReferenceText): void {
@@ -23,6 +26,8 @@ export function readReference(reference: string, out: ReferenceText): void {
   out.type = "";
   out.typeId = 0;
   out.id = "";
+  out.base = "";
+  out.idAtBase = "";
   // A conditional reference may have slashes in its query; its type stands right before the question mark.
   const mark = text.indexOf("?");
   if (mark > 0) {
@@ -37,7 +42,13 @@ export function readReference(reference: string, out: ReferenceText): void {
   }
   const before = text.lastIndexOf("/", slash - 1);
   setType(text.slice(before + 1, slash), out);
-  if (before < 0 && out.typeId !== 0) out.id = text.slice(slash + 1);
+  if (out.typeId === 0 || before === 0) return;
+  if (before < 0) {
+    out.id = text.slice(slash + 1);
+  } else {
+    out.base = text.slice(0, before);
+    out.idAtBase = text.slice(slash + 1);
+  }
 }
 
 function setType(type: string, out: ReferenceText): void {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { JsonObject } from "../base/json.ts";
-import { number, numbers, record, target } from "./testing/recorder.ts";
+import { baseNumber, number, numbers, record, target, targetAt } from "./testing/recorder.ts";
 
 const PRACTITIONER = "Patient.general-practitioner";
 const ORGANIZATION = "Patient.organization";
@@ -40,7 +40,6 @@ describe("references (contract 10.7)", () => {
   });
 
   it.each([
-    ["http://other.example/fhir/Practitioner/dr1/_history/2", "http://other.example/fhir/Practitioner/dr1"],
     ["Practitioner?identifier=http://x/y|1", "Practitioner?identifier=http://x/y|1"],
     ["http://other.example/NoSuchType/dr1", "http://other.example/NoSuchType/dr1"],
     ["practitioner/dr1", "practitioner/dr1"],
@@ -52,6 +51,17 @@ describe("references (contract 10.7)", () => {
       numbers(number(PRACTITIONER, "present"), number(PRACTITIONER, "referenceText", text)),
     );
   });
+
+  it.each(["http://other.example/fhir/Practitioner/dr1/_history/2", "http://other.example/fhir/Practitioner/dr1"])(
+    "gives %s its target, apart by the base",
+    (reference) => {
+      const recorded = record({ resourceType: "Patient", generalPractitioner: [{ reference }] });
+      const base = "http://other.example/fhir";
+      expect(recorded.equality).toContain(targetAt(PRACTITIONER, base, "Practitioner", "dr1"));
+      expect(recorded.equality).not.toContain(target(PRACTITIONER, "Practitioner", "dr1"));
+      expect(recorded.rows).toEqual([`term -1 ${baseNumber(base)} ${base}`]);
+    },
+  );
 
   it("gives a logical reference its identifier in the four token forms", () => {
     const identifier = { system: "http://i", value: "7" };

@@ -1,8 +1,10 @@
 import type { Int64Halves } from "../base/hash.ts";
 import { resourceKey } from "../fhir/resource-key.ts";
 import { resourceTypeId } from "../fhir/resource-types.ts";
-import { EqualityForm } from "../fhir/search-value.ts";
+import { absoluteReferenceConstant, BASE_TERMS, baseValue, EqualityForm } from "../fhir/search-value.ts";
 import { readReference, type ReferenceText } from "./reference-text.ts";
+import { storableText } from "./storable-text.ts";
+import type { CachedToken } from "./value-cache.ts";
 import type { ValueCollector } from "./value-collector.ts";
 import { emitEquality, emitPresent, isObject, isText, type GroupParameter, type ValueGroup } from "./value-group.ts";
 
@@ -10,7 +12,7 @@ import { emitEquality, emitPresent, isObject, isText, type GroupParameter, type 
 export function emitReference(to: ValueCollector, group: ValueGroup, value: unknown): void {
   if (!isObject(value)) return;
   const { reference, type, identifier } = value;
-  const read: ReferenceText = { text: "", type: "", typeId: 0, id: "" };
+  const read: ReferenceText = { text: "", type: "", typeId: 0, base: "", idAtBase: "", id: "" };
   if (isText(reference)) readReference(reference, read);
   if (read.typeId === 0 && isText(type)) {
     const typeId = resourceTypeId(type);
@@ -19,6 +21,7 @@ export function emitReference(to: ValueCollector, group: ValueGroup, value: unkn
       read.typeId = typeId;
     }
   }
+  if (read.base !== "" && !group.component) emitBase(to, group, read.base);
   const key = to.system;
   let keyType = 0;
   for (const parameter of group.parameters) {
@@ -32,6 +35,11 @@ export function emitReference(to: ValueCollector, group: ValueGroup, value: unkn
         keyType = typeId;
       }
       emitTarget(to, parameter, key);
+    } else if (read.base !== "") {
+      if (keyType === 0) resourceKey(read.typeId, read.idAtBase, key);
+      keyType = read.typeId;
+      absoluteReferenceConstant(parameter.id, read.base, to.halves);
+      to.equality(key.high ^ to.halves.high, key.low ^ to.halves.low);
     } else if (read.text !== "") {
       emitEquality(to, parameter.id, EqualityForm.referenceText, read.text);
     }
@@ -59,6 +67,21 @@ export function emitResourceReference(to: ValueCollector, group: ValueGroup, val
   if (parameters.length === 0 || !isText(resourceType)) return;
   const reference = isText(id) ? { reference: `${resourceType}/${id}` } : { type: resourceType };
   emitReference(to, { ...group, parameters }, reference);
+}
+
+/** The base of a reference, for searches to know which ones there are. */
+function emitBase(to: ValueCollector, group: ValueGroup, base: string): void {
+  let number = group.cache.find("", base);
+  if (number === undefined) {
+    const halves = { high: 0, low: 0 };
+    baseValue(base, halves);
+    number = { values: Int32Array.of(halves.high, halves.low), resource: 0 } satisfies CachedToken;
+    group.cache.keep("", base, number);
+  }
+  if (number.resource === to.resource) return;
+  number.resource = to.resource;
+  const { values } = number;
+  to.sink.term(BASE_TERMS, values[0] ?? 0, values[1] ?? 0, storableText(base));
 }
 
 function emitTarget(to: ValueCollector, parameter: GroupParameter, key: Int64Halves): void {

@@ -30,12 +30,16 @@ export function typesInCompartment({ type, withItself }: Compartment, asked: str
 }
 
 /** The criterion that a resource of this type is in the compartment. */
-export function compartmentCriterion({ type, id, withItself }: Compartment, member: string): Criterion {
+export function compartmentCriterion(
+  { type, id, withItself }: Compartment,
+  member: string,
+  baseUrl: string,
+): Criterion {
   const codes = compartmentOf(type)?.get(member) ?? [];
   const parameters = codes.flatMap((code): SearchParameter[] => {
     const parameter = code === "_id" ? undefined : searchParameter(member, code);
     return parameter === undefined ? [] : [parameter];
   });
   const isItself = member === type && (withItself || codes.includes("_id"));
-  return { kind: "member", parameters, target: { type, id }, isItself };
+  return { kind: "member", parameters, target: { type, id }, url: `${baseUrl}/${type}/${id}`, isItself };
 }

@@ -99,6 +99,8 @@ export type Criterion =
       kind: "member";
       parameters: readonly SearchParameter[];
       target: { type: string; id: string };
+      /** The target's URL. */
+      url: string;
       isItself: boolean;
     }
   /** A date of one of the parameters overlaps a range of ticks, or there is none. */

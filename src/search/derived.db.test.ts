@@ -58,8 +58,8 @@ describe("a parameter that counts references to one type", () => {
   it.each<[string, string[]]>([
     ["patient=Patient/p1", ["barePatient", "own", "patient", "version"]],
     [`patient=${BASE}/Patient/p1`, ["barePatient", "own", "patient", "version"]],
-    ["patient=p1", ["barePatient", "patient", "version"]],
-    ["patient:Patient=p1", ["barePatient", "patient", "version"]],
+    ["patient=p1", ["barePatient", "own", "patient", "version"]],
+    ["patient:Patient=p1", ["barePatient", "own", "patient", "version"]],
     ["patient=Group/p1", []],
     [`patient=${BASE}/Group/p1`, []],
     ["patient:Group=p1", []],

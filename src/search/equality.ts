@@ -1,7 +1,14 @@
 import { fromBigInt, toBigInt, type Int64Halves } from "../base/hash.ts";
 import { resourceKey } from "../fhir/resource-key.ts";
 import { resourceTypeId } from "../fhir/resource-types.ts";
-import { compositeValue, EqualityForm, equalityValue, referenceValue, unitValue } from "../fhir/search-value.ts";
+import {
+  absoluteReferenceConstant,
+  compositeValue,
+  EqualityForm,
+  equalityValue,
+  referenceValue,
+  unitValue,
+} from "../fhir/search-value.ts";
 import type { ReferenceValue, TokenValue } from "./criteria.ts";
 
 /** The equality value of (parameter, form, text), as stored. */
@@ -20,8 +27,28 @@ export function referenceEqualities(parameter: number, value: ReferenceValue): b
     referenceValue(parameter, target, out);
     return toBigInt(out);
   });
-  return [...typed, ...value.texts.map((text) => equalityOf(parameter, EqualityForm.referenceText, text))];
+  return [...typed, ...value.texts.flatMap((text) => textEqualities(parameter, text))];
 }
+
+/** A URL of a resource is stored by its base and the resource's key, or, where it is a canonical, as text. */
+export function textEqualities(parameter: number, text: string): bigint[] {
+  const written = equalityOf(parameter, EqualityForm.referenceText, text);
+  const [, base, type = "", id = ""] = RESOURCE_URL.exec(text) ?? [];
+  const typeId = resourceTypeId(type);
+  if (base === undefined || typeId === undefined) return [written];
+  const target = halves();
+  resourceKey(typeId, id, target);
+  return [written, toBigInt(target) ^ absoluteConstantOf(parameter, base)];
+}
+
+/** The constant of references that are written as URLs below a base. */
+export function absoluteConstantOf(parameter: number, base: string): bigint {
+  const out = halves();
+  absoluteReferenceConstant(parameter, base, out);
+  return toBigInt(out);
+}
+
+const RESOURCE_URL = /^(.+)\/([A-Za-z]+)\/([A-Za-z0-9\-.]{1,64})$/s;
 
 /** The four forms of a token: of an element's own codings, or of a reference's identifier. */
 export interface TokenForms {

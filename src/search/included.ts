@@ -3,7 +3,9 @@ import { resourceKeyOf } from "../fhir/resource-key.ts";
 import { readBodies, type BlockCache } from "../store/body.ts";
 import { VERSION_COLUMNS, versionOf, type Queryable, type StoredVersion, type VersionColumns } from "../store/read.ts";
 import { allOf, conditionSql, type Condition } from "./condition.ts";
+import type { ReadContext } from "./context.ts";
 import { linksOfSource, typeOfKey, type Include, type SourceLinks } from "./include.ts";
+import { withOwnUrls } from "./own-urls.ts";
 import { resolveCondition } from "./resolve.ts";
 import { sql, statement, type Sql } from "./sql.ts";
 
@@ -24,7 +26,7 @@ const MAX_ROUNDS = 32;
  */
 export async function readIncluded(
   db: Queryable,
-  blocks: BlockCache,
+  { blocks, baseUrl }: Pick<ReadContext, "blocks" | "baseUrl">,
   includes: readonly Include[],
   matches: readonly ReadResource[],
 ): Promise<ReadResource[]> {
@@ -36,7 +38,10 @@ export async function readIncluded(
     const applied = round === 0 ? includes : includes.filter(({ iterate }) => iterate);
     if (applied.length === 0) break;
     if (round === MAX_ROUNDS) throw tooMany(`leads over more than ${MAX_ROUNDS} references`);
-    const found = [...(await readForward(db, applied, sources)), ...(await readReverse(db, applied, sources))];
+    const found = [
+      ...(await readForward(db, baseUrl, applied, sources)),
+      ...(await readReverse(db, baseUrl, applied, sources)),
+    ];
     const fresh = new Map(found.filter(({ key }) => !seen.has(key)).map((row) => [row.key, row.version]));
     bytes += [...fresh.values()].reduce((sum, { place }) => sum + place.length, 0);
     if (included.length + fresh.size > MAX_INCLUDED) throw tooMany(`adds more than ${MAX_INCLUDED} resources`);
@@ -76,12 +81,17 @@ type FoundRow = VersionColumns & { key: string };
  */
 async function readForward(
   db: Queryable,
+  baseUrl: string,
   includes: readonly Include[],
   sources: readonly ReadResource[],
 ): Promise<Found[]> {
   const forward = includes.filter(({ direction }) => direction === "forward");
   const types = new Set(sources.map(({ version }) => version.type));
-  const links = [...types].flatMap((type) => linksOfSource(type, forward) ?? []);
+  const links: SourceLinks[] = [];
+  for (const type of types) {
+    const written = linksOfSource(type, forward);
+    if (written !== undefined) links.push({ ...written, links: await withOwnUrls(db, written.links, baseUrl) });
+  }
   if (links.length === 0) return [];
   const bodies = new Map(sources.map((source) => [`${keyOf(source)}`, source.body]));
   const found = await db.query<FoundRow & { sources: string[] }>(
@@ -100,6 +110,7 @@ async function readForward(
 /** What refers to the sources. */
 async function readReverse(
   db: Queryable,
+  baseUrl: string,
   includes: readonly Include[],
   sources: readonly ReadResource[],
 ): Promise<Found[]> {
@@ -108,7 +119,8 @@ async function readReverse(
   const found: Found[] = [];
   for (const type of new Set(reverse.flatMap(({ source }) => source ?? []))) {
     const from = linksOfSource(type, reverse);
-    const values = (from?.links ?? []).flatMap(({ constant, low, high }) =>
+    const links = await withOwnUrls(db, from?.links ?? [], baseUrl);
+    const values = links.flatMap(({ constant, low, high }) =>
       keys.filter((key) => low <= key && key <= high).map((key) => key ^ constant),
     );
     if (from === undefined || values.length === 0) continue;

@@ -29,7 +29,11 @@ export async function findMatches(
   if (query.groups.every((group) => group.criteria.length === 0)) {
     throw new StokerError("precondition-failed", "The condition has no search parameter to find a resource by.");
   }
-  const condition = searchCondition(query.groups, { dateEquality: context.dateEquality, now: Date.now() });
+  const condition = searchCondition(query.groups, {
+    dateEquality: context.dateEquality,
+    now: Date.now(),
+    baseUrl: context.baseUrl,
+  });
   await client.query(beginSnapshot(READ_TIMEOUT_MS));
   try {
     const rows = await gatheringSql(client, await resolveCondition(client, condition));

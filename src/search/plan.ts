@@ -9,13 +9,20 @@ import { ALWAYS, allOf, conditionSql, NEVER, oneOf, type Condition } from "./con
 import type { Comparison, CriteriaGroup, Criterion, CriterionValue } from "./criteria.ts";
 import { equalityOf } from "./equality.ts";
 import { instantTest, stringContainsTest, stringPrefixTest, uriBelowTest, type DateRules } from "./ordered.ts";
-import { keyRanges, referenceLinks } from "./reference-link.ts";
+import { withOwnUrls } from "./own-urls.ts";
+import { keyRanges, referenceLinks, type ReferenceLink } from "./reference-link.ts";
 import { holdsAny, identifierCondition, presence, simpleCondition, stringRows } from "./simple.ts";
 import { sql, type Sql } from "./sql.ts";
 import { inHierarchy, inValueSet } from "./terminology.ts";
 
+/** How criteria are understood. */
+export interface SearchRules extends DateRules {
+  /** This server's base: chains follow references that are written as URLs below it, too. */
+  baseUrl?: string;
+}
+
 /** The condition that a row `r` of search_resource meets when its resource is found. */
-export function searchCondition(groups: readonly CriteriaGroup[], rules: DateRules): Condition {
+export function searchCondition(groups: readonly CriteriaGroup[], rules: SearchRules): Condition {
   const found = oneOf(groups.map((group) => groupCondition(group, rules)));
   const members = groups.flatMap(({ types, criteria }) =>
     criteria
@@ -32,7 +39,7 @@ export function scopeCondition(groups: readonly CriteriaGroup[]): Sql {
   return conditionSql(oneOf(groups.map(({ types }) => (types === undefined ? ALWAYS : typesCondition(types)))));
 }
 
-function groupCondition({ types, criteria }: CriteriaGroup, rules: DateRules): Condition {
+function groupCondition({ types, criteria }: CriteriaGroup, rules: SearchRules): Condition {
   const conditions = criteria.map((criterion) => criterionCondition(criterion, types ?? RESOURCE_TYPES, rules));
   return allOf(types === undefined ? conditions : [typesCondition(types), ...conditions]);
 }
@@ -41,7 +48,7 @@ function typesCondition(types: readonly string[]): Condition {
   return oneOf(keyRanges(types).map(({ low, high }) => ({ kind: "sql", test: sql`r.key between ${low} and ${high}` })));
 }
 
-function criterionCondition(criterion: Criterion, types: readonly string[], rules: DateRules): Condition {
+function criterionCondition(criterion: Criterion, types: readonly string[], rules: SearchRules): Condition {
   switch (criterion.kind) {
     case "always":
       return criterion.matches ? ALWAYS : NEVER;
@@ -58,23 +65,21 @@ function criterionCondition(criterion: Criterion, types: readonly string[], rule
       const present = parameterPresence(criterion.parameter, types);
       return criterion.missing ? { kind: "not", condition: present } : present;
     }
-    case "chain":
-      return {
-        kind: "refers",
-        links: referenceLinks(criterion.parameter, types),
-        target: searchCondition(criterion.groups, rules),
-      };
-    case "has":
-      return {
-        kind: "referred",
-        links: referenceLinks(criterion.parameter, [criterion.type], types),
-        source: searchCondition(criterion.groups, rules),
-      };
+    case "chain": {
+      const target = searchCondition(criterion.groups, rules);
+      const links = referenceLinks(criterion.parameter, types);
+      return followed(links, rules, (each) => ({ kind: "refers", links: each, target }));
+    }
+    case "has": {
+      const source = searchCondition(criterion.groups, rules);
+      const links = referenceLinks(criterion.parameter, [criterion.type], types);
+      return followed(links, rules, (each) => ({ kind: "referred", links: each, source }));
+    }
     case "care":
       return careCondition(criterion, types);
     case "member": {
-      const { parameters, target, isItself } = criterion;
-      const value = { type: "reference", targets: [target], texts: [] } as const;
+      const { parameters, target, url, isItself } = criterion;
+      const value = { type: "reference", targets: [target], texts: [url] } as const;
       const refers = parameters.map((parameter) => simpleCondition(storedParameters(parameter, types), value, rules));
       return isItself
         ? oneOf([...refers, { kind: "keys", keys: [resourceKeyOf(target.type, target.id)] }])
@@ -87,6 +92,16 @@ function criterionCondition(criterion: Criterion, types: readonly string[], rule
       return comparison === "not" || comparison === "not-in" ? { kind: "not", condition } : condition;
     }
   }
+}
+
+/** The condition that follows the links, those of references that are written as URLs of this server included. */
+function followed(
+  links: readonly ReferenceLink[],
+  { baseUrl }: SearchRules,
+  follow: (links: readonly ReferenceLink[]) => Condition,
+): Condition {
+  if (baseUrl === undefined) return follow(links);
+  return { kind: "lookup", find: async ({ db }) => follow(await withOwnUrls(db, links, baseUrl)) };
 }
 
 function parameterPresence(parameter: SearchParameter, types: readonly string[]): Condition {

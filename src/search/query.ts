@@ -66,7 +66,7 @@ export function parseQuery(request: SearchRequest): SearchQuery {
   return {
     ...control,
     sort,
-    groups: confined(group(types, filters, request), request.compartment),
+    groups: confined(group(types, filters, request), request),
     used: [...used, ...control.used],
     warnings,
   };
@@ -121,10 +121,10 @@ function group(
 }
 
 /** The groups confined to a compartment: types come into it by different parameters. */
-function confined(groups: readonly CriteriaGroup[], compartment: Compartment | undefined): readonly CriteriaGroup[] {
+function confined(groups: readonly CriteriaGroup[], { compartment, baseUrl }: SearchRequest): readonly CriteriaGroup[] {
   if (compartment === undefined) return groups;
   return groups.flatMap(({ types = [], criteria }) =>
-    types.map((type) => ({ types: [type], criteria: [compartmentCriterion(compartment, type), ...criteria] })),
+    types.map((type) => ({ types: [type], criteria: [compartmentCriterion(compartment, type, baseUrl), ...criteria] })),
   );
 }
 

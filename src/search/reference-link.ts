@@ -11,6 +11,8 @@ import { referenceConstant } from "../fhir/search-value.ts";
  * out is no reference of this parameter.
  */
 export interface ReferenceLink {
+  /** The parameter that the values are stored under. */
+  parameter: number;
   constant: bigint;
   low: bigint;
   high: bigint;
@@ -28,7 +30,7 @@ export function referenceLinks(
     referenceConstant(id, out);
     const constant = toBigInt(out);
     const members = targetType === undefined ? possible : possible.filter((type) => type === targetType);
-    return keyRanges(members).map((range) => ({ constant, ...range }));
+    return keyRanges(members).map((range) => ({ parameter: id, constant, ...range }));
   });
 }
 

@@ -64,7 +64,11 @@ interface Found {
 
 async function find(context: ReadContext, query: SearchQuery): Promise<Found> {
   const readPageOf = pageReader(query);
-  const found = searchCondition(query.groups, { dateEquality: context.dateEquality, now: Date.now() });
+  const found = searchCondition(query.groups, {
+    dateEquality: context.dateEquality,
+    now: Date.now(),
+    baseUrl: context.baseUrl,
+  });
   return readSnapshot(context, async (client) => {
     const resolved = await resolveCondition(client, found, context.blocks);
     const condition = await gatheringSql(client, resolved);
@@ -80,7 +84,8 @@ async function find(context: ReadContext, query: SearchQuery): Promise<Found> {
       hasLinks: hasLinks(resolved),
     });
     const matches = await withBodies(client, context.blocks, page.versions);
-    return { total, page, matches, included: await readIncluded(client, context.blocks, query.includes, matches) };
+    const included = await readIncluded(client, context, query.includes, matches);
+    return { total, page, matches, included };
   });
 }
 

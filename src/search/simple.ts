@@ -2,7 +2,14 @@ import type { StoredParameter } from "../fhir/derived-parameters.ts";
 import { EqualityForm } from "../fhir/search-value.ts";
 import { allOf, oneOf, type Condition } from "./condition.ts";
 import type { ReferenceValue, SimpleValue, TokenValue } from "./criteria.ts";
-import { equalityOf, IDENTIFIER_FORMS, referenceEqualities, TOKEN_FORMS, tokenEquality } from "./equality.ts";
+import {
+  equalityOf,
+  IDENTIFIER_FORMS,
+  referenceEqualities,
+  textEqualities,
+  TOKEN_FORMS,
+  tokenEquality,
+} from "./equality.ts";
 import { dateRowTest, stringPrefixTest, type DateRules } from "./ordered.ts";
 import { quantityCondition } from "./quantity.ts";
 import { restrictTo } from "./restricted-reference.ts";
@@ -67,7 +74,7 @@ function referenceCondition({ parameter, targetType }: StoredParameter, value: R
   if (targetType === undefined) return holds(referenceEqualities(parameter, value));
   const { typed, untyped } = restrictTo(targetType, value);
   const ofUntyped = untyped.map((text) =>
-    allOf([holds([equalityOf(parameter, EqualityForm.referenceText, text)]), refersTo(parameter, targetType)]),
+    allOf([holds(textEqualities(parameter, text)), refersTo(parameter, targetType)]),
   );
   return oneOf([holds(referenceEqualities(parameter, typed)), ...ofUntyped]);
 }

@@ -149,9 +149,11 @@ function parseReference(text: string, types: readonly string[], context: ValueCo
   }
   if (!BARE_ID.test(text)) return { type: "reference", targets: [], texts: [text] };
   if (context.referenceType !== undefined) {
-    return { type: "reference", targets: [{ type: context.referenceType, id: text }], texts: [] };
+    const { referenceType: type } = context;
+    return { type: "reference", targets: [{ type, id: text }], texts: [`${own}${type}/${text}`] };
   }
-  return { type: "reference", targets: types.map((type) => ({ type, id: text })), texts: [text] };
+  const urls = types.map((type) => `${own}${type}/${text}`);
+  return { type: "reference", targets: types.map((type) => ({ type, id: text })), texts: [text, ...urls] };
 }
 
 const TYPED_REFERENCE = /^([A-Za-z]+)\/([A-Za-z0-9\-.]{1,64})(?:\/_history\/[A-Za-z0-9\-.]{1,64})?$/;

@@ -4,6 +4,9 @@ import { resourceKey } from "../../dist/fhir/resource-key.js";
 import { resourceTypeId } from "../../dist/fhir/resource-types.js";
 import { searchParametersOf } from "../../dist/fhir/search-parameters.js";
 import {
+  absoluteReferenceConstant,
+  BASE_TERMS,
+  baseValue,
   compositeValue,
   equalityValue,
   EqualityForm,
@@ -99,7 +102,10 @@ export function openExpectation(paths) {
       out.used.add(name);
       number(halvesOf(parameter.id, [EqualityForm.present, ""]), `${name} present`);
       for (const values of found) {
-        for (const row of values.equality) number(halvesOf(parameter.id, row), `${name} ${row.join(" ")}`);
+        for (const row of values.equality) {
+          number(halvesOf(parameter.id, row), `${name} ${row.join(" ")}`);
+          if (row[0] === "key at") out.rows.add(`term ${BASE_TERMS} ${base(row[3])} ${row[3]}`);
+        }
         addRows(out, parameter.id, "0", values);
         for (const text of values.texts) {
           const value = number(halvesOf(parameter.id, [EqualityForm.text, text]), `${name} text ${text}`);
@@ -135,9 +141,15 @@ function isSame(a, b) {
 }
 
 /** Halves of an equality row for a parameter. */
-function halvesOf(parameter, [form, text, id]) {
+function halvesOf(parameter, [form, text, id, base]) {
   const halves = { high: 0, low: 0 };
-  if (form === "key") {
+  if (form === "key at") {
+    const key = { high: 0, low: 0 };
+    resourceKey(resourceTypeId(text), id, key);
+    absoluteReferenceConstant(parameter, base, halves);
+    halves.high ^= key.high;
+    halves.low ^= key.low;
+  } else if (form === "key") {
     const key = { high: 0, low: 0 };
     resourceKey(resourceTypeId(text), id, key);
     referenceValue(parameter, key, halves);
@@ -154,6 +166,12 @@ function addRows(out, parameter, qualifier, values) {
     if (system === UCUM && code) out.rows.add(`term ${UNIT_TERMS} ${unit(code)} ${code}`);
   }
   for (const row of values.strings) out.rows.add(`string ${parameter} ${qualifier} ${row.join(" | ")}`);
+}
+
+function base(text) {
+  const halves = { high: 0, low: 0 };
+  baseValue(text, halves);
+  return String(toBigInt(halves));
 }
 
 function unit(text) {

@@ -150,8 +150,11 @@ function reference(value, { path, paths, parameter }) {
   const possible = paths.targets(path).filter((target) => target !== "Resource");
   const targets = parameter.target.length === 0 ? possible : possible.filter((one) => parameter.target.includes(one));
   const inferred = type ?? (id !== undefined && targets.length === 1 ? targets[0] : undefined);
+  const [, base, atBase] = /^(.+)\/[A-Za-z]+\/([A-Za-z0-9\-.]{1,64})$/.exec(text) ?? [];
   if (id !== undefined && inferred !== undefined) rows.push(["key", inferred, id]);
-  else if (text !== "") rows.push([FORM.referenceText, text]);
+  else if (base !== undefined && resourceTypeId(text.split("/").at(-2)) !== undefined) {
+    rows.push(["key at", text.split("/").at(-2), atBase, base]);
+  } else if (text !== "") rows.push([FORM.referenceText, text]);
   const { system, value: code } = value.identifier ?? {};
   const forms = new Map([
     [FORM.code, FORM.identifierCode],

@@ -4,6 +4,8 @@ import { resourceKey } from "../../fhir/resource-key.ts";
 import { resourceTypeId } from "../../fhir/resource-types.ts";
 import { searchParameter } from "../../fhir/search-parameters.ts";
 import {
+  absoluteReferenceConstant,
+  baseValue,
   compositeValue,
   equalityValue,
   EqualityForm,
@@ -81,6 +83,22 @@ export function target(name: string, type: string, id: string): bigint {
   const out: Int64Halves = { high: 0, low: 0 };
   resourceKey(resourceTypeId(type) ?? 0, id, key);
   referenceValue(parameterId(name), key, out);
+  return toBigInt(out);
+}
+
+/** The equality number of a reference that is written as a URL. */
+export function targetAt(name: string, base: string, type: string, id: string): bigint {
+  const key: Int64Halves = { high: 0, low: 0 };
+  const out: Int64Halves = { high: 0, low: 0 };
+  resourceKey(resourceTypeId(type) ?? 0, id, key);
+  absoluteReferenceConstant(parameterId(name), base, out);
+  return toBigInt(key) ^ toBigInt(out);
+}
+
+/** The number of a base among the terms. */
+export function baseNumber(base: string): bigint {
+  const out: Int64Halves = { high: 0, low: 0 };
+  baseValue(base, out);
   return toBigInt(out);
 }
 

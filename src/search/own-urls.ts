@@ -1,0 +1,26 @@
+import { toBigInt } from "../base/hash.ts";
+import { BASE_TERMS, baseValue } from "../fhir/search-value.ts";
+import type { Queryable } from "../store/read.ts";
+import { absoluteConstantOf } from "./equality.ts";
+import type { ReferenceLink } from "./reference-link.ts";
+import { sql, statement } from "./sql.ts";
+
+/**
+ * The links, and where references are stored that are written as URLs below the base, the same for those: they are
+ * references to resources here.
+ */
+export async function withOwnUrls(
+  db: Queryable,
+  links: readonly ReferenceLink[],
+  baseUrl: string,
+): Promise<readonly ReferenceLink[]> {
+  if (links.length === 0) return links;
+  const halves = { high: 0, low: 0 };
+  baseValue(baseUrl, halves);
+  const { rows } = await db.query(
+    statement(sql`select from search_term s where s.parameter = ${BASE_TERMS} and s.value = ${toBigInt(halves)}`),
+  );
+  if (rows.length === 0) return links;
+  const own = links.map((link) => ({ ...link, constant: absoluteConstantOf(link.parameter, baseUrl) }));
+  return [...links, ...own];
+}
