@@ -16,10 +16,10 @@ function observation(id: string, reference: string): JsonObject {
   return { resourceType: "Observation", id, code: { coding: [{ code: `c-${id}` }] }, subject: { reference } };
 }
 
-async function included(path: string): Promise<unknown[]> {
+async function included(path: string): Promise<string[]> {
   return entriesOf((await server.get(path)).body)
     .filter((entry) => (entry["search"] as JsonObject)["mode"] === "include")
-    .map((entry) => (entry["resource"] as JsonObject)["id"])
+    .map((entry) => (entry["resource"] as JsonObject)["id"] as string)
     .toSorted();
 }
 
