@@ -44,7 +44,8 @@ function answerTo(thrown: unknown): ErrorAnswer {
 /** The status and OperationOutcome of an error; those that are the server's fault are logged. */
 export function errorOutcome(error: unknown, request: FastifyRequest): { status: number; outcome: JsonObject } {
   const answer = answerTo(error);
-  if (answer.status >= 500) {
+  // That an import failed was logged when it did, and its status may be asked for many times.
+  if (answer.status >= 500 && !(error instanceof StokerError && error.code === "job-failed")) {
     // The route's pattern, not the URL: a query string may hold a patient's data.
     request.log.error({ err: error, method: request.method, route: request.routeOptions.url }, "a request failed");
   }

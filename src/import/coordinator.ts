@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { StokerError } from "../base/errors.ts";
 import { databaseError } from "../store/database-errors.ts";
 import { finishJob } from "./finish-job.ts";
+import { endFrozenWriters } from "./frozen-writers.ts";
 import {
   areSegmentsLeftOver,
   claimJob,
@@ -74,12 +75,15 @@ async function runLoop(services: CoordinatorServices, step: JobStep, stop: Abort
   }
 }
 
-/** Ends what frozen workers hold, so that the others go on. */
+/** Ends what frozen workers and API writers hold, so that the others go on. */
 async function watch(services: CoordinatorServices, stop: AbortSignal): Promise<void> {
   while (!stop.aborted) {
-    await endSilentSessions(services.database).catch((error: unknown) => {
-      services.logger.warn({ err: error }, "silent import workers could not be looked for");
-    });
+    try {
+      await endSilentSessions(services.database);
+      await endFrozenWriters(services.database);
+    } catch (error) {
+      services.logger.warn({ err: error }, "silent workers and writers could not be looked for");
+    }
     await sleep(WATCH_MS, undefined, { signal: stop }).catch(() => {});
   }
 }
