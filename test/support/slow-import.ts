@@ -8,10 +8,10 @@ import { withSession } from "./fingerprints.ts";
  * not there.
  */
 export interface SlowImport {
-  /** Units of all imports that have begun, and lines they have loaded or rejected. */
-  progress(): Promise<{ readonly begun: number; readonly lines: number; readonly open: number }>;
+  /** Units of all imports: those that have begun, the lines they have loaded or rejected, and those that are not done. */
+  readonly progress: () => Promise<{ readonly begun: number; readonly lines: number; readonly open: number }>;
   /** Batches that wait at the gate. */
-  waiting(): Promise<number>;
+  readonly waiting: () => Promise<number>;
   /** Lets so many units begin; the batch that would begin one more waits. */
   allow(units: number): Promise<void>;
   /** Lets imports complete. Before, they wait at the very end. */
