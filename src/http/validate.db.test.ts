@@ -72,7 +72,7 @@ describe("$validate", () => {
 
   it.each([
     ['{"resourceType":"Patient",\n  "active": tru\n}', /unexpected "t" at character 40.* \(line 2, column 13\)/],
-    ['{"resourceType":"Patient"', /ends inside an object, after 25 characters/],
+    ['{"resourceType":"Patient"', /the text ends inside an object, after 25 characters/],
     [Buffer.from([0x7b, 0xff, 0x7d]), /not valid UTF-8/],
   ])("text that is no JSON is a problem with its place: %s", async (text, diagnostics) => {
     const [issue, ...more] = await issues("/Patient/$validate", text);

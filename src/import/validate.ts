@@ -33,7 +33,7 @@ export function parseText(bytes: Buffer): ParsedText {
   try {
     return { value: JSON.parse(text) as JsonValue };
   } catch {
-    const details = describeJsonError(text);
+    const details = describeJsonError(text).replace(/^the line /, "the text ");
     const at = /\bcharacter (\d+)/.exec(details)?.[1];
     const place = at === undefined ? "" : ` (${placeOf(text, Number(at) - 1)})`;
     return { issue: lineIssue("structure", `Invalid Json encountered. Details: ${details}${place}.`) };
