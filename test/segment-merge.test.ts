@@ -77,6 +77,12 @@ async function expectStored(): Promise<void> {
   expect(await loosePieces(server.database.connection)).toEqual(NOTHING_LOOSE);
 }
 
+/** What becomes of a connection when its process is killed. */
+async function endConnection(client: PoolClient): Promise<void> {
+  const { rows } = await client.query<{ pid: number }>("select pg_backend_pid() as pid");
+  await server.database.pool.query("select pg_terminate_backend($1, 10000)", [rows[0]?.pid]);
+}
+
 /** Tables and triggers of merges, without those in use. */
 async function leftBehind(): Promise<string[]> {
   const { rows } = await server.database.pool.query<{ name: string }>(
@@ -112,9 +118,8 @@ describe("segments that are merged", { timeout: 120_000 }, () => {
     "have the changes that come before %s",
     async (text) => {
       await writeFour("b");
-      const change = (): Promise<void> =>
-        write({ "b-0": "Clark", "b-1": undefined, "b-both-3": "Adams", "b-new": "Adams" }, true);
-      expect(await merge(text, change)).toBe("merged");
+      const lines = { "b-0": "Clark", "b-1": undefined, "b-both-3": "Adams", "b-new": "Adams" };
+      expect(await merge(text, () => write(lines, true))).toBe("merged");
       await expectStored();
       expect(await leftBehind()).toEqual([]);
     },
@@ -132,7 +137,7 @@ describe("segments that are merged", { timeout: 120_000 }, () => {
       isMerged = true;
       return outcome;
     });
-    while ((await leftBehind()).includes("merge") === false) await new Promise((resolve) => setTimeout(resolve, 20));
+    while (!(await leftBehind()).includes("merge")) await new Promise((resolve) => setTimeout(resolve, 20));
     while (stored.get("c-0") !== "Davis") await new Promise((resolve) => setTimeout(resolve, 20));
     expect(await ids()).toEqual(before);
     expect(isMerged).toBe(false);
@@ -151,17 +156,38 @@ describe("segments that are merged", { timeout: 120_000 }, () => {
     "delete from segment_merge where",
   ])("are as before when the process is killed before %s, and merged by the next", async (text) => {
     await writeFour("d");
-    const kill = async (client: PoolClient): Promise<void> => {
-      const { rows } = await client.query<{ pid: number }>("select pg_backend_pid() as pid");
-      await server.database.pool.query("select pg_terminate_backend($1, 10000)", [rows[0]?.pid]);
-    };
-    await expect(merge(text, kill)).rejects.toThrow();
+    await expect(merge(text, endConnection)).rejects.toThrow();
     await expectStored();
     await write({ "d-0": "Brown", "d-1": undefined }, true);
     await expectStored();
     expect(await merge()).toBe("merged");
     await expectStored();
     expect(await leftBehind()).toEqual([]);
+  });
+
+  it("lack nothing and double nothing in any search while they are exchanged", async () => {
+    const done = new AbortController();
+    const reading = async (family: string): Promise<number> => {
+      const expected = await server.ids(`/Patient?family=${family}&_count=1000`);
+      let searches = 0;
+      for (; !done.signal.aborted; searches++) {
+        expect(await server.ids(`/Patient?family=${family}&_count=1000`)).toEqual(expected);
+      }
+      return searches;
+    };
+    await writeFour("f");
+    const readers = FAMILIES.map(reading);
+    try {
+      // The partitions of one merge are the first of the next.
+      for (let round = 0; round < 3; round++) {
+        for (let number = 0; number < 4; number++) await write({ [`f-${round}-${number}`]: "Other" }, false);
+        while ((await merge()) === "busy");
+      }
+    } finally {
+      done.abort();
+      for (const searches of await Promise.all(readers)) expect(searches).toBeGreaterThan(0);
+    }
+    await expectStored();
   });
 
   it("are merged by one process at a time", async () => {

@@ -133,6 +133,32 @@ describe("figures", () => {
     expect(reportLines(nothing).join("\n")).not.toMatch(/NaN|Infinity|undefined/);
   });
 
+  test("the API has figures of its own; counting may take long", () => {
+    const times = { requests: 300, median: 4, p95: 9, p99: 20, max: 30 };
+    const search = { title: "Patient by name", clients: 1, counts: false, found: 8, perSecond: 200, ...times };
+    const write = { kind: "create" as const, clients: 8, resources: 1, resourcesPerSecond: 1500, ...times };
+    const api = {
+      resources: 1_000_000,
+      partitions: 2,
+      mergeSeconds: 30,
+      pointRead: times,
+      searches: [search, { ...search, clients: 8 }, { ...search, title: "total", counts: true, p95: 500 }],
+      writes: [write, { ...write, kind: "transaction" as const, resources: 500, resourcesPerSecond: 2000 }],
+    };
+    const shown = figuresOf({ ...results, api }).map(({ value, verdict }) => [value, verdict]);
+    expect(shown.slice(6)).toEqual([
+      [9, "aim"],
+      [1500, "must"],
+      [2000, "missed"],
+    ]);
+    const text = reportLines({ ...results, api }).join("\n");
+    expect(text).not.toMatch(/NaN|Infinity|undefined/);
+    expect(text).toMatch(/Patient by name +8 +4\.0 +9\.0 +4\.0 +9\.0 +200/);
+    expect(text).toMatch(/transactions of 500 creates +8 +2,000 +4\.0 +9\.0/);
+    const nothing = { ...api, pointRead: undefined, searches: [], writes: [] };
+    expect(reportLines({ ...results, api: nothing }).join("\n")).not.toMatch(/NaN|Infinity|undefined/);
+  });
+
   test("the report shows every part", () => {
     const lines = reportLines(results);
     for (const line of lines) expect(line).toBe(line.trimEnd());
