@@ -16,8 +16,12 @@ const ROOMS: Record<string, readonly string[]> = {
   import: ["base", "fhir", "source", "split", "check", "index", "store"],
   search: ["base", "fhir", "store"],
   export: ["base", "fhir", "source", "store", "search"],
-  http: ["base", "fhir", "store", "import", "search", "export", "patch"],
-  cli: ["base", "fhir", "source", "split", "check", "index", "store", "import", "search", "export", "patch", "http"],
+  reindex: ["base", "fhir", "index", "store"],
+  http: ["base", "fhir", "store", "import", "search", "export", "patch", "reindex"],
+  cli: [
+    ...["base", "fhir", "source", "split", "check", "index", "store", "import", "search", "export", "patch"],
+    ...["reindex", "http"],
+  ],
 };
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");

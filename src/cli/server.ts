@@ -12,6 +12,7 @@ import { startCoordinator } from "../import/coordinator.ts";
 import { openImportSignal } from "../import/signal.ts";
 import { releaseAllUnits } from "../import/unit-lease.ts";
 import { startWorkers } from "../import/workers.ts";
+import { openReindexer } from "../reindex/reindexer.ts";
 import { createSources } from "../source/sources.ts";
 import type { DatabaseConnection } from "../store/connection.ts";
 import { openEmbedded } from "../store/embedded/open-embedded.ts";
@@ -177,9 +178,12 @@ async function listen(
     logger: services.logger,
   });
   closers.push(() => exports.close());
+  const reindexer = openReindexer(services.database.pool, services.logger);
+  closers.push(() => reindexer.close());
   const context = {
     ...services,
     exports,
+    reindexer,
     version: readVersion(),
     // with port 0 it is known only after listening
     get baseUrl() {

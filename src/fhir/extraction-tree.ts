@@ -2,7 +2,7 @@ import { readGenerated } from "./generated.ts";
 import type { SearchParameterType } from "./search-parameters.ts";
 
 /** A parameter that takes values from an element. */
-interface ParameterOfElement {
+export interface ParameterOfElement {
   /** `SearchParameter.id`. */
   id: number;
   /** References only: counts only what refers to this type. */

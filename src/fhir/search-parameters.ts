@@ -104,7 +104,8 @@ function parametersByType(): ReadonlyMap<string, ReadonlyMap<string, SearchParam
   return byType;
 }
 
-function concreteTypes(base: string): readonly string[] {
+/** The resource types that a `base` stands for: all of them, or nearly, for `Resource` and `DomainResource`. */
+export function concreteTypes(base: string): readonly string[] {
   if (base === "Resource") return ["Resource", ...RESOURCE_TYPES];
   if (base === "DomainResource") return RESOURCE_TYPES.filter((type) => !NOT_DOMAIN_RESOURCES.has(type));
   return [base];

@@ -13,6 +13,7 @@ import { metadataRoutes } from "./metadata-routes.ts";
 import { openMetrics } from "./metrics.ts";
 import { collectMethods, refuseOtherMethods } from "./other-methods.ts";
 import { sendError, sendNotFound } from "./operation-outcome.ts";
+import { registerReindexRoutes } from "./reindex-routes.ts";
 import { patchRoutes } from "./patch-routes.ts";
 import { readContext, resourceRoutes } from "./resource-routes.ts";
 import { newRequestId, setRequestIds } from "./request-id.ts";
@@ -86,6 +87,7 @@ export function createApp(context: HttpContext): FastifyInstance {
   void app.register(
     async (scope) => {
       registerImportRoutes(scope, context);
+      registerReindexRoutes(scope, context);
       if (context.exports !== undefined) registerExportRoutes(scope, context, context.exports);
     },
     { prefix: "/fhir" },

@@ -14,8 +14,6 @@ export interface InteractionRow {
   readonly type?: string;
   /** What the CapabilityStatement calls it on the whole server. */
   readonly system?: string;
-  /** Stores a resource that the client sends: not for types that are read only. */
-  readonly stores?: true;
 }
 
 /** RESTful interactions (http://hl7.org/fhir/R4/http.html), in the order of the page. */
@@ -62,7 +60,6 @@ export const INTERACTIONS: readonly InteractionRow[] = [
     request: "`POST [type]`",
     answers: "201. The server chooses the id",
     type: "create",
-    stores: true,
   },
   {
     name: "conditional create",
@@ -74,7 +71,6 @@ export const INTERACTIONS: readonly InteractionRow[] = [
     request: "`PUT [type]/[id]`",
     answers: "200, or 201 when it was not there or deleted",
     type: "update",
-    stores: true,
   },
   {
     name: "conditional update",
@@ -87,7 +83,6 @@ export const INTERACTIONS: readonly InteractionRow[] = [
     request: "`PATCH [type]/[id]`",
     answers: "200, 404, 410 when deleted, 415, 422 when it cannot be applied; see below",
     type: "patch",
-    stores: true,
   },
   {
     name: "conditional patch",
@@ -151,6 +146,13 @@ export const OPERATIONS: readonly OperationRow[] = [
     answers: "202; [import.md](import.md) explains it",
   },
   {
+    name: "reindex",
+    on: "server",
+    definition: "/OperationDefinition/stoker-reindex",
+    request: "`POST $reindex`",
+    answers: "202; see below",
+  },
+  {
     name: "validate",
     on: "every type",
     definition: "http://hl7.org/fhir/OperationDefinition/Resource-validate",
@@ -170,19 +172,12 @@ export const OPERATIONS: readonly OperationRow[] = [
 export const RESOURCE_FLAGS = {
   versioning: "versioned-update",
   readHistory: true,
-  conditionalRead: "full-support",
-  conditionalDelete: "single",
-} as const;
-
-/** What holds for resource types that can be stored. */
-export const STORABLE_FLAGS = {
   updateCreate: true,
   conditionalCreate: true,
+  conditionalRead: "full-support",
   conditionalUpdate: true,
+  conditionalDelete: "single",
 } as const;
-
-/** Types that cannot be stored: search parameters are fixed. */
-export const READ_ONLY: ReadonlySet<string> = new Set(["SearchParameter"]);
 
 /** A row of the API page's table of search features; the CapabilityStatement's documentation has them, too. */
 export interface SearchRow {
@@ -238,7 +233,10 @@ export const SPECIAL_PARAMETERS: readonly { readonly name: string; readonly text
 /** What R4 has and this server has not, and why. */
 export const MISSING: readonly { readonly feature: string; readonly why: string }[] = [
   { feature: "`$export`", why: "not there yet" },
-  { feature: "search parameters of one's own", why: "not there yet; `SearchParameter` resources are refused" },
+  {
+    feature: "search parameters of one's own that are composite or special",
+    why: "400 when they are defined, as are expressions beyond those that R4's own parameters have",
+  },
   {
     feature: "profiles, invariants, mandatory elements",
     why: "`$validate` and all writes check the structure of R4 only; a profile that is asked for is a 400",

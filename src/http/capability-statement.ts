@@ -1,24 +1,24 @@
 import type { JsonObject } from "../base/json.ts";
 import { compartmentTypes } from "../fhir/compartments.ts";
+import type { SearchParameterLookup } from "../fhir/custom-search-parameters.ts";
 import { RESOURCE_TYPES } from "../fhir/resource-types.ts";
-import { SEARCH_PARAMETERS, searchParametersOf } from "../fhir/search-parameters.ts";
 import {
   INTERACTIONS,
   OPERATIONS,
   PATCH_FORMATS,
-  READ_ONLY,
   RESOURCE_FLAGS,
   SEARCH_FEATURES,
   SPECIAL_PARAMETERS,
-  STORABLE_FLAGS,
   type OperationRow,
 } from "./capabilities.ts";
 
 /**
- * The CapabilityStatement of the server at this base, generated from the tables of R4 and from `capabilities.ts`. What
+ * The CapabilityStatement of the server at this base, generated from the tables of R4, the search parameters that there
+ * are beyond R4's, and `capabilities.ts`. What
  * can be included is said by type (`Observation:*`), because all pairs of types and parameters would make half of it.
  */
-export function capabilityStatement(version: string, baseUrl: string): JsonObject {
+export function capabilityStatement(version: string, baseUrl: string, lookup: SearchParameterLookup): JsonObject {
+  const referring = referringTypes(lookup);
   return {
     resourceType: "CapabilityStatement",
     status: "active",
@@ -33,7 +33,7 @@ export function capabilityStatement(version: string, baseUrl: string): JsonObjec
       {
         mode: "server",
         documentation: SEARCH_FEATURES.map(({ feature, text }) => `* ${feature}: ${text}`).join("\n"),
-        resource: RESOURCE_TYPES.map((type) => resourceOf(type, baseUrl)),
+        resource: RESOURCE_TYPES.map((type) => resourceOf(type, baseUrl, lookup, referring.get(type))),
         interaction: INTERACTIONS.flatMap(({ system }) => (system === undefined ? [] : [{ code: system }])),
         searchParam: SPECIAL_PARAMETERS.map(({ name, text }) => ({ name, type: "special", documentation: text })),
         operation: operationsOn("server", baseUrl),
@@ -45,27 +45,32 @@ export function capabilityStatement(version: string, baseUrl: string): JsonObjec
   };
 }
 
-function resourceOf(type: string, baseUrl: string): JsonObject {
-  const isStorable = !READ_ONLY.has(type);
-  const parameters = searchParametersOf(type);
+function resourceOf(
+  type: string,
+  baseUrl: string,
+  lookup: SearchParameterLookup,
+  referring: Iterable<string> | undefined,
+): JsonObject {
+  const parameters = lookup.of(type);
   const operations = [...operationsOn("every type", baseUrl), ...operationsOn(type, baseUrl)];
   return {
     type,
     profile: `http://hl7.org/fhir/StructureDefinition/${type}`,
-    interaction: INTERACTIONS.flatMap(({ type: code, stores }) =>
-      code === undefined || (stores === true && !isStorable) ? [] : [{ code }],
-    ),
+    interaction: INTERACTIONS.flatMap(({ type: code }) => (code === undefined ? [] : [{ code }])),
     ...RESOURCE_FLAGS,
-    ...(isStorable ? STORABLE_FLAGS : {}),
     searchInclude: [
       "*",
       `${type}:*`,
       ...parameters.filter((parameter) => parameter.type === "reference").map(({ code }) => `${type}:${code}`),
     ],
-    searchRevInclude: [...(REFERRING.get(type) ?? [])].map((source) => `${source}:*`),
+    searchRevInclude: [...(referring ?? [])].map((source) => `${source}:*`),
     searchParam: parameters
       .filter((parameter) => parameter.type !== "special")
-      .map((parameter) => ({ name: parameter.code, definition: parameter.url, type: parameter.type })),
+      .map((parameter) => ({
+        name: parameter.code,
+        ...(parameter.url !== "" && { definition: parameter.url }),
+        type: parameter.type,
+      })),
     ...(operations.length > 0 && { operation: operations }),
   };
 }
@@ -80,13 +85,12 @@ function operationsOn(place: string, baseUrl: string): JsonObject[] {
 }
 
 /** By type, the types that may refer to it. */
-const REFERRING: ReadonlyMap<string, ReadonlySet<string>> = referringTypes();
-
-function referringTypes(): ReadonlyMap<string, ReadonlySet<string>> {
+function referringTypes(lookup: SearchParameterLookup): ReadonlyMap<string, ReadonlySet<string>> {
   const byTarget = new Map<string, Set<string>>(RESOURCE_TYPES.map((type) => [type, new Set<string>()]));
-  for (const { type, base, target } of SEARCH_PARAMETERS) {
-    if (type !== "reference") continue;
-    for (const each of target) for (const source of base) byTarget.get(each)?.add(source);
+  for (const source of RESOURCE_TYPES) {
+    for (const { type, target } of lookup.of(source)) {
+      if (type === "reference") for (const each of target) byTarget.get(each)?.add(source);
+    }
   }
   return byTarget;
 }

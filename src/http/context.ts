@@ -1,6 +1,7 @@
 import type { Logger } from "../base/logger.ts";
 import type { Exports } from "../export/exports.ts";
 import type { ImportServices } from "../import/services.ts";
+import type { Reindexer } from "../reindex/reindexer.ts";
 import type { Database } from "../store/pool.ts";
 
 /** What the HTTP application works with; made by the composition root. */
@@ -22,6 +23,8 @@ export interface HttpContext {
   readonly database: Database;
   readonly sources: ImportServices["sources"];
   readonly signal: ImportServices["signal"];
+  /** Is told of requests for `$reindex`. Undefined: another process carries them out. */
+  readonly reindexer?: Pick<Reindexer, "wake">;
   /** Undefined: a server without `$export`. */
   readonly exports?: Exports;
   readonly logger: Logger;

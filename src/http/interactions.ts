@@ -14,7 +14,7 @@ import { findMatches } from "../search/matches.ts";
 import { parseIfMatch } from "./preferences.ts";
 
 /** The search settings that conditional interactions need. */
-export type ConditionContext = Pick<ReadContext, "baseUrl" | "dateEquality">;
+export type ConditionContext = Pick<ReadContext, "baseUrl" | "dateEquality" | "searchParameters">;
 
 /** A request of exactly one change. */
 export interface Interaction extends WriteRequest {

@@ -1,5 +1,6 @@
 import { hash } from "node:crypto";
 import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { SearchParameterLookup } from "../fhir/custom-search-parameters.ts";
 import type { ReadContext } from "../search/context.ts";
 import { shapeOf } from "../search/read-shape.ts";
 import { shaped } from "../search/shape.ts";
@@ -17,13 +18,14 @@ export interface MetadataRoutesOptions {
 
 /** `GET metadata`, for a prefix `/fhir`. */
 export async function metadataRoutes(app: FastifyInstance, { version, reading }: MetadataRoutesOptions): Promise<void> {
-  let made: { baseUrl: string; bytes: Buffer; tag: string } | undefined;
+  let made: { baseUrl: string; lookup: SearchParameterLookup; bytes: Buffer; tag: string } | undefined;
 
   app.get("/metadata", async (request, reply) => {
     const { baseUrl } = reading;
-    if (made?.baseUrl !== baseUrl) {
-      const bytes = Buffer.from(JSON.stringify(capabilityStatement(version, baseUrl)));
-      made = { baseUrl, bytes, tag: hash("sha1", bytes, "hex").slice(0, 16) };
+    const lookup = await reading.searchParameters.current();
+    if (made?.baseUrl !== baseUrl || made.lookup !== lookup) {
+      const bytes = Buffer.from(JSON.stringify(capabilityStatement(version, baseUrl, lookup)));
+      made = { baseUrl, lookup, bytes, tag: hash("sha1", bytes, "hex").slice(0, 16) };
     }
     reply.header("etag", `W/"${made.tag}"`);
     if (hasTag(request.headers["if-none-match"], made.tag)) return reply.code(304).send();

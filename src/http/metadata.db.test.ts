@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { JsonValue } from "../base/json.ts";
 import { checkResource } from "../check/check-resource.ts";
 import type { LineIssue } from "../check/issue.ts";
-import { INTERACTIONS, OPERATIONS, RESOURCE_FLAGS, SEARCH_FEATURES, STORABLE_FLAGS } from "./capabilities.ts";
+import { INTERACTIONS, OPERATIONS, RESOURCE_FLAGS, SEARCH_FEATURES } from "./capabilities.ts";
 import { BASE, openWriteServer, type Json, type WriteServer } from "./testing/write-server.ts";
 
 let server: WriteServer;
@@ -115,9 +115,7 @@ describe("what the tables say is so", () => {
     conditionalRead: ["GET", "/Patient/p", undefined, { "if-none-match": 'W/"1"' }],
   };
   const codes = INTERACTIONS.flatMap(({ type, system }) => [type ?? [], system ?? []].flat());
-  const conditional = Object.keys({ ...RESOURCE_FLAGS, ...STORABLE_FLAGS }).filter((name) =>
-    name.startsWith("conditional"),
-  );
+  const conditional = Object.keys(RESOURCE_FLAGS).filter((name) => name.startsWith("conditional"));
   it.each([...codes, ...conditional])("%s", async (code) => {
     const sample = samples[code];
     if (sample === undefined) throw new Error(`no sample of ${code}`);

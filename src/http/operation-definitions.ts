@@ -91,10 +91,23 @@ const EXPORT: OwnDefinition = {
   ],
 };
 
+const REINDEX: OwnDefinition = {
+  code: "reindex",
+  title: "Indexing by search parameters of one's own",
+  description:
+    "Indexes what is stored by the SearchParameter resources that were written since, and then enables them. Asynchronous: answers 202 with a Content-Location, where the status is asked for.",
+  affectsState: true,
+  system: true,
+  type: false,
+  instance: false,
+  parameters: [],
+};
+
 /** Operations that are defined here and nowhere else, by the id of their OperationDefinition. */
 const OWN: ReadonlyMap<string, OwnDefinition> = new Map([
   ["stoker-import", IMPORT],
   ["stoker-export", EXPORT],
+  ["stoker-reindex", REINDEX],
 ]);
 
 /** The OperationDefinition that this server at this base has by itself; undefined when there is none of the id. */

@@ -14,7 +14,7 @@ import { conditional, isStill, preconditionOf, type Interaction, type Preconditi
 export const JSON_PATCH = "application/json-patch+json";
 
 /** What patching needs beside the search settings. */
-export type PatchContext = Pick<ReadContext, "baseUrl" | "dateEquality" | "blocks">;
+export type PatchContext = Pick<ReadContext, "baseUrl" | "dateEquality" | "searchParameters" | "blocks">;
 
 /** A change by a patch: also the body that was patched. */
 export interface PatchedChange extends PutChange {

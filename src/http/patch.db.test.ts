@@ -248,7 +248,7 @@ describe("patch", () => {
     const codes = (type: string): string[] =>
       body.rest[0].resource.find((each: Json) => each.type === type).interaction.map(({ code }: Json) => code);
     expect(codes("Patient")).toContain("patch");
-    expect(codes("SearchParameter")).not.toContain("patch");
+    expect(codes("SearchParameter")).toContain("patch");
   });
 });
 

@@ -9,6 +9,7 @@ import type { HistoryRequest } from "../search/history-query.ts";
 import { readOneVersion } from "../search/read.ts";
 import { search } from "../search/search.ts";
 import { BLOCK_CACHE_BYTES, BlockCache } from "../store/body.ts";
+import { openSearchParameters } from "../store/search-parameters.ts";
 import { answerRead, answerVersion, queryOf } from "./answer-version.ts";
 import { FHIR_JSON } from "./content-negotiation.ts";
 import type { HttpContext } from "./context.ts";
@@ -28,6 +29,7 @@ export function readContext(context: Pick<HttpContext, "database" | "baseUrl" | 
     },
     blocks: new BlockCache(BLOCK_CACHE_BYTES),
     dateEquality: context.dateEquality,
+    searchParameters: openSearchParameters(context.database.pool),
     timeout: READ_TIMEOUT_MS,
   };
 }

@@ -1,8 +1,9 @@
 import { isAscii, isUtf8 } from "node:buffer";
-import { type Int64Halves } from "../base/hash.ts";
+import { fromBigInt, type Int64Halves } from "../base/hash.ts";
+import type { JsonObject } from "../base/json.ts";
 import { checkLine, type LineRules } from "../check/check-line.ts";
 import { contentHash, storedBody } from "../fhir/meta-bytes.ts";
-import { resourceKey } from "../fhir/resource-key.ts";
+import { resourceKey, typeIdOfKey } from "../fhir/resource-key.ts";
 import type { Indexer } from "../index/indexer.ts";
 import { numberLiteral } from "../index/number-literals.ts";
 import { frameLength, frameOffset, type LineBlock } from "../split/line-block.ts";
@@ -87,6 +88,19 @@ export class Batch {
     this.bytes = 0;
   }
 
+  /** Takes the search values anew, after the indexer has learned of other search parameters; `firstStamp` as in {@link clear}. */
+  indexAgain(firstStamp: number): void {
+    this.searchRows.clear(firstStamp);
+    for (const { key, deleted, body } of this.lines) {
+      if (deleted) {
+        this.searchRows.skip();
+        continue;
+      }
+      this.#text = body.toString("utf8");
+      this.#index(fromBigInt(key), JSON.parse(this.#text) as JsonObject, typeIdOfKey(key));
+    }
+  }
+
   get isFull(): boolean {
     return this.bytes >= BATCH_BYTES || this.lines.length + this.rejected.length >= BATCH_LINES;
   }
@@ -150,9 +164,7 @@ export class Batch {
       this.searchRows.skip();
     } else {
       this.#text = text;
-      this.searchRows.begin(key.high, key.low);
-      this.#indexer.index(checked.typeId, checked.resource, this.searchRows, this.#literalOf);
-      this.searchRows.end();
+      this.#index(key, checked.resource, checked.typeId);
     }
     if (isSample) this.#times.index += SAMPLE_EVERY * (performance.now() - afterCheck);
     const body = checked.deleted ? storedBody(raw) : raw;
@@ -169,6 +181,13 @@ export class Batch {
       line: place.line,
     });
     this.bytes += body.length;
+  }
+
+  /** {@link #text} is the resource's. */
+  #index(key: Int64Halves, resource: JsonObject, typeId: number): void {
+    this.searchRows.begin(key.high, key.low);
+    this.#indexer.index(typeId, resource, this.searchRows, this.#literalOf);
+    this.searchRows.end();
   }
 
   #reject(

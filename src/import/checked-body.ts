@@ -7,6 +7,7 @@ import { describeJsonError } from "../check/json-error.ts";
 import { membersAt, spliced, type Splice } from "../fhir/json-bytes.ts";
 import { resourceTypeName } from "../fhir/resource-types.ts";
 import { isSoftDeleted } from "../fhir/soft-delete.ts";
+import { readDefinition } from "../index/expression/definition.ts";
 
 /** A resource that passed the same structural check as a line of an import. */
 export interface CheckedBody {
@@ -51,9 +52,7 @@ export function checkParsed(value: JsonValue, bytes: Buffer, text: string): Chec
   if (issue !== undefined) throw invalid(issue.code, issue.text, issue.expression);
   const resource = value as JsonObject;
   const type = resourceTypeName(typeId);
-  if (type === "SearchParameter") {
-    throw new StokerError("not-supported", "SearchParameter resources cannot be stored: search parameters are fixed.");
-  }
+  if (type === "SearchParameter") readDefinition(resource);
   const written = resource["id"];
   const id = typeof written === "string" && written !== "" ? written : undefined;
   if (id !== undefined) checkId(id, `${type}.id`);

@@ -7,6 +7,8 @@ import { isRetryable } from "../store/database-errors.ts";
 import { eraseResource } from "../store/erase.ts";
 import { resourceKeyOf } from "../fhir/resource-key.ts";
 import { clientConfig, type DatabaseConnection } from "../store/connection.ts";
+import { changeStatement, removeDefinition } from "../store/search-parameters.ts";
+import { DEFINING_TYPE } from "./define-parameters.ts";
 import { WRITER_NAME } from "./frozen-writers.ts";
 import { BEGIN, WriteGroup, type RequestOutcome } from "./write-group.ts";
 import { StalePlan, type WriteRequest, type WrittenResource } from "./write-request.ts";
@@ -157,9 +159,11 @@ export function openResourceWriter(options: { connection: DatabaseConnection; lo
 }
 
 async function eraseOnClient(client: PoolClient, type: string, id: string): Promise<boolean> {
-  await client.query(BEGIN.join("; "));
+  // Nothing is indexed, so that no definition needs to be known.
+  await client.query([...BEGIN, ...(type === DEFINING_TYPE ? [changeStatement(undefined)] : [])].join("; "));
   try {
     const isErased = await eraseResource(client, resourceKeyOf(type, id), id);
+    if (type === DEFINING_TYPE) await removeDefinition(client, id);
     await client.query("commit");
     return isErased;
   } catch (error) {

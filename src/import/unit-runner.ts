@@ -8,10 +8,12 @@ import { copyRows } from "../store/copy.ts";
 import { copyTogether, type CopyStep } from "../store/copy-together.ts";
 import { CopyBuffer } from "../store/copy-buffer.ts";
 import { checkRoom, type DiskRoom } from "../store/disk-room.ts";
+import { holdStatement, isOutdated } from "../store/search-parameters.ts";
 import { Stamps } from "../store/stamps.ts";
 import { BATCH_LINES, Batch, type RejectedLine } from "./batch.ts";
 import type { BatchCounts } from "./batch-decision.ts";
 import { BatchWriter, ClockWait, SegmentClosed, type TargetSegment } from "./batch-writer.ts";
+import { updateIndexer } from "./current-definitions.ts";
 import { noTimes, type StageTimes } from "./stage-times.ts";
 import { TargetSegments } from "./target-segments.ts";
 import { advanceUnit, renewUnit, type ClaimedUnit } from "./unit-lease.ts";
@@ -52,6 +54,7 @@ export class UnitRunner {
   readonly times: StageTimes;
   readonly #client: ClientBase;
   readonly #sources: Sources;
+  readonly #indexer: Indexer;
   readonly #room: DiskRoom | undefined;
   readonly #batch: Batch;
   readonly #writer: BatchWriter;
@@ -77,6 +80,7 @@ export class UnitRunner {
   }) {
     this.#client = options.client;
     this.#sources = options.sources;
+    this.#indexer = options.indexer;
     this.#room = options.room;
     this.times = options.times ?? noTimes();
     this.#writer = new BatchWriter(this.times);
@@ -150,6 +154,8 @@ export class UnitRunner {
           await this.#beat(unit);
         } else if (isRepeatable(error) && attempt < MAX_REPEATS) {
           await sleep(Math.random() * Math.min(1000, 5 * 2 ** attempt), undefined, { signal });
+        } else if (isOutdated(error)) {
+          await this.#indexAgain();
         } else if (!(error instanceof SegmentClosed)) {
           throw error;
         }
@@ -161,6 +167,12 @@ export class UnitRunner {
     await this.#clearBatch();
   }
 
+  /** Search parameters were defined since the lines were indexed. */
+  async #indexAgain(): Promise<void> {
+    await updateIndexer(this.#client, this.#indexer);
+    this.#batch.indexAgain(await this.#stamps.reserve(this.#client, BATCH_LINES));
+  }
+
   async #tryCommit(unit: ClaimedUnit, checkpoint: Checkpoint, completed: boolean): Promise<void> {
     const client = this.#client;
     const { definition } = unit;
@@ -168,8 +180,8 @@ export class UnitRunner {
     if (this.#room !== undefined && !this.#batch.isEmpty) await checkRoom(this.#room);
     const target = await this.#segments.open(client, unit.jobBytes);
     await this.#writer.prepare(client, this.#batch);
-    await client.query("begin");
     try {
+      await client.query(`begin; ${holdStatement(this.#indexer.generation)}`);
       const rejected: RejectedLine[] = [...this.#batch.rejected];
       let counts: BatchCounts = { loaded: 0, created: 0, updated: 0, unchanged: 0, deleted: 0 };
       let copies: CopyStep[] = [];

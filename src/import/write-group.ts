@@ -23,10 +23,14 @@ import { CREATED } from "../store/history.ts";
 
 import { mergePendingRows } from "../store/pending-rows.ts";
 import { SEARCH_COLUMNS, SearchRows } from "../store/search-rows.ts";
+import { changeStatement, holdStatement, isOutdated } from "../store/search-parameters.ts";
 import { holdSegments, partitionName, SegmentState } from "../store/segments.ts";
 import { Stamps } from "../store/stamps.ts";
+import { updateIndexer } from "./current-definitions.ts";
+import { DEFINING_TYPE, openDefinitionRegister, type DefinitionChange } from "./define-parameters.ts";
 import { NAME_LOCK } from "./frozen-writers.ts";
 import { TargetSegments } from "./target-segments.ts";
+import { StalePlan } from "./write-request.ts";
 import type { Change, DeleteChange, PutChange, WriteRequest, WrittenResource } from "./write-request.ts";
 
 /** What became of a request: written, refused, or left for the next group because of a resource they share. */
@@ -80,15 +84,20 @@ export class WriteGroup {
   async #planAndWrite(client: ClientBase, requests: readonly WriteRequest[]): Promise<RequestOutcome[]> {
     const { outcomes, items } = await planAll(client, requests);
     if (items.length === 0) return outcomes;
-    this.#index(items, await this.#stamps.take(client, items.length));
+    const firstStamp = await this.#stamps.take(client, items.length);
+    // Read here: another group with the same indexer may update it while this one waits for the database.
+    const { generation } = this.#indexer;
+    this.#index(items, firstStamp);
     await this.#searchRows.terms.store(client);
     await this.#blocks.reserve(client, totalBytes(items), items.length);
     const segment = await this.#segments.open(client, 0);
     try {
-      this.#uncounted += await this.#writeItems(client, segment.number, items, outcomes);
+      this.#uncounted += await this.#writeItems(client, segment.number, generation, items, outcomes);
     } catch (error) {
       await client.query("rollback");
-      throw error;
+      if (!isOutdated(error)) throw error;
+      await updateIndexer(client, this.#indexer);
+      throw new StalePlan();
     }
     return outcomes;
   }
@@ -130,19 +139,23 @@ export class WriteGroup {
   async #writeItems(
     client: ClientBase,
     segment: number,
+    generation: number,
     items: readonly Item[],
     outcomes: RequestOutcome[],
   ): Promise<number> {
-    const isFresh = items.every(({ change }) => change.kind === "put" && change.isFresh === true);
+    const isDefining = items.some(({ change }) => isDefinition(change));
+    const isFresh = !isDefining && items.every(({ change }) => change.kind === "put" && change.isFresh === true);
+    const begin = [...BEGIN, isDefining ? changeStatement(generation) : holdStatement(generation)];
     let heads: HeadRow[] = [];
     if (!isFresh) {
-      await client.query(BEGIN.join("; "));
+      await client.query(begin.join("; "));
       heads = await lockHeads(client, sortedKeys(items));
     }
-    const steps = decideAll(items, new Map(heads.map((head) => [head.key, head])), outcomes);
+    const decide = (): Step[] => decideAll(items, new Map(heads.map((head) => [head.key, head])), outcomes);
+    const steps = isDefining ? await define(client, items, outcomes, decide) : decide();
     const { copies, replaced } = this.#encode(segment, steps);
     if (replaced.length > 0) await this.#replaceHeads(client, replaced);
-    await copyTogether(client, isFresh ? BEGIN : [], copies, ["commit"]);
+    await copyTogether(client, isFresh ? begin : [], copies, ["commit"]);
     return steps.length;
   }
 
@@ -309,6 +322,36 @@ function keptResult(change: Change): WrittenResource {
   const version = change.kind === "keep" ? { versionId: change.versionId, lastUpdated: change.lastUpdated } : undefined;
   const type = change.kind === "put" ? change.body.type : change.type;
   return { outcome: version === undefined ? "absent" : "kept", type, id: idOf(change), version, body: undefined };
+}
+
+/** Decides, and defines what the SearchParameter resources that are written say. Requests that cannot be carried out are left out. */
+async function define(
+  client: ClientBase,
+  items: readonly Item[],
+  outcomes: RequestOutcome[],
+  decide: () => Step[],
+): Promise<Step[]> {
+  const register = await openDefinitionRegister(client);
+  for (const { request, change } of items) {
+    if (!isDefinition(change)) continue;
+    try {
+      register.take(definitionOf(change));
+    } catch (error) {
+      if (!(error instanceof StokerError)) throw error;
+      outcomes[request] = { error };
+    }
+  }
+  const steps = decide();
+  for (const { item } of steps) if (isDefinition(item.change)) await register.store(definitionOf(item.change));
+  return steps;
+}
+
+function isDefinition(change: PutChange | DeleteChange): boolean {
+  return (change.kind === "put" ? change.body.type : change.type) === DEFINING_TYPE;
+}
+
+function definitionOf(change: PutChange | DeleteChange): DefinitionChange {
+  return { resourceId: idOf(change), resource: change.kind === "put" ? change.body.resource : undefined };
 }
 
 /** Asks the preconditions and numbers the versions; requests that fail are left out. In key order, as heads are inserted. */

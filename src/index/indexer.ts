@@ -1,8 +1,8 @@
 import type { JsonObject } from "../base/json.ts";
-import { resourceTypeName } from "../fhir/resource-types.ts";
+import { resourceTypeId, resourceTypeName } from "../fhir/resource-types.ts";
 import type { SearchValueSink } from "../fhir/search-value.ts";
 import { compileExtractor, type Extractor } from "./compile.ts";
-import { readExtractionTrees } from "./extraction-tree.ts";
+import { readExtractionTrees, type ExtractionTrees } from "./extraction-tree.ts";
 import { createCacheBudget } from "./value-cache.ts";
 import { NOWHERE, ValueCollector, type LiteralOf } from "./value-collector.ts";
 
@@ -16,6 +16,10 @@ export interface Indexer {
    * number is indexed as the nearest double. Never throws on the content of a resource.
    */
   index(typeId: number, resource: JsonObject, sink: SearchValueSink, literalOf?: LiteralOf): void;
+  /** The generation of the definitions beyond R4's that it knows; 0: none, as a database begins. */
+  readonly generation: number;
+  /** From now on also takes the values that these trees lead to, and those of no definition that is not among them. */
+  extend(generation: number, trees: readonly ExtractionTrees[]): void;
 }
 
 /** Makes an indexer; the extractor of a resource type is compiled when the first resource of the type comes. */
@@ -24,13 +28,61 @@ export function createIndexer(): Indexer {
   const collector = new ValueCollector();
   const shared = { budget: createCacheBudget() };
   const extractors: (Extractor | undefined)[] = [];
+  /** By type id; empty where nothing is defined beyond R4. */
+  let further: Extractor[][] = [];
+  let generation = 0;
 
   return {
     index: (typeId, resource, sink, literalOf) => {
       const extract = (extractors[typeId] ??= compileExtractor(trees[resourceTypeName(typeId)] ?? [], shared));
       collector.begin(sink, literalOf);
       extract(collector, resource);
+      const more = further[typeId];
+      if (more !== undefined) for (const one of more) one(collector, resource);
       collector.sink = NOWHERE;
     },
+    get generation() {
+      return generation;
+    },
+    extend: (newGeneration, definitions) => {
+      further = extractorsOf(definitions);
+      generation = newGeneration;
+    },
   };
+}
+
+/** Takes the values of definitions beyond R4 alone, one definition at a time. */
+export interface DefinitionIndexer {
+  /** As {@link Indexer.index}, for the definition at this place in the list. */
+  index(place: number, typeId: number, resource: JsonObject, sink: SearchValueSink, literalOf?: LiteralOf): void;
+  /** Type ids that the definition is about. */
+  typesOf(place: number): readonly number[];
+}
+
+/** Makes an indexer for definitions alone. */
+export function createDefinitionIndexer(definitions: readonly ExtractionTrees[]): DefinitionIndexer {
+  const collector = new ValueCollector();
+  const extractors = definitions.map((trees) => extractorsOf([trees]));
+  return {
+    index: (place, typeId, resource, sink, literalOf) => {
+      collector.begin(sink, literalOf);
+      for (const extract of extractors[place]?.[typeId] ?? []) extract(collector, resource);
+      collector.sink = NOWHERE;
+    },
+    typesOf: (place) => [...(extractors[place] ?? []).keys()].filter((typeId) => extractors[place]?.[typeId]),
+  };
+}
+
+/** By type id. */
+function extractorsOf(definitions: readonly ExtractionTrees[]): Extractor[][] {
+  const extractors: Extractor[][] = [];
+  for (const trees of definitions) {
+    // Of their own, so that the caches of definitions that are gone go with them.
+    const options = { budget: createCacheBudget() };
+    for (const [type, nodes] of Object.entries(trees)) {
+      const typeId = resourceTypeId(type);
+      if (typeId !== undefined) (extractors[typeId] ??= []).push(compileExtractor(nodes, options));
+    }
+  }
+  return extractors;
 }

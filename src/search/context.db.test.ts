@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { BlockCache } from "../store/body.ts";
+import { openSearchParameters } from "../store/search-parameters.ts";
 import { readSnapshot, type ReadContext } from "./context.ts";
 import { openSearchServer, type SearchServer } from "./testing/search-server.ts";
 
@@ -8,7 +9,9 @@ let context: ReadContext;
 beforeAll(async () => {
   server = await openSearchServer("contain");
   const { pool } = server.database;
-  context = { pool, baseUrl: "http://x/fhir", blocks: new BlockCache(0), dateEquality: "overlap", timeout: 50 };
+  const searchParameters = openSearchParameters(pool);
+  const blocks = new BlockCache(0);
+  context = { pool, baseUrl: "http://x/fhir", blocks, dateEquality: "overlap", searchParameters, timeout: 50 };
 });
 afterAll(() => server.close());
 

@@ -1,7 +1,10 @@
 import type { Pool, PoolClient } from "pg";
 import { StokerError } from "../base/errors.ts";
+import { searchParameter } from "../fhir/search-parameters.ts";
+import type { SearchParameterLookup } from "../fhir/custom-search-parameters.ts";
 import type { BlockCache } from "../store/body.ts";
 import { transaction } from "../store/pool.ts";
+import type { SearchParameterSource } from "../store/search-parameters.ts";
 import { beginSnapshot } from "../store/snapshot.ts";
 
 /** What reading back needs of the server. */
@@ -12,6 +15,7 @@ export interface ReadContext {
   readonly blocks: BlockCache;
   /** What `eq` of dates means (decision D-20). */
   readonly dateEquality: "overlap" | "contain";
+  readonly searchParameters: SearchParameterSource;
   /** The server ends reads that take longer. Milliseconds. */
   readonly timeout: number;
 }
@@ -34,3 +38,34 @@ export async function readSnapshot<T>(context: ReadContext, work: (client: PoolC
 }
 
 const QUERY_CANCELED = "57014";
+
+/**
+ * Reads a request that names search parameters. R4's are the same for ever; a request that names any other is read with
+ * those that are defined at this moment, so that a parameter is known as soon as it is enabled, and no longer than that.
+ */
+export async function withSearchParameters<T>(
+  { searchParameters }: Pick<ReadContext, "searchParameters">,
+  read: (lookup: SearchParameterLookup) => T,
+): Promise<T> {
+  const known = searchParameters.known();
+  let isBeyondR4 = false;
+  const watched: SearchParameterLookup = {
+    find(type, code) {
+      const found = searchParameter(type, code);
+      if (found !== undefined) return found;
+      isBeyondR4 = true;
+      return known.find(type, code);
+    },
+    get of() {
+      isBeyondR4 = true;
+      return known.of;
+    },
+  };
+  try {
+    const result = read(watched);
+    if (!isBeyondR4) return result;
+  } catch (error) {
+    if (!isBeyondR4) throw error;
+  }
+  return read(await searchParameters.current());
+}

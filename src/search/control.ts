@@ -1,4 +1,5 @@
 import { StokerError } from "../base/errors.ts";
+import type { SearchParameterLookup } from "../fhir/custom-search-parameters.ts";
 import { parseElements, type Shape } from "./shape.ts";
 import { parseInclude, type Include } from "./include.ts";
 
@@ -27,7 +28,10 @@ export interface ParsedControl extends Control {
 }
 
 /** Takes the result parameters out of a query. Throws `bad-request` or `not-supported` on values that make no sense. */
-export function parseControl(parameters: readonly (readonly [string, string])[]): ParsedControl {
+export function parseControl(
+  parameters: readonly (readonly [string, string])[],
+  lookup: SearchParameterLookup,
+): ParsedControl {
   const control: ParsedControl = {
     count: DEFAULT_COUNT,
     total: "none",
@@ -42,7 +46,7 @@ export function parseControl(parameters: readonly (readonly [string, string])[])
   for (const [name, value] of parameters) {
     const apply = CONTROLS.get(name);
     if (apply !== undefined) {
-      apply(control, value);
+      apply(control, value, lookup);
       control.used.push([name, value]);
     } else if (/^_(?:rev)?include(?::|$)/.test(name)) {
       throw new StokerError("not-supported", `${name}: the only modifier that is supported is :iterate.`, {
@@ -85,8 +89,10 @@ function setShape(control: ParsedControl, name: string, shape: Shape): void {
 
 const MAX_INCLUDES = 50;
 
-const CONTROLS: ReadonlyMap<string, (control: ParsedControl, value: string) => void> = new Map(
-  Object.entries({
+type Apply = (control: ParsedControl, value: string, lookup: SearchParameterLookup) => void;
+
+const CONTROLS: ReadonlyMap<string, Apply> = new Map(
+  Object.entries<Apply>({
     _count: (control: ParsedControl, value: string) => {
       control.count = parseCount(value);
     },
@@ -120,11 +126,11 @@ const CONTROLS: ReadonlyMap<string, (control: ParsedControl, value: string) => v
     ...Object.fromEntries(
       ["_include", "_include:iterate", "_revinclude", "_revinclude:iterate"].map((name) => [
         name,
-        (control: ParsedControl, value: string) => {
+        (control: ParsedControl, value: string, lookup: SearchParameterLookup) => {
           if (control.includes.length === MAX_INCLUDES) {
             throw new StokerError("bad-request", `${name}: more than ${MAX_INCLUDES} of them.`, { expression: name });
           }
-          control.includes = [...control.includes, parseInclude(name, value)];
+          control.includes = [...control.includes, parseInclude(name, value, lookup)];
         },
       ]),
     ),

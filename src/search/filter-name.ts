@@ -1,6 +1,7 @@
 import { StokerError } from "../base/errors.ts";
+import type { SearchParameterLookup } from "../fhir/custom-search-parameters.ts";
 import { resourceTypeId } from "../fhir/resource-types.ts";
-import { searchParameter, type SearchParameter } from "../fhir/search-parameters.ts";
+import type { SearchParameter } from "../fhir/search-parameters.ts";
 import { targetsOf } from "./reference-link.ts";
 import { malformed } from "./values.ts";
 
@@ -29,29 +30,39 @@ export function parseFilter(name: string, value: string): Filter {
 }
 
 /** Whether every part of the filter means something for resources of the type. */
-export function appliesTo(filter: Filter, type: string): boolean {
+export function appliesTo(filter: Filter, type: string, lookup: SearchParameterLookup): boolean {
   if (filter.kind === "has") {
-    const parameter = referenceParameter(filter.type, filter.code);
-    return parameter !== undefined && targetsOf(parameter).includes(type) && appliesTo(filter.rest, filter.type);
+    const parameter = referenceParameter(filter.type, filter.code, lookup);
+    return (
+      parameter !== undefined && targetsOf(parameter).includes(type) && appliesTo(filter.rest, filter.type, lookup)
+    );
   }
-  if (filter.kind === "plain") return SPECIAL.has(filter.code) || searchParameter(type, filter.code) !== undefined;
-  const parameter = referenceParameter(type, filter.code);
-  return parameter !== undefined && chainTypes(filter, parameter).length > 0;
+  if (filter.kind === "plain") return SPECIAL.has(filter.code) || lookup.find(type, filter.code) !== undefined;
+  const parameter = referenceParameter(type, filter.code, lookup);
+  return parameter !== undefined && chainTypes(filter, parameter, lookup).length > 0;
 }
 
 /** The types that a chain leads to from resources that have this parameter. */
-export function chainTypes(filter: Filter & { kind: "chain" }, parameter: SearchParameter): readonly string[] {
+export function chainTypes(
+  filter: Filter & { kind: "chain" },
+  parameter: SearchParameter,
+  lookup: SearchParameterLookup,
+): readonly string[] {
   const { type } = filter;
   const targets = targetsOf(parameter).filter((target) => type === undefined || target === type);
-  return targets.filter((target) => appliesTo(filter.rest, target));
+  return targets.filter((target) => appliesTo(filter.rest, target, lookup));
 }
 
 /** What every type has, and no search parameter's values stand for. */
 export const SPECIAL: ReadonlySet<string> = new Set(["_id", "_lastUpdated", "_list"]);
 
 /** The reference parameter of this name, undefined when the type has none. */
-export function referenceParameter(type: string, code: string): SearchParameter | undefined {
-  const parameter = searchParameter(type, code);
+export function referenceParameter(
+  type: string,
+  code: string,
+  lookup: SearchParameterLookup,
+): SearchParameter | undefined {
+  const parameter = lookup.find(type, code);
   return parameter?.type === "reference" ? parameter : undefined;
 }
 

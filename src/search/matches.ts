@@ -2,7 +2,7 @@ import type { ClientBase } from "pg";
 import { StokerError } from "../base/errors.ts";
 import { VERSION_COLUMNS, versionOf, type StoredVersion, type VersionColumns } from "../store/read.ts";
 import { beginSnapshot } from "../store/snapshot.ts";
-import { READ_TIMEOUT_MS, type ReadContext } from "./context.ts";
+import { READ_TIMEOUT_MS, withSearchParameters, type ReadContext } from "./context.ts";
 import { gatheringSql } from "./page.ts";
 import { searchCondition } from "./plan.ts";
 import { parseQuery } from "./query.ts";
@@ -19,13 +19,16 @@ const QUERY_CANCELED = "57014";
  */
 export async function findMatches(
   client: ClientBase,
-  context: Pick<ReadContext, "baseUrl" | "dateEquality">,
+  context: Pick<ReadContext, "baseUrl" | "dateEquality" | "searchParameters">,
   type: string,
   criteria: string,
   limit: number,
 ): Promise<StoredVersion[]> {
   const parameters = [...new URLSearchParams(criteria)];
-  const query = parseQuery({ type, parameters, strict: true, baseUrl: context.baseUrl });
+  const { baseUrl } = context;
+  const query = await withSearchParameters(context, (lookup) =>
+    parseQuery({ type, parameters, strict: true, baseUrl, lookup }),
+  );
   if (query.groups.every((group) => group.criteria.length === 0)) {
     throw new StokerError("precondition-failed", "The condition has no search parameter to find a resource by.");
   }

@@ -1,6 +1,7 @@
 import { StokerError } from "../base/errors.ts";
+import { R4_SEARCH_PARAMETERS, type SearchParameterLookup } from "../fhir/custom-search-parameters.ts";
 import { RESOURCE_TYPES, resourceTypeId } from "../fhir/resource-types.ts";
-import { searchParameter, type SearchParameter } from "../fhir/search-parameters.ts";
+import type { SearchParameter } from "../fhir/search-parameters.ts";
 import { compartmentCriterion, typesInCompartment, type Compartment } from "./compartment.ts";
 import { parseControl, type Control } from "./control.ts";
 import type { Comparison, CriteriaGroup, Criterion, CriterionValue } from "./criteria.ts";
@@ -22,6 +23,8 @@ export interface SearchRequest {
   strict: boolean;
   /** This server's base, without a slash at the end. */
   baseUrl: string;
+  /** The search parameters there are; R4's, where nothing else is said. */
+  lookup?: SearchParameterLookup;
 }
 
 /** A search that has been understood. */
@@ -42,7 +45,7 @@ export interface SearchQuery extends Omit<Control, "sort"> {
  * a name that means nothing. Names that mean nothing are warnings otherwise.
  */
 export function parseQuery(request: SearchRequest): SearchQuery {
-  const control = parseControl(request.parameters);
+  const control = parseControl(request.parameters, lookupOf(request));
   const warnings = control.ignored.map((name) => `Parameter '${name}' is not supported and was ignored.`);
   const used: (readonly [string, string])[] = [];
   const types = searchedTypes(request);
@@ -53,7 +56,7 @@ export function parseQuery(request: SearchRequest): SearchQuery {
       continue;
     }
     const filter = parseFilter(name, value);
-    if (meansSomething(filter, types ?? RESOURCE_TYPES)) {
+    if (meansSomething(filter, types ?? RESOURCE_TYPES, lookupOf(request))) {
       filters.push(filter);
       used.push([name, value]);
     } else {
@@ -61,7 +64,7 @@ export function parseQuery(request: SearchRequest): SearchQuery {
     }
   }
   if (request.strict && warnings[0] !== undefined) throw new StokerError("bad-request", warnings[0]);
-  const sort = parseSort(control.sort, types);
+  const sort = parseSort(control.sort, types, lookupOf(request));
   if (Array.isArray(control.shape)) checkElements(control.shape, types ?? RESOURCE_TYPES);
   return {
     ...control,
@@ -70,6 +73,10 @@ export function parseQuery(request: SearchRequest): SearchQuery {
     used: [...used, ...control.used],
     warnings,
   };
+}
+
+function lookupOf({ lookup = R4_SEARCH_PARAMETERS }: SearchRequest): SearchParameterLookup {
+  return lookup;
 }
 
 function searchedTypes(request: SearchRequest): readonly string[] | undefined {
@@ -88,8 +95,8 @@ function searchedTypes(request: SearchRequest): readonly string[] | undefined {
 }
 
 /** A chain that means nothing is no name that may be ignored. */
-function meansSomething(filter: Filter, types: readonly string[]): boolean {
-  if (types.length > 0 && types.every((type) => appliesTo(filter, type))) return true;
+function meansSomething(filter: Filter, types: readonly string[], lookup: SearchParameterLookup): boolean {
+  if (types.length > 0 && types.every((type) => appliesTo(filter, type, lookup))) return true;
   if (filter.kind === "plain") return SPECIAL.has(filter.code);
   throw malformed(filter, "it leads from the searched types over reference parameters to none that is known");
 }
@@ -108,7 +115,7 @@ function group(
 ): readonly CriteriaGroup[] {
   const groups = new Map<string, { types: string[]; definitions: (SearchParameter | undefined)[] }>();
   for (const type of types ?? RESOURCE_TYPES) {
-    const definitions = filters.map((filter) => definitionOf(filter, type));
+    const definitions = filters.map((filter) => definitionOf(filter, type, lookupOf(request)));
     const signature = definitions.map((definition) => definition?.id ?? "").join();
     const known = groups.get(signature);
     if (known === undefined) groups.set(signature, { types: [type], definitions });
@@ -128,15 +135,15 @@ function confined(groups: readonly CriteriaGroup[], { compartment, baseUrl }: Se
   );
 }
 
-function definitionOf(filter: Filter, type: string): SearchParameter | undefined {
-  return filter.kind === "has" || SPECIAL.has(filter.code) ? undefined : searchParameter(type, filter.code);
+function definitionOf(filter: Filter, type: string, lookup: SearchParameterLookup): SearchParameter | undefined {
+  return filter.kind === "has" || SPECIAL.has(filter.code) ? undefined : lookup.find(type, filter.code);
 }
 
 /** `parameter` is undefined for what has no values of its own. */
 function parseCriterion(filter: Filter, parameter: SearchParameter | undefined, request: SearchRequest): Criterion {
   if (filter.kind === "plain") return parsePlain(filter, parameter, request);
   if (filter.kind === "has") {
-    const reference = referenceParameter(filter.type, filter.code);
+    const reference = referenceParameter(filter.type, filter.code, lookupOf(request));
     if (reference === undefined) throw malformed(filter, "no reference parameter");
     return {
       kind: "has",
@@ -146,7 +153,11 @@ function parseCriterion(filter: Filter, parameter: SearchParameter | undefined, 
     };
   }
   if (parameter === undefined) throw malformed(filter, "no reference parameter");
-  return { kind: "chain", parameter, groups: group(chainTypes(filter, parameter), [filter.rest], request) };
+  return {
+    kind: "chain",
+    parameter,
+    groups: group(chainTypes(filter, parameter, lookupOf(request)), [filter.rest], request),
+  };
 }
 
 type PlainFilter = Filter & { kind: "plain" };
@@ -188,7 +199,7 @@ function listCriterion(filter: PlainFilter, alternatives: readonly string[]): Cr
       expression: filter.name,
     });
   }
-  const parameter = referenceParameter("List", "item");
+  const parameter = referenceParameter("List", "item", R4_SEARCH_PARAMETERS);
   if (parameter === undefined) throw malformed(filter, "no lists");
   const groups = [{ types: ["List"], criteria: [{ kind: "id", ids, negated: false }] }] as const;
   return { kind: "has", type: "List", parameter, groups };

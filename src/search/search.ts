@@ -2,7 +2,7 @@ import { withMeta } from "../fhir/meta-bytes.ts";
 import type { Queryable, StoredVersion } from "../store/read.ts";
 import { bundleBytes, type Entry } from "./bundle.ts";
 import { conditionSql, hasLinks, isEstimable } from "./condition.ts";
-import { readSnapshot, type ReadContext } from "./context.ts";
+import { readSnapshot, withSearchParameters, type ReadContext } from "./context.ts";
 import { readCursor, readSortedCursor, storeOrder, writeCursor } from "./cursor.ts";
 import { readIncluded, withBodies, type ReadResource } from "./included.ts";
 import { queryUrl } from "./links.ts";
@@ -19,7 +19,8 @@ import { readSortedPage, type SortedRequest } from "./sorted-page.ts";
  * `too-costly`.
  */
 export async function search(context: ReadContext, request: Omit<SearchRequest, "baseUrl">): Promise<Buffer> {
-  const query = parseQuery({ ...request, baseUrl: context.baseUrl });
+  const { baseUrl } = context;
+  const query = await withSearchParameters(context, (lookup) => parseQuery({ ...request, baseUrl, lookup }));
   return answerQuery(context, query, searchPath(request));
 }
 

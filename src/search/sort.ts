@@ -1,7 +1,8 @@
 import { StokerError } from "../base/errors.ts";
+import type { SearchParameterLookup } from "../fhir/custom-search-parameters.ts";
 import { storedParameters, type StoredParameter } from "../fhir/derived-parameters.ts";
 import { RESOURCE_TYPES } from "../fhir/resource-types.ts";
-import { searchParameter, type SearchParameter } from "../fhir/search-parameters.ts";
+import type { SearchParameter } from "../fhir/search-parameters.ts";
 import type { OrderedTable } from "./condition.ts";
 
 /** One key of an order: what is compared, and in which direction. Resources without a value come last in both. */
@@ -19,7 +20,11 @@ export type SortKey = { descending: boolean } & (
  * that mean nothing for the searched types, `not-supported` for parameters whose values have no order: composites, and
  * those that are of one type for some resources and of another for others.
  */
-export function parseSort(text: string | undefined, types: readonly string[] | undefined): readonly SortKey[] {
+export function parseSort(
+  text: string | undefined,
+  types: readonly string[] | undefined,
+  lookup: SearchParameterLookup,
+): readonly SortKey[] {
   if (text === undefined) return [];
   const names = text.split(",");
   if (names.length > MAX_KEYS) throw refused("bad-request", `at most ${MAX_KEYS} parameters can be sorted by`);
@@ -30,7 +35,7 @@ export function parseSort(text: string | undefined, types: readonly string[] | u
     if (seen.has(code)) throw refused("bad-request", `'${code.slice(0, 64)}' comes twice`);
     seen.add(code);
     if (code === "_id" || code === "_lastUpdated") return { by: code, descending };
-    return byValues(code, types ?? RESOURCE_TYPES, descending);
+    return byValues(code, types ?? RESOURCE_TYPES, descending, lookup);
   });
 }
 
@@ -53,10 +58,10 @@ const TABLES: { readonly [type: string]: OrderedTable } = {
 
 const TEXTS: ReadonlySet<string> = new Set(["token", "reference"]);
 
-function byValues(code: string, types: readonly string[], descending: boolean): SortKey {
+function byValues(code: string, types: readonly string[], descending: boolean, lookup: SearchParameterLookup): SortKey {
   const definitions = new Map<SearchParameter, string[]>();
   for (const type of types) {
-    const parameter = searchParameter(type, code);
+    const parameter = lookup.find(type, code);
     if (parameter === undefined) {
       throw refused("bad-request", `'${code.slice(0, 64)}' is no search parameter of the searched types`);
     }

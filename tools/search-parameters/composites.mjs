@@ -1,6 +1,6 @@
 // Composite parameters: which contexts are the AND of plain parameters, and which store values of their own.
-import { selectFrom, selectIn } from "./select.mjs";
-import { addValues, newTree, nodeAt, searchable, stepKey } from "./tree.mjs";
+import { selectFrom, selectIn } from "../../dist/index/expression/select.js";
+import { addValues, newTree, nodeAt, searchable, stepKey } from "../../dist/index/expression/tree.js";
 
 /**
  * Root contexts whose plain parameter finds more than the composite's component does: HL7's definitions of the two
@@ -46,7 +46,7 @@ export function addComposite(world, tree, type, composite) {
     const parts = found.parts.map(({ component, selections }) => {
       const part = newTree();
       for (const selection of selections) {
-        addValues(part, selection, { ...component, id: composite.id }, world.systemOf);
+        addValues(part, selection, { ...component, id: composite.id });
       }
       return { type: component.type, nodes: part.nodes };
     });

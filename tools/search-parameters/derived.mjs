@@ -1,5 +1,5 @@
 // Parameters whose values follow from those of others: nothing is stored for them.
-import { stepKey, valuesOf } from "./tree.mjs";
+import { stepKey, valuesOf } from "../../dist/index/expression/tree.js";
 
 /**
  * Finds, for one resource type, the parameters that need no values of their own, as a Map from id to
@@ -89,8 +89,8 @@ function keyOf(selection, parameter) {
   return JSON.stringify([elementKey(selection), { ...valuesOf(selection, parameter), id: 0 }]);
 }
 
-function elementKey({ steps, truth, type, binding }) {
-  return JSON.stringify([steps.map(stepKey), truth, type, binding]);
+function elementKey({ steps, truth, type, system }) {
+  return JSON.stringify([steps.map(stepKey), truth, type, system]);
 }
 
 function isSubset(part, whole) {

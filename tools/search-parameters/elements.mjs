@@ -1,10 +1,10 @@
 // The elements of R4's types: what a step of a path leads to.
 
 /**
- * Opens the element table.
- * `element(owner, name)` is `{ types: [{ type, targets }], many, choice, path, binding }` or undefined; `isA(type, wanted)` knows derived types.
+ * Opens the element table: the `Elements` of `src/index/expression/elements.ts`, from HL7's definitions. `systemOf` gives
+ * the code system of a value set (`systems.mjs`). `facts()` is what the product needs of it beside `structure.json`.
  */
-export function openElements(structureDefinitions) {
+export function openElements(structureDefinitions, systemOf = () => undefined) {
   const byPath = new Map();
   const parents = new Map();
   for (const definition of structureDefinitions) {
@@ -20,20 +20,44 @@ export function openElements(structureDefinitions) {
     const plain = byPath.get(`${owner}.${name}`);
     const found = plain ?? byPath.get(`${owner}.${name}[x]`);
     if (found === undefined) return undefined;
+    const inline = found.contentReference?.slice(1) ?? found.path;
+    const system = systemOfCode(found);
     const types = (found.contentReference === undefined ? found.type : [{ code: found.contentReference }]).map(
-      (type) => ({
-        type: typeName(type.code),
-        targets: (type.targetProfile ?? []).map((profile) => profile.slice(profile.lastIndexOf("/") + 1)),
-      }),
+      (row) => {
+        const type = typeName(row.code);
+        return {
+          type,
+          owner: isInline(type) ? inline : type,
+          targets: targetsOf(row),
+          ...(type === "code" && system !== undefined ? { system } : {}),
+        };
+      },
     );
-    return {
-      types,
-      many: found.max === "*",
-      choice: plain === undefined,
-      path: found.path,
-      owner: found.contentReference?.slice(1) ?? found.path,
-      binding: found.binding?.strength === "required" ? found.binding.valueSet?.split("|")[0] : undefined,
-    };
+    return { types, many: found.max === "*", choice: plain === undefined };
+  }
+
+  /** By path: which types a reference may point to, and which code system a `code` is of. */
+  function facts() {
+    const rows = [];
+    for (const [path, found] of [...byPath].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
+      const targets = (found.type ?? [])
+        .map((row) => [typeName(row.code), targetsOf(row)])
+        .filter(([, types]) => types.length > 0);
+      const system = (found.type ?? []).some(({ code }) => code === "code") ? systemOfCode(found) : undefined;
+      if (targets.length === 0 && system === undefined) continue;
+      const row = {
+        ...(targets.length === 0 ? {} : { targets: Object.fromEntries(targets) }),
+        ...(system === undefined ? {} : { system }),
+      };
+      rows.push(`${JSON.stringify(path.replace(/\[x\]$/, ""))}:${JSON.stringify(row)}`);
+    }
+    return `{\n${rows.join(",\n")}\n}\n`;
+  }
+
+  /** The code system that a required binding is to, where it is to one. */
+  function systemOfCode({ binding }) {
+    if (binding?.strength !== "required" || binding.valueSet === undefined) return undefined;
+    return systemOf(binding.valueSet.split("|")[0]);
   }
 
   /** Whether a type is another or derived from it: a canonical is a uri. */
@@ -41,14 +65,18 @@ export function openElements(structureDefinitions) {
     for (let at = type; at !== undefined; at = parents.get(at)) if (at === wanted) return true;
     return false;
   }
-  return { element, isA };
+  return { element, isA, facts };
 }
 
 /** Types whose children are defined where the element is, not by a type of their own. */
-export function isInline(type) {
+function isInline(type) {
   return type === "BackboneElement" || type === "Element" || type.startsWith("#");
 }
 
 function typeName(code) {
   return code.startsWith("http://hl7.org/fhirpath/System.") ? "string" : code;
+}
+
+function targetsOf(type) {
+  return (type.targetProfile ?? []).map((profile) => profile.slice(profile.lastIndexOf("/") + 1));
 }

@@ -3,9 +3,10 @@ import { addComposite, describe } from "./composites.mjs";
 import { checkDerived, derivedParameters } from "./derived.mjs";
 import { openElements } from "./elements.mjs";
 import { parameterTable } from "./parameters.mjs";
-import { selectFrom } from "./select.mjs";
 import { openSystems } from "./systems.mjs";
-import { addValues, newTree, searchable } from "./tree.mjs";
+// The product's own compiler of expressions, as it is built: there is no second one.
+import { selectFrom } from "../../dist/index/expression/select.js";
+import { addValues, newTree, searchable } from "../../dist/index/expression/tree.js";
 
 /** Answered from columns of the resource, never from search values. */
 const COLUMNS = new Set(["_id", "_lastUpdated"]);
@@ -17,8 +18,7 @@ const COLUMNS = new Set(["_id", "_lastUpdated"]);
 export function generate(definitions) {
   const structures = definitions.ofType("StructureDefinition");
   const world = {
-    elements: openElements(structures),
-    systemOf: openSystems(definitions.ofType("ValueSet")),
+    elements: openElements(structures, openSystems(definitions.ofType("ValueSet"))),
     parameters: parameterTable(definitions.ofType("SearchParameter")),
   };
   for (const parameter of world.parameters) {
@@ -34,6 +34,7 @@ export function generate(definitions) {
   return new Map([
     ["search-parameters.json", `[\n${world.parameters.map((row) => JSON.stringify(row)).join(",\n")}\n]\n`],
     ["extraction.json", `{\n${trees.join(",\n")}\n}\n`],
+    ["element-facts.json", world.elements.facts()],
   ]);
 }
 
@@ -59,7 +60,7 @@ function treeOf(world, type) {
     }
     const types = [...derived.values()].filter(({ of }) => of === parameter.id).map(({ targetType }) => targetType);
     const stored = types.length === 0 ? parameter : { ...parameter, types };
-    for (const selection of selections) addValues(tree, selection, stored, world.systemOf);
+    for (const selection of selections) addValues(tree, selection, stored);
   }
   for (const parameter of parameters) {
     if (parameter.type === "composite") addComposite(world, tree, type, parameter);

@@ -1,0 +1,57 @@
+import { StokerError } from "../base/errors.ts";
+import { RESOURCE_TYPES } from "./resource-types.ts";
+import { concreteTypes, searchParameter, searchParametersOf, type SearchParameter } from "./search-parameters.ts";
+
+/** A search parameter that a stored SearchParameter resource defines. Its id is 10001 or more. */
+export interface CustomSearchParameter extends SearchParameter {
+  /** Id of the SearchParameter resource. */
+  readonly resourceId: string;
+  /** Whether everything stored is indexed by it; until then it cannot be searched by. */
+  readonly isEnabled: boolean;
+}
+
+/** How search parameters are found by name: R4's, and those of one's own. */
+export interface SearchParameterLookup {
+  /**
+   * The parameter called `code` of a resource type, undefined when it has none; `type` may be `Resource`. Throws
+   * `not-supported` for one that is not enabled yet: left out, it would widen the answer.
+   */
+  find(type: string, code: string): SearchParameter | undefined;
+  /** All parameters of a type that can be searched by. */
+  readonly of: (type: string) => readonly SearchParameter[];
+}
+
+/** R4's search parameters, which every server has. */
+export const R4_SEARCH_PARAMETERS: SearchParameterLookup = { find: searchParameter, of: searchParametersOf };
+
+/** The lookup of R4's parameters and these. */
+export function lookupOf(custom: readonly CustomSearchParameter[]): SearchParameterLookup {
+  if (custom.length === 0) return R4_SEARCH_PARAMETERS;
+  const byType = new Map(
+    ["Resource", ...RESOURCE_TYPES].map((type) => [type, new Map<string, CustomSearchParameter>()]),
+  );
+  for (const parameter of custom) {
+    for (const base of parameter.base) {
+      for (const type of concreteTypes(base)) byType.get(type)?.set(parameter.code, parameter);
+    }
+  }
+  return {
+    find(type, code) {
+      const known = searchParameter(type, code) ?? byType.get(type)?.get(code);
+      if (known !== undefined && "isEnabled" in known && !known.isEnabled) throw notEnabled(type, code);
+      return known;
+    },
+    of: (type) => [
+      ...searchParametersOf(type),
+      ...[...(byType.get(type)?.values() ?? [])].filter(({ isEnabled }) => isEnabled),
+    ],
+  };
+}
+
+function notEnabled(type: string, code: string): StokerError {
+  return new StokerError(
+    "not-supported",
+    `Search parameter '${code}' of ${type} is defined, but what is stored is not indexed by it yet: POST $reindex, and wait until that is completed.`,
+    { expression: code },
+  );
+}

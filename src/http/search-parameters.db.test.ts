@@ -1,0 +1,283 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { openLogger } from "../base/logger.ts";
+import { openReindexer, type Reindexer } from "../reindex/reindexer.ts";
+import { createTestDatabase } from "../store/testing/test-database.ts";
+import { openWriteServer, type Answer, type Json, type WriteServer } from "./testing/write-server.ts";
+
+let server: WriteServer;
+let reindexer: Reindexer;
+beforeAll(async () => {
+  const database = await createTestDatabase();
+  reindexer = openReindexer(database.pool, openLogger("error", "test"));
+  server = await openWriteServer({ database, reindexer });
+});
+afterAll(async () => {
+  await reindexer.close();
+  await server.close();
+  await server.database.drop();
+});
+
+const EXTENSION = "http://example.org/fhir/StructureDefinition/";
+
+function parameter(id: string, fields: Record<string, unknown>): Json {
+  return {
+    resourceType: "SearchParameter",
+    id,
+    url: `http://example.org/fhir/SearchParameter/${id}`,
+    name: id,
+    status: "active",
+    description: id,
+    code: id,
+    base: ["Patient"],
+    ...fields,
+  };
+}
+
+function onExtension(id: string, type: string, fields: Record<string, unknown> = {}): Json {
+  return parameter(id, { type, expression: `Patient.extension.where(url='${EXTENSION}${id}').value`, ...fields });
+}
+
+function patient(id: string, extension: Record<string, unknown> = {}): Json {
+  const extensions = Object.entries(extension).map(([name, value]) => ({
+    url: `${EXTENSION}${name}`,
+    ...(value as Json),
+  }));
+  return { resourceType: "Patient", id, ...(extensions.length > 0 && { extension: extensions }) };
+}
+
+async function put(resource: Json): Promise<Answer> {
+  return await server.send("PUT", `/${resource.resourceType}/${resource.id}`, resource);
+}
+
+/** Starts `$reindex` and waits for its end. */
+async function reindex(): Promise<Json> {
+  const started = await server.send("POST", "/$reindex", undefined, { prefer: "respond-async" });
+  expect(started.status).toBe(202);
+  const path = (started.headers["content-location"] ?? "").replace(/^.*\/fhir/, "");
+  for (;;) {
+    const status = await server.send("GET", path);
+    if (status.status !== 202) {
+      expect(status.status, status.text).toBe(200);
+      return status.body;
+    }
+    expect(status.headers["x-progress"]).toMatch(/^\d+% /);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+function issueOf(answer: Answer): Json {
+  return answer.body.issue[0];
+}
+
+describe("a search parameter of one's own", () => {
+  const KINDS: [type: string, code: string, early: Json, late: Json, query: string, other: string][] = [
+    [
+      "token",
+      "eye",
+      { valueCodeableConcept: { coding: [{ system: "urn:c", code: "blue", display: "Sky blue" }] } },
+      { valueCoding: { system: "urn:c", code: "blue" } },
+      "urn:c|blue",
+      "green",
+    ],
+    ["string", "nick", { valueString: "Ümit the Great" }, { valueString: "umit" }, "umi", "great"],
+    ["date", "seen", { valueDate: "2020-05-01" }, { valueDateTime: "2020-05-01T10:00:00Z" }, "2020-05-01", "2021"],
+    ["number", "score", { valueInteger: 7 }, { valueDecimal: 7.0 }, "7", "8"],
+    [
+      "quantity",
+      "dose",
+      { valueQuantity: { value: 5, unit: "mg", system: "http://unitsofmeasure.org", code: "mg" } },
+      { valueQuantity: { value: 5, code: "mg", system: "http://unitsofmeasure.org" } },
+      "5|http://unitsofmeasure.org|mg",
+      "6",
+    ],
+    [
+      "reference",
+      "school",
+      { valueReference: { reference: "Organization/o1" } },
+      { valueReference: { reference: "Organization/o1" } },
+      "Organization/o1",
+      "Organization/o2",
+    ],
+    [
+      "uri",
+      "page",
+      { valueUri: "http://x.example/a" },
+      { valueUrl: "http://x.example/a" },
+      "http://x.example/a",
+      "http://x.example/",
+    ],
+  ];
+
+  it.each(KINDS)(
+    "of type %s is searched by after $reindex: what was there before it, and after",
+    async (type, code, early, late, query, other) => {
+      await put(patient(`early-${code}`, { [code]: early }));
+      expect((await server.send("POST", "/SearchParameter", onExtension(code, type))).status).toBe(201);
+      await put(patient(`late-${code}`, { [code]: late }));
+      const pending = await server.send("GET", `/Patient?${code}=${encodeURIComponent(query)}`);
+      expect([pending.status, issueOf(pending).code]).toEqual([400, "not-supported"]);
+      expect(issueOf(pending).diagnostics).toContain("$reindex");
+      const result = await reindex();
+      expect(result.parameter).toContainEqual({ name: "status", valueCode: "completed" });
+      expect(await server.ids(`/Patient?${code}=${encodeURIComponent(query)}`)).toEqual([
+        `early-${code}`,
+        `late-${code}`,
+      ]);
+      expect(await server.ids(`/Patient?${code}=${encodeURIComponent(other)}`)).toEqual([]);
+      expect(await server.ids(`/Patient?${code}:missing=false`)).toEqual([`early-${code}`, `late-${code}`]);
+      expect(await server.ids(`/Patient?${code}:missing=true&_id=early-${code},late-${code}`)).toEqual([]);
+    },
+  );
+
+  it("takes the modifiers, chains, includes and orders of its type", async () => {
+    await put({ resourceType: "Organization", id: "o1", name: "Hill School" });
+    expect(await server.ids("/Patient?eye:text=sky")).toEqual(["early-eye"]);
+    expect(await server.ids("/Patient?eye:not=blue&_id=early-eye,early-nick")).toEqual(["early-nick"]);
+    expect(await server.ids("/Patient?nick:contains=great")).toEqual(["early-nick"]);
+    expect(await server.ids("/Patient?school:Organization.name=hill")).toEqual(["early-school", "late-school"]);
+    expect(await server.ids("/Organization?_has:Patient:school:_id=early-school")).toEqual(["o1"]);
+    const included = await server.send("GET", "/Patient?_id=early-school&_include=Patient:school");
+    expect(included.body.entry.map((entry: Json) => entry.resource.id)).toEqual(["early-school", "o1"]);
+    expect((await server.send("GET", "/Patient?_id=early-school&_include=Patient:*")).body.entry).toHaveLength(2);
+    expect((await server.send("GET", "/Organization?_id=o1&_revinclude=Patient:school")).body.entry).toHaveLength(3);
+    const sorted = await server.send("GET", "/Patient?seen:missing=false&_sort=-seen");
+    expect(sorted.body.entry.map((entry: Json) => entry.resource.id)).toEqual(["late-seen", "early-seen"]);
+    expect(await server.ids("/Patient?page:below=http://x.example/")).toEqual(["early-page", "late-page"]);
+    expect(await server.ids("/Patient?score=gt6.5&dose=lt6")).toEqual([]);
+  });
+
+  it("stands in /metadata when it can be searched by", async () => {
+    await put(onExtension("shoe", "number"));
+    const shown = async (): Promise<string[]> => {
+      const { rest } = (await server.send("GET", "/metadata")).body;
+      const type = rest[0].resource.find(({ type }: Json) => type === "Patient");
+      return type.searchParam.map(({ name }: Json) => name);
+    };
+    expect(await shown()).toContain("eye");
+    expect(await shown()).not.toContain("shoe");
+    await reindex();
+    expect(await shown()).toContain("shoe");
+    await server.send("DELETE", "/SearchParameter/shoe");
+    expect(await shown()).not.toContain("shoe");
+  });
+
+  it("that is deleted is unknown at once, and pending when it comes again", async () => {
+    await put(patient("p-hat", { hat: { valueString: "red" } }));
+    await put(onExtension("hat", "string"));
+    await reindex();
+    expect(await server.ids("/Patient?hat=red")).toEqual(["p-hat"]);
+    await server.send("DELETE", "/SearchParameter/hat");
+    const unknown = await server.send("GET", "/Patient?hat=red&_id=p-hat");
+    expect(unknown.body.entry.at(-1).resource.issue[0].diagnostics).toContain("not known");
+    expect((await server.send("GET", "/Patient?hat=red", undefined, { prefer: "handling=strict" })).status).toBe(400);
+    await put(onExtension("hat", "string"));
+    expect((await server.send("GET", "/Patient?hat=red")).status).toBe(400);
+    await reindex();
+    expect(await server.ids("/Patient?hat=red")).toEqual(["p-hat"]);
+    await put({ ...onExtension("hat", "string"), status: "retired" });
+    expect((await server.send("GET", "/Patient?hat=red", undefined, { prefer: "handling=strict" })).status).toBe(400);
+  });
+
+  it("that changes is pending again, and finds nothing of what it was", async () => {
+    await put(patient("p-tie", { tie: { valueString: "old" }, bow: { valueString: "new" } }));
+    await put(onExtension("tie", "string"));
+    await reindex();
+    const changed = { ...onExtension("tie", "string"), expression: `Patient.extension('${EXTENSION}bow').value` };
+    expect((await put({ ...onExtension("tie", "string"), description: "only the text" })).status).toBe(200);
+    expect(await server.ids("/Patient?tie=old")).toEqual(["p-tie"]);
+    expect((await put(changed)).status).toBe(200);
+    expect((await server.send("GET", "/Patient?tie=old")).status).toBe(400);
+    await reindex();
+    expect(await server.ids("/Patient?tie=old")).toEqual([]);
+    expect(await server.ids("/Patient?tie=new")).toEqual(["p-tie"]);
+  });
+
+  it("is defined and removed in a transaction, and removed for good", async () => {
+    const bundle = {
+      resourceType: "Bundle",
+      type: "transaction",
+      entry: [
+        {
+          resource: patient("p-ring", { ring: { valueString: "gold" } }),
+          request: { method: "PUT", url: "Patient/p-ring" },
+        },
+        { resource: onExtension("ring", "string"), request: { method: "PUT", url: "SearchParameter/ring" } },
+      ],
+    };
+    expect((await server.send("POST", "/", bundle)).status).toBe(200);
+    await reindex();
+    expect(await server.ids("/Patient?ring=gold")).toEqual(["p-ring"]);
+    expect((await server.send("DELETE", "/SearchParameter/ring?hardDelete=true")).status).toBe(204);
+    expect((await server.send("GET", "/Patient?ring=gold", undefined, { prefer: "handling=strict" })).status).toBe(400);
+  });
+
+  it("is for all types when its base is abstract", async () => {
+    await put({ resourceType: "Basic", id: "b1", code: {}, extension: [{ url: `${EXTENSION}mark`, valueCode: "m" }] });
+    await put(patient("p-mark", { mark: { valueCode: "m" } }));
+    const expression = `DomainResource.extension('${EXTENSION}mark').value.ofType(code)`;
+    await put(parameter("mark", { base: ["DomainResource"], type: "token", expression }));
+    await reindex();
+    expect(await server.ids("/Basic?mark=m")).toEqual(["b1"]);
+    expect(await server.ids("/?mark=m&_type=Basic,Patient")).toEqual(["b1", "p-mark"]);
+  });
+
+  it("can be the condition of a conditional interaction", async () => {
+    const again = await server.send("POST", "/Patient", patient("x"), { "if-none-exist": "ring2=gold" });
+    expect(again.status).toBe(400);
+    const found = await server.send("POST", "/Patient", patient("x"), { "if-none-exist": "nick:exact=umit" });
+    expect([found.status, found.body.id]).toEqual([200, "late-nick"]);
+  });
+});
+
+describe("a definition that cannot be carried out", () => {
+  it.each<[string, Record<string, unknown>, string]>([
+    ["no code", { code: undefined }, "SearchParameter.code"],
+    ["a code with a colon", { code: "a:b" }, "SearchParameter.code"],
+    ["R4's own code", { code: "birthdate" }, "SearchParameter.code"],
+    ["no base", { base: undefined }, "SearchParameter.base"],
+    ["an unknown base", { base: ["Patinet"] }, "SearchParameter.base"],
+    ["no type", { type: undefined }, "SearchParameter.type"],
+    ["a composite", { type: "composite" }, "SearchParameter.type"],
+    ["no expression", { expression: undefined }, "SearchParameter.expression"],
+    ["an unknown element", { expression: "Patient.nickname" }, "SearchParameter.expression"],
+    ["an unknown function", { expression: "Patient.name.family.lower()" }, "SearchParameter.expression"],
+    ["elements that do not fit", { expression: "Patient.maritalStatus" }, "SearchParameter.expression"],
+    ["another type's elements", { expression: "Practitioner.name" }, "SearchParameter.expression"],
+    ["no FHIRPath", { expression: "Patient.name.(" }, "SearchParameter.expression"],
+    [
+      "an unknown target",
+      { type: "reference", expression: "Patient.link.other", target: ["Nobody"] },
+      "SearchParameter.target",
+    ],
+  ])("%s: 400 with the element", async (_, fields, element) => {
+    const answer = await put(parameter("wrong", { type: "string", expression: "Patient.name.given", ...fields }));
+    expect([answer.status, issueOf(answer).expression?.[0]], answer.text).toEqual([
+      400,
+      expect.stringMatching(new RegExp(`^${element}`)),
+    ]);
+    expect((await server.send("GET", "/SearchParameter/wrong")).status).toBe(404);
+  });
+
+  it("a code that another one has: 400", async () => {
+    expect(
+      (await put(parameter("one", { type: "string", expression: "Patient.name.text", code: "same" }))).status,
+    ).toBe(201);
+    const answer = await put(parameter("two", { type: "string", expression: "Patient.name.use", code: "same" }));
+    expect([answer.status, issueOf(answer).diagnostics]).toEqual([400, expect.stringContaining("SearchParameter/one")]);
+  });
+});
+
+describe("$reindex", () => {
+  it("has nothing to do when all are enabled", async () => {
+    await reindex();
+    expect((await reindex()).parameter).toContainEqual({ name: "resources", valueDecimal: 0 });
+  });
+  it("takes no parameters", async () => {
+    const body = { resourceType: "Parameters", parameter: [{ name: "maximumConcurrency", valueInteger: 3 }] };
+    expect((await server.send("POST", "/$reindex", body)).status).toBe(400);
+  });
+  it("knows no other operation", async () => {
+    expect((await server.send("GET", "/_operations/reindex/999")).status).toBe(404);
+    expect((await server.send("DELETE", "/_operations/reindex/x")).status).toBe(404);
+  });
+});

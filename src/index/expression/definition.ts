@@ -1,0 +1,131 @@
+import { StokerError } from "../../base/errors.ts";
+import type { JsonObject, JsonValue } from "../../base/json.ts";
+import { resourceTypeId } from "../../fhir/resource-types.ts";
+import { concreteTypes, searchParameter, type SearchParameterType } from "../../fhir/search-parameters.ts";
+import { compileExtractor } from "../compile.ts";
+import type { ExtractionTrees, TreeNode } from "../extraction-tree.ts";
+import { createCacheBudget } from "../value-cache.ts";
+import { readElements, type Elements } from "./elements.ts";
+import { ExpressionError } from "./parse.ts";
+import { selectFrom } from "./select.ts";
+import { addValues, newTree, searchableOfOpen } from "./tree.ts";
+
+/** What a SearchParameter resource defines. */
+export interface ParameterDefinition {
+  url: string;
+  code: string;
+  type: SearchParameterType;
+  base: readonly string[];
+  /** Of references; empty: any type. */
+  target: readonly string[];
+  expression: string;
+}
+
+/**
+ * What a SearchParameter resource (checked against R4's structure) defines; undefined when its status is `retired`. Throws
+ * `bad-request` or `not-supported` with the element that is missing or cannot be carried out.
+ */
+export function readDefinition(resource: JsonObject): ParameterDefinition | undefined {
+  if (resource["status"] === "retired") return undefined;
+  const definition: ParameterDefinition = {
+    url: textOf(resource["url"]),
+    code: required(resource, "code"),
+    type: typeOf(required(resource, "type")),
+    base: basesOf(resource["base"]),
+    target: listOf(resource["target"]),
+    expression: required(resource, "expression"),
+  };
+  if (definition.target.includes("Resource")) definition.target = [];
+  checkCode(definition);
+  const unknown = definition.target.find((type) => resourceTypeId(type) === undefined);
+  if (unknown !== undefined) throw refused("target", `'${unknown}' is not a resource type that can be referred to.`);
+  const { xpathUsage } = resource;
+  if (xpathUsage !== undefined && xpathUsage !== "normal") {
+    throw refused("xpathUsage", "values are compared as they are (normal), in no other way.", "not-supported");
+  }
+  if (listOf(resource["component"]).length > 0) throw refused("component", COMPOSITE, "not-supported");
+  definitionTrees(definition, 0);
+  return definition;
+}
+
+/**
+ * By resource type, the elements that a definition selects, as extraction trees for a parameter with this id. Throws
+ * `bad-request` when the expression is not understood, does not fit the type, or selects nothing in one of the bases.
+ */
+export function definitionTrees(definition: ParameterDefinition, id: number): ExtractionTrees {
+  const elements = readElements();
+  const trees: Record<string, readonly TreeNode[]> = {};
+  for (const base of definition.base) {
+    const types = concreteTypes(base).filter((type) => resourceTypeId(type) !== undefined);
+    for (const type of types) trees[type] = treeOf(elements, definition, type, id);
+  }
+  return trees;
+}
+
+function treeOf(elements: Elements, definition: ParameterDefinition, type: string, id: number): readonly TreeNode[] {
+  const { expression, type: kind, target } = definition;
+  try {
+    const selected = selectFrom(elements, type, expression);
+    if (selected.length === 0) throw new ExpressionError(`it selects nothing in ${type}`);
+    const selections = searchableOfOpen(kind, selected, type);
+    if (selections.length === 0) {
+      throw new ExpressionError(`a ${kind} parameter cannot search any of the elements that it selects in ${type}`);
+    }
+    const tree = newTree();
+    for (const selection of selections) addValues(tree, selection, { id, type: kind, target });
+    compileExtractor(tree.nodes, { budget: createCacheBudget() });
+    return tree.nodes;
+  } catch (error) {
+    if (!(error instanceof ExpressionError) && !(error instanceof TypeError)) throw error;
+    throw refused("expression", `${error.message}.`);
+  }
+}
+
+const COMPOSITE = "composite search parameters of one's own are not supported.";
+const TYPES: ReadonlySet<string> = new Set(["token", "string", "date", "number", "quantity", "reference", "uri"]);
+
+function typeOf(type: string): SearchParameterType {
+  if (TYPES.has(type)) return type as SearchParameterType;
+  const why = type === "composite" ? COMPOSITE : `search parameters of type '${type}' are not supported.`;
+  throw refused("type", why, "not-supported");
+}
+
+function basesOf(value: JsonValue | undefined): readonly string[] {
+  const bases = [...new Set(listOf(value))];
+  if (bases.length === 0) throw refused("base", "it is missing: a resource type is needed.");
+  const unknown = bases.find((base) => !ABSTRACT.has(base) && resourceTypeId(base) === undefined);
+  if (unknown !== undefined) throw refused("base", `'${unknown}' is not a resource type of R4.`);
+  return bases;
+}
+
+const ABSTRACT: ReadonlySet<string> = new Set(["Resource", "DomainResource"]);
+
+/** Names are written in queries, where `.`, `:` and `,` have a meaning; those with `_` in front are FHIR's. */
+function checkCode({ code, base }: ParameterDefinition): void {
+  if (!/^[A-Za-z][A-Za-z0-9_-]{0,63}$/.test(code)) {
+    throw refused("code", "it must begin with a letter and have only letters, digits, '-' and '_', at most 64.");
+  }
+  for (const type of base.flatMap(concreteTypes)) {
+    const known = searchParameter(type, code);
+    if (known !== undefined) throw refused("code", `${type} has a search parameter '${code}' already (${known.url}).`);
+  }
+}
+
+function required(resource: JsonObject, name: string): string {
+  const text = textOf(resource[name]);
+  if (text === "") throw refused(name, "it is missing, and nothing can be searched without it.");
+  return text;
+}
+
+function textOf(value: JsonValue | undefined): string {
+  return typeof value === "string" ? value.trim() : "";
+}
+
+function listOf(value: JsonValue | undefined): readonly string[] {
+  return Array.isArray(value) ? value.map((each) => (typeof each === "string" ? each : "")) : [];
+}
+
+function refused(element: string, why: string, code: "bad-request" | "not-supported" = "bad-request"): StokerError {
+  const expression = `SearchParameter.${element}`;
+  return new StokerError(code, `${expression}: ${why}`, { expression });
+}

@@ -1,0 +1,96 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Pool } from "pg";
+import type { Logger } from "../base/logger.ts";
+import { isRetryable } from "../store/database-errors.ts";
+import {
+  claimReindex,
+  failReindex,
+  LEASE_SECONDS,
+  MAX_ATTEMPTS,
+  releaseReindex,
+  renewReindex,
+  type ClaimedReindex,
+} from "./jobs.ts";
+import { ReindexLost, runReindex } from "./run-reindex.ts";
+
+/** Carries `$reindex` out in the background. */
+export interface Reindexer {
+  /** Says that there may be something to do. */
+  wake(): void;
+  /** Ends it; a job at hand is given back, and goes on from where it is. */
+  close(): Promise<void>;
+}
+
+/** Between looks for a job that another process left. */
+const INTERVAL_MS = 5000;
+const FIRST_LOOK_MS = 1000;
+
+/** Starts looking for jobs. Any number of processes may do so. */
+export function openReindexer(pool: Pool, logger: Logger): Reindexer {
+  const stop = new AbortController();
+  let wake = new AbortController();
+  const running = (async () => {
+    await idle(FIRST_LOOK_MS);
+    while (!stop.signal.aborted) {
+      let isIdle = true;
+      try {
+        const job = await claimReindex(pool);
+        if (job !== undefined) isIdle = await workOn(pool, logger, job, stop.signal);
+      } catch (error) {
+        if (!stop.signal.aborted) logger.warn({ err: error }, "reindex jobs could not be looked for");
+      }
+      if (isIdle) await idle(INTERVAL_MS);
+    }
+  })();
+
+  async function idle(milliseconds: number): Promise<void> {
+    await sleep(milliseconds, undefined, { signal: AbortSignal.any([stop.signal, wake.signal]), ref: false }).catch(
+      () => {},
+    );
+    if (wake.signal.aborted) wake = new AbortController();
+  }
+
+  return {
+    wake: () => wake.abort(),
+    async close() {
+      stop.abort(new Error("the server is stopping"));
+      await running;
+    },
+  };
+}
+
+/** False when there may be more to do at once. */
+async function workOn(pool: Pool, logger: Logger, job: ClaimedReindex, stop: AbortSignal): Promise<boolean> {
+  const lost = new AbortController();
+  const renewal = setInterval(
+    () => {
+      renewReindex(pool, job).then(
+        (held) => {
+          if (!held) lost.abort(new ReindexLost());
+        },
+        (error: unknown) => logger.warn({ err: error }, "the lease of a reindex job could not be renewed"),
+      );
+    },
+    (LEASE_SECONDS * 1000) / 3,
+  );
+  try {
+    const isDone = await runReindex(pool, job, AbortSignal.any([stop, lost.signal]));
+    if (isDone) logger.info({ job: job.id.toString() }, "reindex completed");
+    return false;
+  } catch (error) {
+    if (stop.aborted) {
+      await releaseReindex(pool, job).catch(() => {});
+    } else if (error instanceof ReindexLost) {
+      logger.info({ job: job.id.toString() }, "a reindex job was cancelled or taken over");
+    } else if (!isRetryable(error) && job.attempts >= MAX_ATTEMPTS) {
+      logger.error({ job: job.id.toString(), err: error }, "a reindex job failed");
+      await failReindex(pool, job, error instanceof Error ? error.message : String(error));
+    } else {
+      // The lease stays and runs out: that is the pause before the next attempt.
+      logger.warn({ job: job.id.toString(), err: error }, "a reindex job broke off and will be tried again");
+    }
+    return true;
+  } finally {
+    clearInterval(renewal);
+  }
+}
