@@ -128,7 +128,7 @@ export const INTERACTIONS: readonly InteractionRow[] = [
 export interface OperationRow {
   /** Without the `$`. */
   readonly name: string;
-  /** Where it can be called: on the server, on all types, or on these. */
+  /** Where it can be called: on the server, on all types, or on these, of which one may be the server. */
   readonly on: "server" | "every type" | readonly string[];
   /** Canonical URL of its definition; a path like `/OperationDefinition/stoker-x` is one that this server serves itself. */
   readonly definition: string;
@@ -151,6 +151,13 @@ export const OPERATIONS: readonly OperationRow[] = [
     definition: "/OperationDefinition/stoker-reindex",
     request: "`POST $reindex`",
     answers: "202; see below",
+  },
+  {
+    name: "export",
+    on: ["server", "Patient", "Group"],
+    definition: "/OperationDefinition/stoker-export",
+    request: "`GET $export`, `POST $export`, the same of `Patient/$export` and `Group/[id]/$export`",
+    answers: "202 with a `Content-Location`, where the status and the files are",
   },
   {
     name: "validate",
@@ -232,7 +239,6 @@ export const SPECIAL_PARAMETERS: readonly { readonly name: string; readonly text
 
 /** What R4 has and this server has not, and why. */
 export const MISSING: readonly { readonly feature: string; readonly why: string }[] = [
-  { feature: "`$export`", why: "not there yet" },
   {
     feature: "search parameters of one's own that are composite or special",
     why: "400 when they are defined, as are expressions beyond those that R4's own parameters have",

@@ -88,6 +88,7 @@ const EXPORT: OwnDefinition = {
     { name: "_typeFilter", type: "string", max: "*", text: "Searches that the resources of a type must match." },
     { name: "patient", type: "Reference", max: "*", text: "Patients to export; Patient and Group only." },
     { name: "includeAssociatedData", type: "code", max: "*", text: "What else to export." },
+    { name: "_container", type: "string", text: "Where the files are written." },
   ],
 };
 

@@ -129,6 +129,15 @@ describe("MedplumClient", () => {
     expect(fourth.status === "fulfilled" && fourth.value.entry?.length).toBe(2);
   });
 
+  it("exports in bulk", async () => {
+    const created: Json = await medplum.createResource(patient("Export"));
+    const options = { pollStatusOnAccepted: true, pollStatusPeriod: 100 };
+    const manifest: Json = await medplum.bulkExport("", "Patient", undefined, options);
+    const files: string[] = manifest.output.map(({ url }: Json) => url);
+    const lines = await Promise.all(files.map(async (url) => (await medplum.download(url)).text()));
+    expect(lines.join("")).toContain(created.id);
+  });
+
   it("validates", async () => {
     const outcome: Json = await medplum.validateResource(patient("V", { gender: "x", birthDate: "y" }));
     expect(outcome.issue.map(({ expression }: Json) => expression[0])).toEqual(["Patient.gender", "Patient.birthDate"]);
