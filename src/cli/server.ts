@@ -169,6 +169,7 @@ async function listen(
     connection: services.database.connection,
     destination: destinationOf(settings),
     threads: settings.workers,
+    isAlone: settings.databaseUrl === undefined,
     rules: {
       get baseUrl() {
         return baseUrl;

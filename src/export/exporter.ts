@@ -8,6 +8,8 @@ import {
   forgetFolder,
   LEASE_SECONDS,
   leftFolders,
+  postponeExport,
+  releaseAllExports,
   releaseExport,
   releaseFolder,
   renewExport,
@@ -20,6 +22,8 @@ import { ThreadFailed } from "./threads.ts";
 /** What the exporter works with. */
 export interface ExporterServices extends ExportServices {
   readonly logger: Logger;
+  /** Nobody else works on this database, so that what a killed server had in hand goes on at once. */
+  readonly isAlone: boolean;
 }
 
 /** A running exporter. */
@@ -35,7 +39,7 @@ const POLL_MS = 1000;
 /** Pause between looks for what was left behind. */
 const CLEAN_MS = 10_000;
 /** After so many attempts that broke off, an export fails instead of being tried for ever. */
-const MAX_CLAIMS = 5;
+const MAX_CLAIMS = 10;
 
 /** Reason of the abort when the job became another's, or was deleted, while it was run. */
 class LeaseLost extends Error {
@@ -69,7 +73,7 @@ export function startExporter(services: ExporterServices): Exporter {
   };
   const timer = setInterval(cleanSoon, CLEAN_MS);
   cleanSoon();
-  const loop = runLoop();
+  const loop = releaseFormer(services).then(runLoop);
   return {
     notify() {
       pause.end();
@@ -84,6 +88,14 @@ export function startExporter(services: ExporterServices): Exporter {
       await cleaned;
     },
   };
+}
+
+async function releaseFormer({ database, isAlone, logger }: ExporterServices): Promise<void> {
+  if (!isAlone) return;
+  // Otherwise their leases run out.
+  await releaseAllExports(database).catch((error: unknown) =>
+    logger.warn({ err: error }, "exports could not be released"),
+  );
 }
 
 /** A pause that can be ended; one that is ended before it begins is none. */
@@ -169,10 +181,10 @@ async function handleFailure(
     return await releaseFolder(database, job);
   }
   const failure = error instanceof ThreadFailed ? error.failure : failureOf(error);
-  if (!isFinal(failure) && Number(job.fence) < MAX_CLAIMS) {
-    // The lease stays and runs out: that is the pause before the next attempt.
+  const attempts = Number(job.fence);
+  if (!isFinal(failure) && attempts < MAX_CLAIMS) {
     logger.error({ err: error, job: job.id }, "an export broke off and will be tried again");
-    return await releaseFolder(database, job);
+    return await postponeExport(database, job, Math.min(LEASE_SECONDS, 2 ** attempts));
   }
   logger.error({ err: error, job: job.id }, "an export failed");
   await failExport(database, job, failure);

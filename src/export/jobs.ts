@@ -57,17 +57,29 @@ export async function claimExport(database: Pool): Promise<ClaimedExport | undef
   return rows[0];
 }
 
-/** Prolongs the lease and says how far the job is. False when the job is no longer this holder's, or was deleted. */
+/**
+ * Prolongs the lease and says how far the job is. False when the job is no longer this holder's, or was deleted. So it is,
+ * too, when the lease has run out, even if nobody has claimed the job: its folder may have been removed meanwhile.
+ */
 export async function renewExport(database: Pool, job: ClaimedExport, resources: number): Promise<boolean> {
   const { rowCount } = await database.query(
     `with job as (
        update export_job set lease_until = clock_timestamp() + make_interval(secs => $3), resources = $4
-       where id = $1 and fence = $2 and state = ${ExportState.open} returning id, fence, lease_until)
-     update export_folder set lease_until = job.lease_until from job
-     where export_folder.job = job.id and export_folder.fence = job.fence`,
+       where id = $1 and fence = $2 and state = ${ExportState.open} and lease_until > clock_timestamp()
+       returning id, fence, lease_until),
+     folder as (
+       update export_folder set lease_until = job.lease_until from job
+       where export_folder.job = job.id and export_folder.fence = job.fence)
+     select from job`,
     [job.id, job.fence, LEASE_SECONDS, resources],
   );
   return rowCount === 1;
+}
+
+/** Gives back what former runs of this server had in hand: for a database that nobody else works on. */
+export async function releaseAllExports(database: Pool): Promise<void> {
+  await database.query(`update export_job set lease_until = null where state = ${ExportState.open}`);
+  await database.query("update export_folder set lease_until = null");
 }
 
 /** Makes known that a folder is about to be written. */
@@ -85,6 +97,15 @@ export async function releaseExport(database: Pool, job: ClaimedExport): Promise
   await releaseFolder(database, job);
 }
 
+/** Gives a job back that broke off, to be claimed again after a pause; its folder may be removed. */
+export async function postponeExport(database: Pool, job: ClaimedExport, seconds: number): Promise<void> {
+  await database.query(
+    `update export_job set lease_until = clock_timestamp() + make_interval(secs => $3) where id = $1 and fence = $2`,
+    [job.id, job.fence, seconds],
+  );
+  await releaseFolder(database, job);
+}
+
 /** Nothing is written to the job's folder any more. */
 export async function releaseFolder(database: Pool, job: ClaimedExport): Promise<void> {
   await database.query("update export_folder set lease_until = null where job = $1 and fence = $2", [
@@ -93,7 +114,7 @@ export async function releaseFolder(database: Pool, job: ClaimedExport): Promise
   ]);
 }
 
-/** Ends a job as completed, with its files. False when the job is no longer this holder's. */
+/** Ends a job as completed, with its files. False when the job is no longer this holder's, as {@link renewExport} says it. */
 export async function completeExport(
   database: Pool,
   job: ClaimedExport,
@@ -105,7 +126,7 @@ export async function completeExport(
     const { rowCount } = await client.query(
       `update export_job set state = ${ExportState.completed}, transaction_time = $3, resources = $4,
          ended_at = clock_timestamp(), lease_until = null
-       where id = $1 and fence = $2 and state = ${ExportState.open}`,
+       where id = $1 and fence = $2 and state = ${ExportState.open} and lease_until > clock_timestamp()`,
       [job.id, job.fence, transactionTime, total],
     );
     if (rowCount === 0) return false;
@@ -146,8 +167,7 @@ export async function leftFolders(database: Pool, place: string): Promise<LeftFo
   const { rows } = await database.query<LeftFolder>(
     `select folder.job::text as job, folder.fence::text as fence, folder.name
      from export_folder folder left join export_job job on job.id = folder.job and job.fence = folder.fence
-     where folder.place = $1 and (job.id is null or job.state = ${ExportState.failed}
-         or (job.state = ${ExportState.open} and job.lease_until is null))
+     where folder.place = $1 and (job.id is null or job.state <> ${ExportState.completed})
        and (folder.lease_until is null or folder.lease_until < clock_timestamp())`,
     [place],
   );

@@ -19,16 +19,16 @@ export async function patientsOf(
   const { level, group, patients } = definition;
   if (level === "system") return undefined;
   const members = group === undefined ? undefined : await membersOf(db, group, baseUrl);
-  if (patients === undefined) return members ?? "any";
+  if (patients === undefined) return members === undefined ? "any" : [...(await storedPatients(db, [...members]))];
   const stored = await storedPatients(db, patients);
-  const missing = patients.find((id) => !stored.has(id) || (members !== undefined && !members.includes(id)));
+  const missing = patients.find((id) => !stored.has(id) || members?.has(id) === false);
   if (missing === undefined) return patients;
   const what = stored.has(missing) ? `no member of Group/${group ?? ""}` : "not known";
   throw new StokerError("bad-request", `patient: Patient/${missing} is ${what}.`, { expression: "patient" });
 }
 
-/** Ids of the patients that are members, other than inactive ones. Members that are groups are left out. */
-async function membersOf(db: Queryable, id: string, baseUrl: string): Promise<string[]> {
+/** Ids of the patients that are members, other than inactive ones; perhaps not stored. Members that are groups are left out. */
+async function membersOf(db: Queryable, id: string, baseUrl: string): Promise<Set<string>> {
   const group = await readCurrent(db, "Group", id);
   if (group === undefined) throw new StokerError("not-found", `Resource Group/${id} is not known.`);
   if (group.deleted) throw new StokerError("gone", `Resource Group/${id} was deleted.`);
@@ -44,7 +44,7 @@ async function membersOf(db: Queryable, id: string, baseUrl: string): Promise<st
     const patient = /^Patient\/([A-Za-z0-9.-]{1,64})(?:\/_history\/|$)/.exec(relative)?.[1];
     if (patient !== undefined) ids.add(patient);
   }
-  return [...ids];
+  return ids;
 }
 
 async function storedPatients(db: Queryable, ids: readonly string[]): Promise<Set<string>> {

@@ -1,6 +1,6 @@
 import { StokerError } from "../base/errors.ts";
 import type { JsonObject, JsonValue } from "../base/json.ts";
-import { instantMilliseconds } from "../fhir/primitives.ts";
+import { instantMilliseconds, isInstant } from "../fhir/primitives.ts";
 import { RESOURCE_TYPES, resourceTypeId } from "../fhir/resource-types.ts";
 import { parseSelectionQuery, patientTypes } from "../search/selection.ts";
 import { checkElements } from "../search/shape.ts";
@@ -217,7 +217,9 @@ function listOf(value: string): string[] {
 }
 
 function instantOf(name: string, value: string): number {
-  const milliseconds = instantMilliseconds(value.trim().replace(/ (\d\d:\d\d)$/, "+$1"));
+  // A `+` that was not escaped in a query string arrives as a space.
+  const text = value.trim().replace(/ (\d\d:\d\d)$/, "+$1");
+  const milliseconds = isInstant(text) ? instantMilliseconds(text) : undefined;
   if (milliseconds !== undefined) return milliseconds;
   throw bad(`${name}: needs an instant with a time zone, like 2026-01-31T12:00:00Z.`, name);
 }

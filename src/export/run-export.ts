@@ -42,7 +42,11 @@ export async function runExport(
   const folder = await openFolder(destination, container, name);
   await folder.make();
   const snapshot = await openSnapshot(connection);
+  // Also ends the statement at hand; the threads have connections of their own.
+  const breakOff = (): void => void snapshot.close();
+  stop.addEventListener("abort", breakOff, { once: true });
   try {
+    stop.throwIfAborted();
     const patients = await patientsOf(snapshot.client, definition, rules.baseUrl);
     const units = await planUnits(snapshot.client, definition, patients, threads);
     const numbers = new Int32Array(new SharedArrayBuffer(TYPE_IDS * Int32Array.BYTES_PER_ELEMENT));
@@ -58,7 +62,11 @@ export async function runExport(
     };
     const files = await runUnits(units, start, threads, stop, onProgress);
     return await completeExport(database, job, snapshot.transactionTime, files);
+  } catch (error) {
+    stop.throwIfAborted();
+    throw error;
   } finally {
+    stop.removeEventListener("abort", breakOff);
     await snapshot.close();
   }
 }

@@ -59,6 +59,12 @@ export function withMeta(body: Buffer, versionId: number, lastUpdated: number): 
     return spliced(body, [insertion(body, `"meta":${value}`)]);
   }
   const metaMembers = membersAt(body, meta.valueStart);
+  if (!metaMembers.some(isMetaVersion)) {
+    // Nothing to replace, as mostly: one piece of text more.
+    const comma = metaMembers.length > 0 ? "," : "";
+    const text = `"versionId":${version},"lastUpdated":"${new Date(lastUpdated).toISOString()}"${comma}`;
+    return withText(body, metaMembers[0]?.start ?? meta.valueStart + 1, text);
+  }
   const splices: Splice[] = [];
   const missing: string[] = [];
   const replace = (name: string, text: (member: JsonMember | undefined) => string): void => {
@@ -123,6 +129,15 @@ function insertion(body: Buffer, member: string): Splice {
   if (before !== undefined) return { start: before.end, end: before.end, by: Buffer.from(`,${member}`) };
   const at = members[0]?.start ?? body.indexOf("{") + 1;
   return { start: at, end: at, by: Buffer.from(members.length > 0 ? `${member},` : member) };
+}
+
+/** The bytes with an ASCII text put in at `at`. */
+function withText(bytes: Buffer, at: number, text: string): Buffer {
+  const out = Buffer.allocUnsafe(bytes.length + text.length);
+  bytes.copy(out, 0, 0, at);
+  out.write(text, at, "latin1");
+  bytes.copy(out, at + text.length, at);
+  return out;
 }
 
 function withoutMetaVersion(body: Buffer): Buffer {
