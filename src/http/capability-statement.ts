@@ -2,6 +2,7 @@ import type { JsonObject } from "../base/json.ts";
 import { compartmentTypes } from "../fhir/compartments.ts";
 import type { SearchParameterLookup } from "../fhir/custom-search-parameters.ts";
 import { RESOURCE_TYPES } from "../fhir/resource-types.ts";
+import { UNSUPPORTED_FILTERS } from "../search/filter-name.ts";
 import {
   INTERACTIONS,
   OPERATIONS,
@@ -65,6 +66,7 @@ function resourceOf(
     ],
     searchRevInclude: [...(referring ?? [])].map((source) => `${source}:*`),
     searchParam: parameters
+      .filter(({ code }) => !UNSUPPORTED_FILTERS.has(code))
       .filter((parameter) => parameter.type !== "special")
       .map((parameter) => ({
         name: parameter.code,

@@ -135,6 +135,21 @@ describe("what the tables say is so", () => {
     }
   });
 
+  it("every search parameter that is listed can be searched by", async () => {
+    const { body } = await server.send("GET", "/metadata");
+    const listed = body.rest[0].resource.flatMap(({ type, searchParam }: Json) =>
+      ["Patient", "Observation", "Location", "Bundle", "SearchParameter"].includes(type)
+        ? searchParam.map(({ name }: Json) => [type, name])
+        : [],
+    );
+    const own: Record<string, string> = { _id: "_id=x", _lastUpdated: "_lastUpdated=gt2020", near: "near=1|1|1|km" };
+    for (const [type, name] of listed) {
+      const path = `/${type}?${own[name] ?? `${name}:missing=true`}&_count=1`;
+      const { status, text } = await server.send("GET", path, undefined, { prefer: "handling=strict" });
+      expect([path, status], text.slice(0, 300)).toEqual([path, 200]);
+    }
+  });
+
   const values: Record<string, string> = {
     _has: "_has:Observation:patient:status=final",
     _list: "_list=l",

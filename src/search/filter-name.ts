@@ -94,4 +94,11 @@ function parsePart(part: string, name: string, value: string, depth: number): Fi
 }
 
 /** Filters of FHIR that are not here: leaving them out would silently widen the answer. */
-const UNSUPPORTED_FILTERS: ReadonlySet<string> = new Set(["_has", "_filter", "_query", "_text", "_content", "_in"]);
+export const UNSUPPORTED_FILTERS: ReadonlySet<string> = new Set([
+  "_has",
+  "_filter",
+  "_query",
+  "_text",
+  "_content",
+  "_in",
+]);
