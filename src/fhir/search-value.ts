@@ -27,6 +27,7 @@ import { hashPair, hashText, type Int64Halves } from "../base/hash.ts";
  * - number, quantity: one row for each. A Quantity whose `unit` is not its `code` has a second row, without system and
  *   with the unit as code. Money: code = currency, system = urn:iso:std:iso:4217. Codes of UCUM are terms of
  *   {@link UNIT_TERMS}, so that a search can ask for a quantity in all units that it may have been stored in.
+ * - special, for `near` only: one quantity row for each position, `low` its latitude, `high` its longitude in degrees.
  * - composite, for a context of kind `element` (`CompositeContext` in search-parameters.ts), c = the composite named by
  *   `values`; the components' equality numbers are computed *as if c were their parameter*, and `present` of c is stored:
  *   equality and equality: {@link compositeValue} of c for each pair of numbers (tokens: code, systemCode, system,

@@ -67,7 +67,7 @@ function resourceOf(
     searchRevInclude: [...(referring ?? [])].map((source) => `${source}:*`),
     searchParam: parameters
       .filter(({ code }) => !UNSUPPORTED_FILTERS.has(code))
-      .filter((parameter) => parameter.type !== "special")
+      .filter((parameter) => parameter.type !== "special" || parameter.code === "near")
       .map((parameter) => ({
         name: parameter.code,
         ...(parameter.url !== "" && { definition: parameter.url }),

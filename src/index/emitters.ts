@@ -1,6 +1,14 @@
 import type { SearchParameterType } from "../fhir/search-parameters.ts";
 import { emitDate, emitPeriod, emitTiming } from "./dates.ts";
-import { emitMoney, emitNumber, emitNumberRange, emitQuantity, emitRange, emitSampledData } from "./quantities.ts";
+import {
+  emitMoney,
+  emitNumber,
+  emitNumberRange,
+  emitPosition,
+  emitQuantity,
+  emitRange,
+  emitSampledData,
+} from "./quantities.ts";
 import { emitCanonicalReference, emitReference, emitResourceReference } from "./references.ts";
 import { emitAddress, emitCanonicalUri, emitHumanName, emitString, emitUri } from "./strings.ts";
 import { emitCodeableConcept, emitCoding, emitContactPoint, emitIdentifier, emitPrimitiveToken } from "./tokens.ts";
@@ -41,6 +49,7 @@ const EMITTERS: Partial<Record<SearchParameterType, Record<string, Emitter>>> = 
     Address: emitAddress,
   },
   uri: { uri: emitUri, url: emitUri, oid: emitUri, uuid: emitUri, canonical: emitCanonicalUri },
+  special: { BackboneElement: emitPosition },
   number: {
     decimal: emitNumber,
     integer: emitNumber,

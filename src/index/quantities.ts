@@ -48,6 +48,17 @@ export function emitMoney(to: ValueCollector, group: ValueGroup, value: unknown)
   if (text !== undefined) emitRow(to, group, text, text, "urn:iso:std:iso:4217", value["currency"]);
 }
 
+/** Location.position: one row, from its latitude to its longitude. */
+export function emitPosition(to: ValueCollector, group: ValueGroup, value: unknown): void {
+  if (!isObject(value)) return;
+  const latitude = decimalText(to, value["latitude"]);
+  const longitude = decimalText(to, value["longitude"]);
+  emitPresent(to, group);
+  if (latitude !== undefined && longitude !== undefined) {
+    emitRow(to, group, latitude, longitude, undefined, undefined);
+  }
+}
+
 /**
  * SampledData: the bounds of its values (the search parameters' own description). A value below the detection limit
  * (L) opens the low side, one above it (U) the high side; an error (E) is no value.

@@ -55,6 +55,15 @@ export interface QuantityValue {
   code?: string;
 }
 
+/** A place on the globe, in degrees, and how far around it a position may lie. */
+export interface NearValue {
+  type: "near";
+  latitude: number;
+  longitude: number;
+  /** Metres. */
+  distance: number;
+}
+
 /** One value per component. */
 export interface CompositeValue {
   type: "composite";
@@ -62,7 +71,7 @@ export interface CompositeValue {
 }
 
 /** A value of a parameter that is no composite. */
-export type SimpleValue = TokenValue | StringValue | UriValue | ReferenceValue | DateValue | QuantityValue;
+export type SimpleValue = TokenValue | StringValue | UriValue | ReferenceValue | DateValue | QuantityValue | NearValue;
 
 /** A value of a parameter. */
 export type CriterionValue = SimpleValue | CompositeValue;

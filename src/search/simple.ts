@@ -11,6 +11,7 @@ import {
   tokenEquality,
 } from "./equality.ts";
 import { dateRowTest, stringPrefixTest, type DateRules } from "./ordered.ts";
+import { nearTest } from "./near.ts";
 import { quantityCondition } from "./quantity.ts";
 import { restrictTo } from "./restricted-reference.ts";
 import { any, type Sql } from "./sql.ts";
@@ -30,6 +31,8 @@ export function simpleCondition(stored: readonly StoredParameter[], value: Simpl
       const test = any(stored.map(({ parameter }) => dateRowTest(parameter, value, rules)));
       return { kind: "row", table: "search_date", parameters: stored.map(idOf), test };
     }
+    case "near":
+      return { kind: "row", table: "search_quantity", parameters: stored.map(idOf), test: nearTest(value) };
     default:
       return quantityCondition(stored.map(idOf), value);
   }

@@ -14,6 +14,7 @@ import type {
   TokenValue,
 } from "./criteria.ts";
 import { PREFIXES } from "./criteria.ts";
+import { parseNear } from "./near.ts";
 import { parseDecimal } from "./decimal.ts";
 import { splitEscaped, unescape } from "./escape.ts";
 
@@ -104,6 +105,11 @@ function parseSimple(
     case "number":
     case "quantity":
       return parseQuantity(raw, type === "number", context);
+    case "special": {
+      const near = parseNear(raw);
+      if (typeof near === "string") throw malformed(context, near);
+      return near;
+    }
     default:
       throw malformed(context, `parameters of type ${type} are not supported`);
   }

@@ -19,7 +19,7 @@ import { convert, referredType } from "./expected.mjs";
 import { compile } from "./select.mjs";
 
 /** Answered from columns, or not from elements at all. */
-const NOT_INDEXED = new Set(["_id", "_lastUpdated", "_text", "_content", "_query", "_filter", "near"]);
+const NOT_INDEXED = new Set(["_id", "_lastUpdated", "_text", "_content", "_query", "_filter"]);
 
 /** `expectedOf(resource)` gives the sets that a recording sink must have seen, and the codes that had values. */
 export function openExpectation(paths) {

@@ -100,6 +100,9 @@ const RULES = {
   "number:decimal": (value) => ({ quantities: [[String(value), String(value)]] }),
   "number:integer": (value) => ({ quantities: [[String(value), String(value)]] }),
   "number:Range": ({ low, high }) => ({ quantities: bounds(low, high).map(([from, to]) => [from, to]) }),
+  "special:BackboneElement": ({ latitude, longitude }) => ({
+    quantities: latitude === undefined || longitude === undefined ? [] : [[String(latitude), String(longitude)]],
+  }),
   "quantity:Quantity": quantity,
   "quantity:Age": quantity,
   "quantity:Duration": quantity,

@@ -8,6 +8,9 @@ import { openSystems } from "./systems.mjs";
 import { selectFrom } from "../../dist/index/expression/select.js";
 import { addValues, newTree, searchable } from "../../dist/index/expression/tree.js";
 
+/** Parameters of type special whose values are stored: Location's position. */
+const UNDERSTOOD = new Set(["near"]);
+
 /** Answered from columns of the resource, never from search values. */
 const COLUMNS = new Set(["_id", "_lastUpdated"]);
 
@@ -45,7 +48,7 @@ function treeOf(world, type) {
     ({ base, code, expression, type: kind }) =>
       (base.includes(type) || base.includes("Resource")) &&
       expression !== "" &&
-      kind !== "special" &&
+      (kind !== "special" || UNDERSTOOD.has(code)) &&
       !COLUMNS.has(code),
   );
   const selected = parameters
