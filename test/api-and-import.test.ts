@@ -1,3 +1,6 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { openFullServer, type FullServer, type Json } from "./support/full-server.ts";
 
@@ -8,75 +11,98 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
-const IDS = Array.from({ length: 60 }, (_, index) => `both-${index}`);
-const IMPORTS = 4;
+const IDS = Array.from({ length: 144 }, (_, index) => `both-${index}`);
+const IMPORTS = 5;
+/** Each a process of its own, with several requests at once. */
+const CLIENTS = 3;
+const LINES_PER_FILE = 24;
 
 function patient(id: string, family: string): string {
   return JSON.stringify({ resourceType: "Patient", id, name: [{ family }] });
-}
-
-/** Updates, deletions and transactions, one after the other, until told to stop; counts the versions they made. */
-async function write(client: number, made: Map<string, number>, isDone: () => boolean): Promise<void> {
-  const count = (id: string): void => void made.set(id, (made.get(id) ?? 0) + 1);
-  for (let turn = 0; !isDone(); turn++) {
-    const id = IDS[(client * 17 + turn * 7) % IDS.length] ?? "";
-    if (turn % 5 === 4) {
-      const pair = [id, IDS[(client * 5 + turn) % IDS.length] ?? ""].filter(
-        (one, index, all) => all.indexOf(one) === index,
-      );
-      const entry = pair.map((one) => ({
-        resource: JSON.parse(patient(one, `t${client}-${turn}`)) as unknown,
-        request: { method: "PUT", url: `Patient/${one}` },
-      }));
-      const body = JSON.stringify({ resourceType: "Bundle", type: "transaction", entry });
-      const answer = await send("POST", "", body);
-      expect(answer.status).toBe(200);
-      for (const one of pair) count(one);
-    } else {
-      const answer = await send("PUT", `/Patient/${id}`, patient(id, `c${client}-${turn}`));
-      expect([200, 201]).toContain(answer.status);
-      count(id);
-    }
-  }
 }
 
 function send(method: string, path: string, body: string): Promise<Response> {
   return fetch(`${server.base}${path}`, { method, body, headers: { "content-type": "application/fhir+json" } });
 }
 
-it("imports and API writes of the same resources lose nothing and leave no gap", async () => {
-  const made = new Map<string, number>();
-  let isDone = false;
-  const clients = [1, 2, 3].map((client) => write(client, made, () => isDone));
-  let written = 0;
-  for (let round = 0; round < IMPORTS; round++) {
-    const lines = IDS.map((id) => patient(id, `import-${round}`)).join("\n");
-    const url = await server.file(`round-${round}.ndjson`, lines);
-    const { status, body } = await server.load({ inputs: [url], unitBytes: 1000 });
-    expect([status, body.error]).toEqual([200, []]);
-    written += body.stoker.created + body.stoker.updated;
-    expect(body.stoker.unchanged).toBe(0);
-  }
-  isDone = true;
-  await Promise.all(clients);
+/** What the history must have of a write that was answered with success. */
+interface Written {
+  readonly id: string;
+  readonly version: number;
+  /** The family; of a deletion null. */
+  readonly family: string | null;
+}
 
-  let versions = 0;
-  for (const id of IDS) {
-    const history: Json = await server.json(`Patient/${id}/_history?_count=1000`);
-    const numbers = history.entry.map(({ resource }: Json) => Number(resource.meta.versionId));
-    expect(numbers).toEqual(Array.from({ length: numbers.length }, (_, index) => numbers.length - index));
-    expect(numbers).toHaveLength((made.get(id) ?? 0) + IMPORTS);
-    const dates = history.entry.map(({ resource }: Json) => Date.parse(resource.meta.lastUpdated));
-    expect(new Set(dates).size).toBe(dates.length);
-    const current: Json = await server.json(`Patient/${id}`);
-    expect(await server.search(`Patient?_id=${id}&family=${current.name[0].family}`)).toEqual([`Patient/${id}`]);
-    expect(await server.search(`Patient?_id=${id}`)).toEqual([`Patient/${id}`]);
-    versions += numbers.length;
-  }
-  const apiWrites = [...made.values()].reduce((sum, count) => sum + count, 0);
-  expect(written).toBe(IDS.length * IMPORTS);
-  expect(versions).toBe(apiWrites + written);
-});
+/** Starts a client that writes at full speed; the function stops it and gives what it wrote. */
+async function startClient(client: number): Promise<() => Promise<Written[]>> {
+  const script = fileURLToPath(new URL("./support/api-client.mjs", import.meta.url));
+  const child = spawn(process.execPath, [script, server.base, String(client), ...IDS], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  const said: string[] = [];
+  child.stdout.setEncoding("utf8").on("data", (text: string) => said.push(text));
+  const closed = once(child, "close");
+  while (said.length === 0 && child.exitCode === null) await new Promise((resolve) => setTimeout(resolve, 20));
+  return async () => {
+    child.stdin.end();
+    await closed;
+    expect(child.exitCode).toBe(0);
+    const lines = said.join("").trim().split("\n");
+    return lines.map((line) => JSON.parse(line) as Written);
+  };
+}
+
+it(
+  "updates, deletions and transactions of several clients during imports of the same resources: nothing lost, no gap",
+  { timeout: 180_000 },
+  async () => {
+    const stops = await Promise.all(Array.from({ length: CLIENTS }, (_, client) => startClient(client)));
+    for (let round = 0; round < IMPORTS; round++) {
+      const inputs: string[] = [];
+      for (let from = 0; from < IDS.length; from += LINES_PER_FILE) {
+        const lines = IDS.slice(from, from + LINES_PER_FILE).map((id) => patient(id, `import-${round}`));
+        inputs.push(await server.file(`round-${round}-${from}.ndjson`, lines.join("\n")));
+      }
+      const { status, body } = await server.load({ inputs });
+      expect([status, body.error]).toEqual([200, []]);
+      const { loaded, created, updated, unchanged, deleted } = body.stoker;
+      expect([loaded, created + updated, unchanged, deleted]).toEqual([IDS.length, IDS.length, 0, 0]);
+    }
+    const written = (await Promise.all(stops.map((stop) => stop()))).flat();
+    expect(written.length).toBeGreaterThan(CLIENTS);
+
+    const histories = new Map<string, Map<number, string | null>>();
+    for (const id of IDS) {
+      const history: Json = await server.json(`Patient/${id}/_history?_count=1000`);
+      const versions = new Map<number, string | null>();
+      const numbers: number[] = [];
+      const dates: number[] = [];
+      for (const { request, response, resource } of history.entry) {
+        const version = Number(/\d+/.exec(response.etag)?.[0]);
+        numbers.push(version);
+        dates.push(Date.parse(response.lastModified));
+        versions.set(version, request.method === "DELETE" ? null : resource.name[0].family);
+      }
+      expect(numbers, "no gap").toEqual(numbers.map((_, index) => numbers.length - index));
+      expect(dates, "later versions have later dates").toEqual([...new Set(dates)].toSorted((a, b) => b - a));
+      histories.set(id, versions);
+      const current = versions.get(numbers.length);
+      const found = current === null ? [] : [`Patient/${id}`];
+      expect(await server.search(`Patient?_id=${id}`)).toEqual(found);
+      if (current !== null) expect(await server.search(`Patient?_id=${id}&family=${current ?? ""}`)).toEqual(found);
+    }
+    for (const { id, version, family } of written) {
+      expect({ id, version, family }).toEqual({ id, version, family: histories.get(id)?.get(version) });
+    }
+    // A deletion of what is deleted makes no version: it answers with the one that is there.
+    const apiVersions = new Set(written.map(({ id, version }) => `${id} ${version}`)).size;
+    const all = [...histories.values()].flatMap((versions) => [...versions.values()]);
+    expect(all).toHaveLength(apiVersions + IDS.length * IMPORTS);
+    for (let round = 0; round < IMPORTS; round++) {
+      expect(all.filter((family) => family === `import-${round}`)).toHaveLength(IDS.length);
+    }
+  },
+);
 
 it("a deletion by the API and a bare line of an import: live again as the next version (C-124)", async () => {
   await send("PUT", "/Patient/c124", patient("c124", "Alder"));

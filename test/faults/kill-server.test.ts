@@ -6,6 +6,7 @@ import { openEmbedded } from "../../src/store/embedded/open-embedded.ts";
 import { createTestDatabase } from "../../src/store/testing/test-database.ts";
 import { fingerprints, loosePieces, type Fingerprints } from "../support/fingerprints.ts";
 import { writeFaultyFiles, type FaultyFiles } from "../support/generated-files.ts";
+import { KILLS as ALL_KILLS } from "../support/kills.ts";
 import {
   ask,
   ended,
@@ -16,8 +17,9 @@ import {
   type Workplace,
 } from "../support/stoker-run.ts";
 
-/** More of both for longer runs: STOKER_TEST_KILLS, STOKER_TEST_PATIENTS. */
-const KILLS = Number(process.env["STOKER_TEST_KILLS"] ?? 6);
+/** Few: each takes the embedded PostgreSQL down, too. For many see kill-server-often.test.ts. */
+const KILLS = Math.ceil(ALL_KILLS / 10);
+/** More for longer runs. */
 const PATIENTS = Number(process.env["STOKER_TEST_PATIENTS"] ?? 220);
 const NOTHING_LOOSE = { rows: 0, heads: 0, bodies: 0, stale: 0, unpublished: 0 };
 
