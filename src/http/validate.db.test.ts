@@ -91,6 +91,22 @@ describe("$validate", () => {
     expect(brief(await issues("/Patient/$validate?mode=update", withoutId))).toEqual(["error required Patient.id"]);
   });
 
+  it("a SearchParameter that could not be stored", async () => {
+    const definition = {
+      resourceType: "SearchParameter",
+      url: "http://example.org/sp",
+      name: "x",
+      status: "active",
+      description: "x",
+      code: "x-own",
+      base: ["Patient"],
+      type: "string",
+      expression: "Patient.name.iif(",
+    };
+    const [issue] = await issues("/SearchParameter/$validate", definition);
+    expect([issue.severity, issue.expression?.[0]]).toEqual(["error", "SearchParameter.expression"]);
+  });
+
   it("a Parameters can be validated itself", async () => {
     const wrong = { resourceType: "Parameters", parameter: [{ name: "x", valueInteger: "1" }] };
     expect(brief(await issues("/Parameters/$validate", wrong))).toEqual([
