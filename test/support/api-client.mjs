@@ -5,8 +5,8 @@
 
 const [base, client, ...ids] = process.argv.slice(2);
 const AT_ONCE = 4;
-let isDone = false;
-process.stdin.on("end", () => (isDone = true)).resume();
+const stop = new AbortController();
+process.stdin.on("end", () => stop.abort()).resume();
 
 function say(id, etag, family) {
   process.stdout.write(`${JSON.stringify({ id, version: Number(/\d+/.exec(etag)?.[0]), family })}\n`);
@@ -19,8 +19,8 @@ function patient(id, family) {
 /** The answer, undefined when the server was too busy; anything else than success ends the client. */
 async function send(method, path, resource) {
   const headers = { "content-type": "application/fhir+json" };
-  const body = resource === undefined ? undefined : JSON.stringify(resource);
-  const response = await fetch(base + path, { method, headers: body === undefined ? {} : headers, body });
+  const content = resource === undefined ? {} : { headers, body: JSON.stringify(resource) };
+  const response = await fetch(base + path, { ...content, method });
   const text = await response.text();
   if (response.status === 503) return undefined;
   if (!response.ok) throw new Error(`${method} ${path} answered ${response.status}: ${text}`);
@@ -28,7 +28,7 @@ async function send(method, path, resource) {
 }
 
 async function write(lane) {
-  for (let turn = 0; !isDone; turn++) {
+  for (let turn = 0; !stop.signal.aborted; turn++) {
     const [id, other] = [ids[(client * 17 + lane * 61 + turn * 7) % ids.length], ids[(lane * 5 + turn) % ids.length]];
     const family = `c${client}-${lane}-${turn}`;
     if (turn % 6 === 5 && id !== other) {
