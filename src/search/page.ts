@@ -77,7 +77,7 @@ async function walkingCost(db: Queryable, request: PageRequest, steps: number): 
 }
 
 /** Planner's cost of gathering below which nothing else is tried: some 10 ms. */
-const CHEAP = 5000;
+const CHEAP = 8000;
 /** Steps of the first walk, 2 to 5 ms, and of the longest. */
 const SAMPLE_STEPS = 2000;
 const MAX_STEPS = 50_000;

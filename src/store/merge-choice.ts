@@ -1,3 +1,5 @@
+import { LARGE_SEGMENT } from "./segments.ts";
+
 /** A set of partitions of the search tables, one of each: those of a bulk segment, or of several that were merged. */
 export interface PartitionSet {
   /** The number of the merged partitions; undefined for those of one segment. */
@@ -9,8 +11,6 @@ export interface PartitionSet {
 
 /** A merge makes partitions of at most so many resources: their indexes then still fit in memory. */
 const MOST_ROWS = 1_250_000;
-/** Partitions of so many resources stay as they are. */
-const LARGE = 500_000;
 /** Fewer are not worth a merge, more are left for the next one: exchanging them takes a moment in which searches wait. */
 const FEWEST_SETS = 4;
 const MOST_SETS = 16;
@@ -21,7 +21,7 @@ const MOST_SETS = 16;
  * imports come after it.
  */
 export function chooseMerge(sets: readonly PartitionSet[]): readonly PartitionSet[] | undefined {
-  const small = sets.filter(({ rows }) => rows < LARGE).toSorted((a, b) => a.rows - b.rows);
+  const small = sets.filter(({ rows }) => rows < LARGE_SEGMENT).toSorted((a, b) => a.rows - b.rows);
   for (let count = Math.min(small.length, MOST_SETS); count >= FEWEST_SETS; count--) {
     const chosen = small.slice(0, count);
     const total = chosen.reduce((sum, { rows }) => sum + rows, 0);

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { ClientBase } from "pg";
 import { chooseMerge, type PartitionSet } from "./merge-choice.ts";
 import { SEARCH_COLUMNS } from "./search-rows.ts";
-import { createIndexes, partitionName, SEARCH_TABLES, SegmentState } from "./segments.ts";
+import { createIndexes, partitionName, SEARCH_TABLES, SegmentState, setFineStatistics } from "./segments.ts";
 
 /**
  * Merging of small segments: a search asks every partition, so many small ones make all searches slow.
@@ -131,6 +131,7 @@ async function copyAll(client: ClientBase, { number, sets, segments }: Merge, st
       await createIndexes(client, each, target);
     }
   });
+  await setFineStatistics(client, mergedName("search_resource", number));
   // Searches then need not find out for every row whether it is visible.
   for (const { table } of SEARCH_TABLES) await client.query(`vacuum (analyze) ${mergedName(table, number)}`);
 }

@@ -12,7 +12,7 @@ export function beginSnapshot(timeout: number): string {
 
 /**
  * The planner thinks that reading a hundred index entries takes as long as reading one page. Most pages are in memory: it
- * then reads all keys of a type to be spared some pages of the rows that another index has found. Compiling does not pay
- * for queries of some milliseconds.
+ * then reads all keys of a type to be spared some pages of the rows that another index has found. Compiling, and starting a
+ * parallel worker, does not pay for queries of some milliseconds.
  */
-const PLANNER = "set local cpu_index_tuple_cost = 0.02; set local jit = off";
+const PLANNER = "set local cpu_index_tuple_cost = 0.02; set local parallel_setup_cost = 10000; set local jit = off";
