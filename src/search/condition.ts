@@ -36,6 +36,17 @@ export interface Lookups {
   blocks: BlockCache;
   /** That a row `r` is of a current version. */
   current: Condition;
+  /** What has been looked up for this search: see {@link remembered}. */
+  found: Map<string, Promise<unknown>>;
+}
+
+/** What `work` finds, the first time only: one criterion can be asked of many groups of types. */
+export async function remembered<T>({ found }: Lookups, name: string, work: () => Promise<T>): Promise<T> {
+  const known = found.get(name);
+  if (known !== undefined) return (await known) as T;
+  const working = work();
+  found.set(name, working);
+  return working;
 }
 
 /** The tables of ordered values. */

@@ -14,13 +14,20 @@ export async function withOwnUrls(
   links: readonly ReferenceLink[],
   baseUrl: string,
 ): Promise<readonly ReferenceLink[]> {
-  if (links.length === 0) return links;
+  return links.length > 0 && (await hasOwnUrls(db, baseUrl)) ? [...links, ...ownUrls(links, baseUrl)] : links;
+}
+
+/** Whether references are stored that are written as URLs below the base. */
+export async function hasOwnUrls(db: Queryable, baseUrl: string): Promise<boolean> {
   const halves = { high: 0, low: 0 };
   baseValue(baseUrl, halves);
   const { rows } = await db.query(
     statement(sql`select from search_term s where s.parameter = ${BASE_TERMS} and s.value = ${toBigInt(halves)}`),
   );
-  if (rows.length === 0) return links;
-  const own = links.map((link) => ({ ...link, constant: absoluteConstantOf(link.parameter, baseUrl) }));
-  return [...links, ...own];
+  return rows.length > 0;
+}
+
+/** The links of references that are written so. */
+export function ownUrls(links: readonly ReferenceLink[], baseUrl: string): ReferenceLink[] {
+  return links.map((link) => ({ ...link, constant: absoluteConstantOf(link.parameter, baseUrl) }));
 }

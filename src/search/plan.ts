@@ -5,11 +5,11 @@ import type { SearchParameter } from "../fhir/search-parameters.ts";
 import { EqualityForm } from "../fhir/search-value.ts";
 import { careCondition } from "./care-dates.ts";
 import { compositeCondition, compositePresence } from "./composite.ts";
-import { ALWAYS, allOf, conditionSql, NEVER, oneOf, type Condition } from "./condition.ts";
+import { ALWAYS, allOf, conditionSql, NEVER, oneOf, remembered, type Condition } from "./condition.ts";
 import type { Comparison, CriteriaGroup, Criterion, CriterionValue } from "./criteria.ts";
 import { equalityOf } from "./equality.ts";
 import { instantTest, stringContainsTest, stringPrefixTest, uriBelowTest, type DateRules } from "./ordered.ts";
-import { withOwnUrls } from "./own-urls.ts";
+import { hasOwnUrls, ownUrls } from "./own-urls.ts";
 import { keyRanges, referenceLinks, type ReferenceLink } from "./reference-link.ts";
 import { holdsAny, identifierCondition, presence, simpleCondition, stringRows } from "./simple.ts";
 import { sql, type Sql } from "./sql.ts";
@@ -101,7 +101,13 @@ function followed(
   follow: (links: readonly ReferenceLink[]) => Condition,
 ): Condition {
   if (baseUrl === undefined) return follow(links);
-  return { kind: "lookup", find: async ({ db }) => follow(await withOwnUrls(db, links, baseUrl)) };
+  return {
+    kind: "lookup",
+    find: async (lookups) => {
+      const isThere = await remembered(lookups, "own URLs", () => hasOwnUrls(lookups.db, baseUrl));
+      return follow(isThere ? [...links, ...ownUrls(links, baseUrl)] : links);
+    },
+  };
 }
 
 function parameterPresence(parameter: SearchParameter, types: readonly string[]): Condition {

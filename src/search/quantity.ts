@@ -1,6 +1,6 @@
 import { UCUM, UNIT_TERMS } from "../fhir/search-value.ts";
 import type { Queryable } from "../store/read.ts";
-import type { Condition } from "./condition.ts";
+import { remembered, type Condition } from "./condition.ts";
 import type { QuantityValue } from "./criteria.ts";
 import type { DecimalOperand } from "./decimal.ts";
 import { unitOf } from "./equality.ts";
@@ -31,11 +31,12 @@ export function quantityCondition(
   if (code === undefined || (system !== undefined && system !== UCUM)) return row(literal);
   return {
     kind: "lookup",
-    find: async ({ db }) => {
-      const read = await openUcum();
+    find: async (lookups) => {
+      const read = await remembered(lookups, "ucum", openUcum);
       const asked = read(code);
       if (asked === undefined) return row(literal);
-      const converted = convertedTests(value, asked, await commensurable(db, read, asked, code));
+      const groups = await remembered(lookups, `unit ${code}`, () => commensurable(lookups.db, read, asked, code));
+      const converted = convertedTests(value, asked, groups);
       if (converted.length === 0) return row(literal);
       return row(any([literal, all([sql`s.system = ${unitOf(UCUM)}`, any(converted)])]));
     },

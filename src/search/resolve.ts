@@ -18,7 +18,7 @@ export async function resolveCondition(
 ): Promise<Condition> {
   const { rows } = await db.query<{ any: boolean }>({ text: "select exists (select from stale_row) as any" });
   const current = rows[0]?.any === true ? NOT_STALE : ALWAYS;
-  return allOf([await resolve({ db, blocks, current }, condition), current]);
+  return allOf([await resolve({ db, blocks, current, found: new Map() }, condition), current]);
 }
 
 /**

@@ -1,8 +1,8 @@
 import { StokerError } from "../base/errors.ts";
 import type { StoredParameter } from "../fhir/derived-parameters.ts";
-import { readCodeSystem, hierarchy } from "./code-system.ts";
+import { readCodeSystem, hierarchy, type CodeSystem } from "./code-system.ts";
 import { codesOf, type CodeSet } from "./code-set.ts";
-import { NEVER, type Condition } from "./condition.ts";
+import { NEVER, remembered, type Condition } from "./condition.ts";
 import type { TokenValue } from "./criteria.ts";
 import { TOKEN_FORMS, tokenEquality } from "./equality.ts";
 import { expandValueSet } from "./value-set.ts";
@@ -11,7 +11,10 @@ import { expandValueSet } from "./value-set.ts";
 export function inValueSet(stored: readonly StoredParameter[], reference: string, name: string): Condition {
   return {
     kind: "lookup",
-    find: async (lookups) => tokensOf(stored, await named(name, expandValueSet(lookups, reference))),
+    find: async (lookups) => {
+      const expand = (): Promise<CodeSet> => named(name, expandValueSet(lookups, reference));
+      return tokensOf(stored, await remembered(lookups, `value set ${reference}`, expand));
+    },
   };
 }
 
@@ -28,7 +31,8 @@ export function inHierarchy(
   return {
     kind: "lookup",
     find: async (lookups) => {
-      const codeSystem = await named(name, readCodeSystem(lookups, system));
+      const read = (): Promise<CodeSystem> => named(name, readCodeSystem(lookups, system));
+      const codeSystem = await remembered(lookups, `code system ${system}`, read);
       const codes = await named(
         name,
         Promise.resolve().then(() => hierarchy(codeSystem, code, direction)),
