@@ -12,6 +12,7 @@ import { startCoordinator } from "../import/coordinator.ts";
 import { openImportSignal } from "../import/signal.ts";
 import { releaseAllUnits } from "../import/unit-lease.ts";
 import { startWorkers } from "../import/workers.ts";
+import { releaseAllReindexes } from "../reindex/jobs.ts";
 import { openReindexer } from "../reindex/reindexer.ts";
 import { createSources } from "../source/sources.ts";
 import type { DatabaseConnection } from "../store/connection.ts";
@@ -83,7 +84,10 @@ async function assemble(settings: Settings, logger: Logger, listens: boolean): P
     undo.push(() => database.close());
     await migrate(database);
     // Nobody else can be at work on an embedded database: what a killed server had in hand goes on at once.
-    if (settings.databaseUrl === undefined) await releaseAllUnits(database.pool);
+    if (settings.databaseUrl === undefined) {
+      await releaseAllUnits(database.pool);
+      await releaseAllReindexes(database.pool);
+    }
     const signal = await openImportSignal(database.pool, logger);
     undo.push(() => signal.close());
     const stages = { publish: 0 };

@@ -192,6 +192,25 @@ describe("a search parameter of one's own", () => {
     expect(await server.ids("/Patient?tie=new")).toEqual(["p-tie"]);
   });
 
+  it("can be patched", async () => {
+    await put(patient("p-scarf", { scarf: { valueString: "wool" } }));
+    await put(onExtension("scarf", "string"));
+    await reindex();
+    const patch = async (path: string, value: string): Promise<number> => {
+      const operations = [{ op: "replace", path, value }];
+      const type = { "content-type": "application/json-patch+json" };
+      return (await server.send("PATCH", "/SearchParameter/scarf", operations, type)).status;
+    };
+    expect(await patch("/description", "Around the neck")).toBe(200);
+    expect(await server.ids("/Patient?scarf=wool")).toEqual(["p-scarf"]);
+    expect(await patch("/expression", "Patient.nothing")).toBeGreaterThanOrEqual(400);
+    expect(await server.ids("/Patient?scarf=wool")).toEqual(["p-scarf"]);
+    expect(await patch("/code", "shawl")).toBe(200);
+    expect((await server.send("GET", "/Patient?shawl=wool")).status).toBe(400);
+    await reindex();
+    expect(await server.ids("/Patient?shawl=wool")).toEqual(["p-scarf"]);
+  });
+
   it("is defined and removed in a transaction, and removed for good", async () => {
     const bundle = {
       resourceType: "Bundle",

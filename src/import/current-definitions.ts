@@ -6,6 +6,5 @@ import { readDefinitions } from "../store/search-parameters.ts";
 /** Makes the indexer take the values of all search parameters that are defined now, on the client of whoever writes them. */
 export async function updateIndexer(client: ClientBase, indexer: Indexer): Promise<void> {
   const { generation, trees } = await readDefinitions(client);
-  // Another writer that shares it may have been quicker.
-  if (generation > indexer.generation) indexer.extend(generation, trees as readonly ExtractionTrees[]);
+  if (generation !== indexer.generation) indexer.extend(generation, trees as readonly ExtractionTrees[]);
 }

@@ -109,6 +109,11 @@ export async function releaseReindex(pool: Pool, job: ClaimedReindex): Promise<v
 
 const OURS = "where id = $1 and fence = $2 and state = 0";
 
+/** Gives back whatever a process that is gone had claimed; for a database that only this process works on. */
+export async function releaseAllReindexes(pool: Pool): Promise<void> {
+  await pool.query("update reindex_job set lease_until = null, attempts = 0 where state = 0");
+}
+
 /** Notes that the segments are indexed, and how many resources there are to read. */
 export async function beginReindex(pool: Pool, job: ClaimedReindex, total: number): Promise<boolean> {
   const begun = await pool.query(

@@ -132,8 +132,7 @@ export function openSearchParameters(db: Queryable): SearchParameterSource {
       });
       if (rows[0]?.generation === generation) return lookup;
       const read = await readDefinitions(db);
-      // Others may have read later ones meanwhile.
-      if (read.generation > generation) {
+      if (read.generation !== generation) {
         lookup = lookupOf(read.parameters);
         generation = read.generation;
       }

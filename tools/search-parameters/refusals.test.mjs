@@ -3,7 +3,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { openDefinitions } from "../definitions.mjs";
 import { openElements } from "./elements.mjs";
+import { openSystems } from "./systems.mjs";
 import { droppedDefinitions, parameterTable } from "./parameters.mjs";
+import { readElements } from "../../dist/index/expression/elements.js";
 import { parseExpression } from "../../dist/index/expression/parse.js";
 import { selectFrom } from "../../dist/index/expression/select.js";
 import { searchable } from "../../dist/index/expression/tree.js";
@@ -55,6 +57,24 @@ for (const expression of [
 test("refuses elements that a parameter type gives no meaning", () => {
   assert.throws(() => searchable("token", [{ type: "Attachment" }], "here"), /here: a token parameter over elements/);
 });
+
+test("the product's tables lead to the same elements as the definitions", () => {
+  const systemOf = openSystems(definitions.ofType("ValueSet"));
+  const fromDefinitions = openElements(definitions.ofType("StructureDefinition"), systemOf);
+  const fromTables = readElements();
+  for (const { base, type: kind, expression } of parameterTable(definitions.ofType("SearchParameter"))) {
+    if (expression === "" || kind === "special") continue;
+    for (const type of base.filter((name) => !name.endsWith("Resource"))) {
+      const expected = selectFrom(fromDefinitions, type, expression).map(comparable);
+      assert.deepEqual(selectFrom(fromTables, type, expression).map(comparable), expected, `${type}: ${expression}`);
+    }
+  }
+});
+
+/** Inline elements have a type of their own in the tables. */
+function comparable({ owner: _owner, type, ...selection }) {
+  return { ...selection, type: /[.#]|^(BackboneElement|Element)$/.test(type) ? "inline" : type };
+}
 
 test("parses every expression of R4, and drops 24 of the 1,400 definitions", () => {
   const all = definitions.ofType("SearchParameter");

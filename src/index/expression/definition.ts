@@ -5,7 +5,7 @@ import { concreteTypes, searchParameter, type SearchParameterType } from "../../
 import { compileExtractor } from "../compile.ts";
 import type { ExtractionTrees, TreeNode } from "../extraction-tree.ts";
 import { createCacheBudget } from "../value-cache.ts";
-import { readElements, type Elements } from "./elements.ts";
+import { readElements } from "./elements.ts";
 import { ExpressionError } from "./parse.ts";
 import { selectFrom } from "./select.ts";
 import { addValues, newTree, searchableOfOpen } from "./tree.ts";
@@ -53,19 +53,18 @@ export function readDefinition(resource: JsonObject): ParameterDefinition | unde
  * `bad-request` when the expression is not understood, does not fit the type, or selects nothing in one of the bases.
  */
 export function definitionTrees(definition: ParameterDefinition, id: number): ExtractionTrees {
-  const elements = readElements();
   const trees: Record<string, readonly TreeNode[]> = {};
   for (const base of definition.base) {
     const types = concreteTypes(base).filter((type) => resourceTypeId(type) !== undefined);
-    for (const type of types) trees[type] = treeOf(elements, definition, type, id);
+    for (const type of types) trees[type] = treeOf(definition, type, id);
   }
   return trees;
 }
 
-function treeOf(elements: Elements, definition: ParameterDefinition, type: string, id: number): readonly TreeNode[] {
+function treeOf(definition: ParameterDefinition, type: string, id: number): readonly TreeNode[] {
   const { expression, type: kind, target } = definition;
   try {
-    const selected = selectFrom(elements, type, expression);
+    const selected = selectFrom(ELEMENTS, type, expression);
     if (selected.length === 0) throw new ExpressionError(`it selects nothing in ${type}`);
     const selections = searchableOfOpen(kind, selected, type);
     if (selections.length === 0) {
@@ -80,6 +79,9 @@ function treeOf(elements: Elements, definition: ParameterDefinition, type: strin
     throw refused("expression", `${error.message}.`);
   }
 }
+
+/** Read once: a Bundle may bring hundreds of definitions. */
+const ELEMENTS = readElements();
 
 const COMPOSITE = "composite search parameters of one's own are not supported.";
 const TYPES: ReadonlySet<string> = new Set(["token", "string", "date", "number", "quantity", "reference", "uri"]);
