@@ -18,10 +18,8 @@ const ROOMS: Record<string, readonly string[]> = {
   export: ["base", "fhir", "source", "store", "search"],
   reindex: ["base", "fhir", "index", "store"],
   http: ["base", "fhir", "store", "import", "search", "export", "patch", "reindex"],
-  cli: [
-    ...["base", "fhir", "source", "split", "check", "index", "store", "import", "search", "export", "patch"],
-    ...["reindex", "http"],
-  ],
+  // The composition root
+  cli: "base fhir source split check index store patch import search export reindex http".split(" "),
 };
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");

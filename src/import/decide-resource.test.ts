@@ -304,6 +304,23 @@ describe("any order and any split into batches", () => {
   });
 });
 
+/** Steps of one line each, in the order of the weaving. */
+function weave(
+  lines: readonly Line[],
+  weaving: readonly (readonly [readonly bigint[], number, number, boolean])[],
+): { importJob: bigint; line: Line; apiAfter: boolean }[] {
+  const steps = lines.flatMap((line, index) => {
+    const [jobs = [], first = 0, second = 0, apiAfter = false] = weaving[index] ?? [];
+    return jobs.map((importJob, copy) => ({
+      importJob,
+      line: { ...line },
+      apiAfter,
+      rank: copy === 0 ? first : second,
+    }));
+  });
+  return steps.toSorted((a, b) => a.rank - b.rank);
+}
+
 describe("two imports and writes by the API, interleaved anyhow", () => {
   it("each line is counted once, numbers are unique, the greatest is current, and nobody's versions change but the import's own", () => {
     const step = fc.record({
@@ -353,23 +370,6 @@ describe("two imports and writes by the API, interleaved anyhow", () => {
     fc.tuple(fc.constantFrom([OWN], [OTHER], [OWN, OTHER], [OTHER, OWN], [OWN, OWN]), fc.nat(), fc.nat(), fc.boolean()),
     { minLength: 8, maxLength: 8 },
   );
-
-  /** Steps of one line each, in the order of the weaving. */
-  function weave(
-    lines: readonly Line[],
-    weaving: readonly (readonly [readonly bigint[], number, number, boolean])[],
-  ): { importJob: bigint; line: Line; apiAfter: boolean }[] {
-    const steps = lines.flatMap((line, index) => {
-      const [jobs = [], first = 0, second = 0, apiAfter = false] = weaving[index] ?? [];
-      return jobs.map((importJob, copy) => ({
-        importJob,
-        line: { ...line },
-        apiAfter,
-        rank: copy === 0 ? first : second,
-      }));
-    });
-    return steps.toSorted((a, b) => a.rank - b.rank);
-  }
 
   it("of versions in step with their dates: the same counts of each import, current version and history", () => {
     fc.assert(
