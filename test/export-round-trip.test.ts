@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { exportedLines, runExport } from "./support/exports.ts";
 import { fingerprints } from "./support/fingerprints.ts";
-import { openFullServer, type FullServer } from "./support/full-server.ts";
+import { errorLog, openFullServer, type FullServer } from "./support/full-server.ts";
 
 /** Everything with its history, as an import takes it. */
 const ALL = "$export?includeAssociatedData=_history,_deleted";
@@ -27,14 +27,21 @@ describe("an export with history and deletions, imported into an empty server", 
     await fill(origin);
     const done = await runExport(origin.base, ALL);
     lines = await exportedLines(done);
-    const inputs = [];
+    const inputs: { url: string; type: string }[] = [];
     for (const { type, url } of done.body.output as { type: string; url: string }[]) {
       const text = await (await fetch(url)).text();
       inputs.push({ url: await copy.file(url.slice(url.lastIndexOf("/") + 1), text), type });
     }
-    const imported = await copy.load({ inputs, negatives: true });
-    expect(imported.status).toBe(200);
-    expect(imported.body.error).toEqual([]);
+    const first = await copy.load({ inputs, negatives: true });
+    expect(first.status).toBe(200);
+    // The numbers and dates of this one contradict each other: such versions come one import at a time (C-070).
+    expect((await errorLog(first)).map(({ text }) => text)).toEqual([expect.stringContaining("resource id: crossed,")]);
+    const rejected = await fetch(first.body.error[0].rejectedUrl as string);
+    const second = await copy.load({
+      inputs: [await copy.file("again.ndjson", await rejected.text())],
+      negatives: true,
+    });
+    expect([second.body.output[0].count, second.body.error]).toEqual([1, []]);
   });
   afterAll(async () => {
     await origin?.close();
@@ -88,6 +95,7 @@ describe("an export with history and deletions, imported into an empty server", 
       "Patient/back/_history",
       "Patient/only-deleted",
       "Patient/zone",
+      "Patient/crossed/_history",
       "Observation/api/_history",
       "Observation?subject=Patient/history",
       "Patient?birthdate=ge1962&_sort=birthdate",
@@ -145,6 +153,15 @@ async function fill(server: FullServer): Promise<void> {
   ];
   const imported = await server.load({ inputs, negatives: true });
   expect(imported.body.error).toEqual([]);
+
+  for (const [version, year] of [
+    [1, 2001],
+    [5, 2005],
+    [3, 2000],
+  ] as const) {
+    const url = await server.file(`crossed-${String(version)}.ndjson`, line("Patient", "crossed", at(year, version)));
+    expect((await server.load({ inputs: [url] })).body.error).toEqual([]);
+  }
 
   const put = async (path: string, resource: object | string): Promise<void> => {
     const body = typeof resource === "string" ? resource : JSON.stringify(resource);

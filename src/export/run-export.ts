@@ -41,7 +41,7 @@ export async function runExport(
   await recordFolder(database, job, placeOf(destination, container), name);
   const folder = await openFolder(destination, container, name);
   await folder.make();
-  const snapshot = await openSnapshot(connection);
+  const snapshot = await openSnapshot(connection, definition.level !== "system" || definition.filters.length > 0);
   // Also ends the statement at hand; the threads have connections of their own.
   const breakOff = (): void => void snapshot.close();
   stop.addEventListener("abort", breakOff, { once: true });

@@ -35,20 +35,23 @@ select least(clock_timestamp(), min(xact_start)) as instant from pg_stat_activit
 where datname = current_database() and pid <> pg_backend_pid()
   and (backend_xid is not null or xact_start > clock_timestamp() - interval '1 minute')`;
 
-/** Takes a snapshot and keeps it. */
-export async function openSnapshot(connection: DatabaseConnection): Promise<Snapshot> {
+/** Partitions must not be exchanged under a snapshot that searches (store/snapshot.ts): merges of segments wait, or try later. */
+const KEEP_PARTITIONS = "lock table only search_resource in access share mode";
+
+/** Takes a snapshot and keeps it; `searches`: whether search tables are read by it. */
+export async function openSnapshot(connection: DatabaseConnection, searches: boolean): Promise<Snapshot> {
   const client = await connect(connection);
   try {
     // Before the snapshot: what begins after this has later dates, and what ends before the snapshot is in.
     const oldest = await client.query<{ instant: Date }>(OLDEST_WRITER);
-    // Before the snapshot: merges of segments exchange partitions, which a snapshot from before would not fit (store/snapshot.ts).
-    await client.query(
-      `begin isolation level repeatable read; lock table only search_resource in access share mode; ${SESSION_SETTINGS}`,
-    );
+    await client.query(`begin isolation level repeatable read; ${SESSION_SETTINGS}`);
+    if (searches) await client.query(KEEP_PARTITIONS);
     const exported = await client.query<{ name: string }>("select pg_export_snapshot() as name");
-    const transactionTime = oldest.rows[0]?.instant;
+    const instant = oldest.rows[0]?.instant;
     const name = exported.rows[0]?.name;
-    if (transactionTime === undefined || name === undefined) throw new Error("the server gave no snapshot");
+    if (instant === undefined || name === undefined) throw new Error("the server gave no snapshot");
+    // What is written later in the same millisecond has the same date.
+    const transactionTime = new Date(instant.getTime() - 1);
     return { client, name, transactionTime, close: () => closeClient(client) };
   } catch (error) {
     await closeClient(client);

@@ -130,11 +130,17 @@ export interface OperationRow {
   readonly name: string;
   /** Where it can be called: on the server, on all types, or on these, of which one may be the server. */
   readonly on: "server" | "every type" | readonly string[];
-  /** Canonical URL of its definition; a path like `/OperationDefinition/stoker-x` is one that this server serves itself. */
-  readonly definition: string;
+  /**
+   * Canonical URL of its definition; a path like `/OperationDefinition/stoker-x` is one that this server serves itself. By
+   * the place where there is a definition for each; there, it goes by the definition's name.
+   */
+  readonly definition: string | Readonly<Record<string, string>>;
   readonly request: string;
   readonly answers: string;
 }
+
+/** The operations of Bulk Data Access. */
+const BULK_DATA = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition";
 
 /** Operations, in the order of the page. */
 export const OPERATIONS: readonly OperationRow[] = [
@@ -155,9 +161,13 @@ export const OPERATIONS: readonly OperationRow[] = [
   {
     name: "export",
     on: ["server", "Patient", "Group"],
-    definition: "/OperationDefinition/stoker-export",
+    definition: {
+      server: `${BULK_DATA}/export`,
+      Patient: `${BULK_DATA}/patient-export`,
+      Group: `${BULK_DATA}/group-export`,
+    },
     request: "`GET $export`, `POST $export`, the same of `Patient/$export` and `Group/[id]/$export`",
-    answers: "202 with a `Content-Location`, where the status and the files are",
+    answers: "202; [export.md](export.md) explains it",
   },
   {
     name: "validate",

@@ -79,10 +79,13 @@ function resourceOf(
 
 function operationsOn(place: string, baseUrl: string): JsonObject[] {
   return OPERATIONS.filter(({ on }) => (typeof on === "string" ? on === place : on.includes(place))).map(
-    ({ name, definition }: OperationRow) => ({
-      name,
-      definition: definition.startsWith("/") ? `${baseUrl}${definition}` : definition,
-    }),
+    ({ name, definition }: OperationRow) => {
+      if (typeof definition === "string") {
+        return { name, definition: definition.startsWith("/") ? `${baseUrl}${definition}` : definition };
+      }
+      const url = definition[place] ?? "";
+      return { name: url.slice(url.lastIndexOf("/") + 1), definition: url };
+    },
   );
 }
 

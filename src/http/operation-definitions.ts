@@ -68,30 +68,6 @@ const IMPORT: OwnDefinition = {
   ],
 };
 
-const EXPORT: OwnDefinition = {
-  code: "export",
-  title: "Bulk export to NDJSON",
-  description:
-    "Writes resources to NDJSON files. Asynchronous: answers 202 with a Content-Location, where the status is asked for.",
-  affectsState: false,
-  comment: "Follows http://hl7.org/fhir/uv/bulkdata/OperationDefinition/export. With `Prefer: respond-async`.",
-  resource: ["Patient", "Group"],
-  system: true,
-  type: true,
-  instance: true,
-  parameters: [
-    { name: "_outputFormat", type: "string", text: "application/fhir+ndjson, the only format there is." },
-    { name: "_since", type: "instant", text: "Only what was changed since then." },
-    { name: "_until", type: "instant", text: "Only what was changed before then." },
-    { name: "_type", type: "string", max: "*", text: "Resource types, joined by commas." },
-    { name: "_elements", type: "string", max: "*", text: "Elements to export, joined by commas." },
-    { name: "_typeFilter", type: "string", max: "*", text: "Searches that the resources of a type must match." },
-    { name: "patient", type: "Reference", max: "*", text: "Patients to export; Patient and Group only." },
-    { name: "includeAssociatedData", type: "code", max: "*", text: "What else to export." },
-    { name: "_container", type: "string", text: "Where the files are written." },
-  ],
-};
-
 const REINDEX: OwnDefinition = {
   code: "reindex",
   title: "Indexing by search parameters of one's own",
@@ -107,7 +83,6 @@ const REINDEX: OwnDefinition = {
 /** Operations that are defined here and nowhere else, by the id of their OperationDefinition. */
 const OWN: ReadonlyMap<string, OwnDefinition> = new Map([
   ["stoker-import", IMPORT],
-  ["stoker-export", EXPORT],
   ["stoker-reindex", REINDEX],
 ]);
 

@@ -53,8 +53,8 @@ export async function selectionSql(db: Queryable, selection: Selection, rules: S
   const { low, high } = keyRangeOfType(resourceTypeId(type) ?? 0);
   const conditions: Condition[] = [{ kind: "sql", test: sql`r.key between ${low} and ${high}` }];
   if (queries !== undefined) {
-    const dates = { dateEquality: rules.dateEquality, now: Date.now() };
-    const found = queries.map((query) => searchCondition(parseSelectionQuery(type, query, rules.baseUrl), dates));
+    const asked = { dateEquality: rules.dateEquality, now: Date.now(), baseUrl: rules.baseUrl };
+    const found = queries.map((query) => searchCondition(parseSelectionQuery(type, query, rules.baseUrl), asked));
     conditions.push(oneOf(found));
   }
   if (patients !== undefined) conditions.push(compartmentsCondition(type, patients));
