@@ -83,8 +83,9 @@ function createPool(options: DatabaseOptions): Pool {
   try {
     return new Pool({
       ...clientConfig(options.connection, options),
-      // A limit that somebody gave to the role is not for publishing an import; reads have their own.
-      options: "-c statement_timeout=0",
+      // A limit that somebody gave to the role is not for publishing an import; reads have their own. A process that hangs in
+      // a transaction must not hold its locks, such as that on the import it plans, for ever.
+      options: "-c statement_timeout=0 -c idle_in_transaction_session_timeout=60s",
       max: options.maxConnections,
       idleTimeoutMillis: 60_000,
     });

@@ -4,6 +4,10 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openLogger } from "../../src/base/logger.ts";
 import { databaseUrl } from "../../src/cli/bench/databases.ts";
 import { openEmbedded, type EmbeddedServer } from "../../src/store/embedded/open-embedded.ts";
+import { BodyBlocks } from "../../src/store/body-blocks.ts";
+import { migrate } from "../../src/store/migrate.ts";
+import { openDatabase } from "../../src/store/pool.ts";
+import { Stamps } from "../../src/store/stamps.ts";
 import { withSession } from "../support/fingerprints.ts";
 import { HISTORY_UNIT_BYTES, writeHistoryFiles, type HistoryFiles } from "../support/history-files.ts";
 import { takeImage, undisturbedImage, type ImportImage } from "../support/import-image.ts";
@@ -37,6 +41,10 @@ describe.skipIf(process.platform === "win32")("PostgreSQL is killed again and ag
     input = await writeHistoryFiles(place.files, { small: smallFilesFor(KILLS, PER_KILL), big: 2 });
     undisturbed = await undisturbedImage(place, input, HISTORY_UNIT_BYTES);
     database = await open();
+    const options = { applicationName: "test", maxConnections: 1, logger: openLogger("silent", "test") };
+    const pool = await openDatabase({ ...options, connection: database.connection });
+    await migrate(pool);
+    await pool.close();
   });
 
   afterAll(async () => {
@@ -88,6 +96,30 @@ describe.skipIf(process.platform === "win32")("PostgreSQL is killed again and ag
       expect(await server.end("SIGTERM")).toBe(0);
     },
   );
+
+  test("numbers of blocks and stamps are not handed out again, although the last commits were lost", async () => {
+    const last: { block: bigint; stamp: number }[] = [];
+    for (let round = 0; round < 3; round++) {
+      const started = await withSession(database.connection, async (client) => {
+        // As the sessions of imports.
+        await client.query("set synchronous_commit = off");
+        await client.query("checkpoint");
+        const before = await startedAt();
+        const { rows } = await client.query<{ pid: number }>("select pg_backend_pid() as pid");
+        const blocks = new BodyBlocks();
+        await blocks.reserve(client, 1, 1);
+        last.push({ block: blocks.add(Buffer.from("x")).block, stamp: await new Stamps().take(client, 1) });
+        process.kill(rows[0]?.pid ?? 0, "SIGKILL");
+        return before;
+      });
+      await until(
+        () => startedAt().catch(() => started),
+        (now) => now !== started,
+      );
+    }
+    expect(new Set(last.map(({ block }) => block)).size).toBe(3);
+    expect(new Set(last.map(({ stamp }) => stamp)).size).toBe(3);
+  });
 
   /** Process ids of the import workers' sessions; of the server's others when there are none. */
   async function backends(): Promise<number[]> {
