@@ -6,7 +6,8 @@ import { wholeNumber } from "../generate/command.ts";
 import { openStopRequests } from "../stop.ts";
 import { WrongCount } from "./import-run.ts";
 import { reportLines } from "./report.ts";
-import { BENCH_PHASES, runBench, writeResults, type BenchPhase } from "./run-bench.ts";
+import { BENCH_PHASES, type BenchPhase } from "./results.ts";
+import { runBench, writeResults } from "./run-bench.ts";
 
 interface BenchFlags {
   readonly data?: string;

@@ -1,6 +1,6 @@
 import { formatBytes, formatCount } from "../format.ts";
 import type { WriteTimes } from "./api-writes.ts";
-import { rateOf, type ApiTimes, type BenchResults } from "./results.ts";
+import { rateOf, type ApiTimes, type BenchPhase, type BenchResults } from "./results.ts";
 import { median } from "./statistics.ts";
 
 /** A figure that Stoker promises, as measured. */
@@ -21,35 +21,45 @@ const FULL_STORE = 5_000_000;
 const FULL_IMPORT_BYTES = 5e9;
 const API_STORE = 1_000_000;
 
-/** The figures of the results, in the order in which they are shown. */
+/** The figures of the phases that were asked for, in the order in which they are shown. */
 export function figuresOf(results: BenchResults): Figure[] {
+  const { phases, api } = results;
+  const has = (phase: BenchPhase): boolean => phases.includes(phase);
   return [
-    againstCopy(results, "InitialLoad", 2.5, 1.6),
-    againstCopy(results, "IncrementalLoad", 3, 1.8),
-    growthRate(results),
-    memory(results),
-    figure({
-      title: "median GET Patient/[id] during an import",
-      value: results.reads?.median,
-      unit: "milliseconds",
-      must: 20,
-      aim: 5,
-      note:
-        results.reads === undefined
-          ? "no Patient in the data"
-          : `p95 ${results.reads.p95.toFixed(1)} ms, max ${results.reads.max.toFixed(0)} ms, ${formatCount(results.reads.requests)} reads`,
-    }),
-    figure({
-      title: "bytes on disk ÷ bytes of input",
-      value: results.disk && results.disk.databaseBytes / results.disk.inputBytes,
-      unit: "ratio",
-      must: 2,
-      aim: 1.3,
-      note:
-        results.disk === undefined ? "no run" : `${formatBytes(results.disk.databaseBytes)} without write-ahead log`,
-    }),
-    ...(results.api === undefined ? [] : apiFigures(results.api)),
+    ...(has("imports")
+      ? [againstCopy(results, "InitialLoad", 2.5, 1.6), againstCopy(results, "IncrementalLoad", 3, 1.8)]
+      : []),
+    ...(has("growth") ? [growthRate(results)] : []),
+    ...(has("imports") || has("growth") ? [memory(results)] : []),
+    ...(has("growth") ? [readsFigure(results)] : []),
+    ...(has("imports") ? [diskFigure(results)] : []),
+    ...(api === undefined ? [] : apiFigures(api)),
   ];
+}
+
+function readsFigure({ reads }: BenchResults): Figure {
+  return figure({
+    title: "median GET Patient/[id] during an import",
+    value: reads?.median,
+    unit: "milliseconds",
+    must: 20,
+    aim: 5,
+    note:
+      reads === undefined
+        ? "no Patient in the data"
+        : `p95 ${reads.p95.toFixed(1)} ms, max ${reads.max.toFixed(0)} ms, ${formatCount(reads.requests)} reads`,
+  });
+}
+
+function diskFigure({ disk }: BenchResults): Figure {
+  return figure({
+    title: "bytes on disk ÷ bytes of input",
+    value: disk && disk.databaseBytes / disk.inputBytes,
+    unit: "ratio",
+    must: 2,
+    aim: 1.3,
+    note: disk === undefined ? "no run" : `${formatBytes(disk.databaseBytes)} without write-ahead log`,
+  });
 }
 
 /** Searches that count are no part of the figure: they take as long as there is something to count. */

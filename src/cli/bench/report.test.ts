@@ -85,6 +85,7 @@ function run(part: Partial<ImportRun>): ImportRun {
 
 describe("figures", () => {
   const results: BenchResults = {
+    phases: ["imports", "growth", "api"],
     date: "2026-01-01T00:00:00.000Z",
     commandLine: "stoker bench",
     stoker: "0.1.0",

@@ -47,8 +47,14 @@ export interface ApiTimes {
   readonly writes: readonly WriteTimes[];
 }
 
+/** What can be measured: imports into an empty store, into one that is read and grows, and the API. */
+export const BENCH_PHASES = ["imports", "growth", "api"] as const;
+export type BenchPhase = (typeof BENCH_PHASES)[number];
+
 /** All that was measured. */
 export interface BenchResults {
+  /** What was asked for. */
+  readonly phases: readonly BenchPhase[];
   readonly date: string;
   readonly commandLine: string;
   readonly stoker: string;

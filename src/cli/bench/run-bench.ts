@@ -9,11 +9,7 @@ import { generateInput, plainBytes, readInput } from "./input.ts";
 import { machineFacts } from "./machine.ts";
 import { measureApi } from "./api-phase.ts";
 import { measureEmptyStore, measureLoadedStore } from "./phases.ts";
-import type { BenchResults } from "./results.ts";
-
-/** What can be measured: imports into an empty store, into one that is read and grows, and the API. */
-export const BENCH_PHASES = ["imports", "growth", "api"] as const;
-export type BenchPhase = (typeof BENCH_PHASES)[number];
+import type { BenchPhase, BenchResults } from "./results.ts";
 
 /** What `stoker bench` was told. */
 export interface BenchOptions {
@@ -81,6 +77,7 @@ export async function runBench(
         : { reads: undefined, growth: [], grownRuns: [] };
       const api = phases.has("api") ? await measureApi(context, options.apiResources) : undefined;
       return {
+        phases: [...phases],
         date: new Date().toISOString(),
         commandLine: options.commandLine,
         stoker: readVersion(),
