@@ -1,4 +1,5 @@
 import { StokerError } from "../base/errors.ts";
+import type { ExtractionTrees } from "./extraction-tree.ts";
 import { RESOURCE_TYPES } from "./resource-types.ts";
 import { concreteTypes, searchParameter, searchParametersOf, type SearchParameter } from "./search-parameters.ts";
 
@@ -8,6 +9,8 @@ export interface CustomSearchParameter extends SearchParameter {
   readonly resourceId: string;
   /** Whether everything stored is indexed by it; until then it cannot be searched by. */
   readonly isEnabled: boolean;
+  /** By resource type, the elements that its expression selects. */
+  readonly trees: ExtractionTrees;
 }
 
 /** How search parameters are found by name: R4's, and those of one's own. */
@@ -38,7 +41,7 @@ export function lookupOf(custom: readonly CustomSearchParameter[]): SearchParame
   return {
     find(type, code) {
       const known = searchParameter(type, code) ?? byType.get(type)?.get(code);
-      if (known !== undefined && "isEnabled" in known && !known.isEnabled) throw notEnabled(type, code);
+      if (known !== undefined && isCustom(known) && !known.isEnabled) throw notEnabled(type, code);
       return known;
     },
     of: (type) => [
@@ -46,6 +49,11 @@ export function lookupOf(custom: readonly CustomSearchParameter[]): SearchParame
       ...[...(byType.get(type)?.values() ?? [])].filter(({ isEnabled }) => isEnabled),
     ],
   };
+}
+
+/** Whether a parameter is one that a stored SearchParameter resource defines. */
+export function isCustom(parameter: SearchParameter): parameter is CustomSearchParameter {
+  return "resourceId" in parameter;
 }
 
 function notEnabled(type: string, code: string): StokerError {

@@ -142,6 +142,9 @@ describe("a search parameter of one's own", () => {
     expect((await server.send("GET", "/Organization?_id=o1&_revinclude=Patient:school")).body.entry).toHaveLength(3);
     const sorted = await server.send("GET", "/Patient?seen:missing=false&_sort=-seen");
     expect(sorted.body.entry.map((entry: Json) => entry.resource.id)).toEqual(["late-seen", "early-seen"]);
+    await put(patient("eye-2", { eye: { valueCodeableConcept: { coding: [{ code: "azure" }] } } }));
+    const byToken = await server.send("GET", "/Patient?eye:missing=false&_sort=eye,_id");
+    expect(byToken.body.entry.map((entry: Json) => entry.resource.id)).toEqual(["eye-2", "early-eye", "late-eye"]);
     expect(await server.ids("/Patient?page:below=http://x.example/")).toEqual(["early-page", "late-page"]);
     expect(await server.ids("/Patient?score=gt6.5&dose=lt6")).toEqual([]);
   });

@@ -1,6 +1,5 @@
 import type { Pool } from "pg";
 import { keyRangeOfType } from "../fhir/resource-key.ts";
-import type { ExtractionTrees } from "../index/extraction-tree.ts";
 import { createDefinitionIndexer, type DefinitionIndexer } from "../index/indexer.ts";
 import { BlockCache } from "../store/body.ts";
 import { transaction } from "../store/pool.ts";
@@ -26,10 +25,9 @@ export class ReindexLost extends Error {
  * the signal's reason, or {@link ReindexLost}. False when the job goes on with further parameters.
  */
 export async function runReindex(pool: Pool, job: ClaimedReindex, stop: AbortSignal): Promise<boolean> {
-  const { parameters, trees } = await readDefinitions(pool);
-  const places = [...parameters.keys()].filter((place) => job.parameters.includes(parameters[place]?.id ?? 0));
-  const ids = places.map((place) => parameters[place]?.id ?? 0);
-  const indexer = createDefinitionIndexer(places.map((place) => trees[place] as ExtractionTrees));
+  const definitions = (await readDefinitions(pool)).parameters.filter(({ id }) => job.parameters.includes(id));
+  const ids = definitions.map(({ id }) => id);
+  const indexer = createDefinitionIndexer(definitions.map(({ trees }) => trees));
   const ranges = typeRanges(indexer, ids.length);
   if (!job.segmentsReady) {
     // Rows of segments without indexes cannot be found. Those that are opened from now on hold nothing from before the

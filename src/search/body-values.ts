@@ -10,16 +10,18 @@ export type TextsOf = (resource: JsonObject) => string[];
 /**
  * For each of the types, how the texts of some token or reference parameters are found in a resource: codes without
  * their systems, values of identifiers, references as `Type/id` or as they are written. Undefined where there is a
- * parameter of which this is not known. `baseUrl` is this server's own.
+ * parameter of which this is not known. `further` has the elements of parameters that are not R4's. `baseUrl` is this
+ * server's own.
  */
 export function textReaders(
   parameters: ReadonlyMap<string, readonly StoredParameter[]>,
+  further: ReadonlyMap<string, readonly TreeNode[]>,
   baseUrl: string,
 ): ReadonlyMap<string, TextsOf> | undefined {
   const trees = readExtractionTrees();
   const readers = new Map<string, TextsOf>();
   for (const [type, stored] of parameters) {
-    const tree = trees[type] ?? [];
+    const tree = further.get(type) ?? trees[type] ?? [];
     const known = idsIn(tree);
     // Parameters that are derived from several others are so for each type by those that it has.
     if (!stored.some(({ parameter }) => known.has(parameter))) return undefined;

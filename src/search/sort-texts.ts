@@ -34,7 +34,7 @@ export async function readSortTexts(
     .filter((key): key is TextKey => key.by === "text")
     .map((key) => ({
       key,
-      readers: textReaders(key.parameters, baseUrl),
+      readers: textReaders(key.parameters, key.trees, baseUrl),
       keys: [] as bigint[],
       texts: [] as string[],
     }));

@@ -1,6 +1,7 @@
 import { StokerError } from "../base/errors.ts";
-import type { SearchParameterLookup } from "../fhir/custom-search-parameters.ts";
+import { isCustom, type SearchParameterLookup } from "../fhir/custom-search-parameters.ts";
 import { storedParameters, type StoredParameter } from "../fhir/derived-parameters.ts";
+import type { TreeNode } from "../fhir/extraction-tree.ts";
 import { RESOURCE_TYPES } from "../fhir/resource-types.ts";
 import type { SearchParameter } from "../fhir/search-parameters.ts";
 import type { OrderedTable } from "./condition.ts";
@@ -12,7 +13,13 @@ export type SortKey = { descending: boolean } & (
   /** By the rows of these parameters in an ordered table: the least of them, or the greatest when descending. */
   | { by: "value"; table: OrderedTable; parameters: readonly number[] }
   /** By texts of a token or reference parameter, of which the store keeps no order; what is stored for each type. */
-  | { by: "text"; code: string; parameters: ReadonlyMap<string, readonly StoredParameter[]> }
+  | {
+      by: "text";
+      code: string;
+      parameters: ReadonlyMap<string, readonly StoredParameter[]>;
+      /** Where the elements of parameters that are not R4's are. */
+      trees: ReadonlyMap<string, readonly TreeNode[]>;
+    }
 );
 
 /**
@@ -72,7 +79,10 @@ function byValues(code: string, types: readonly string[], descending: boolean, l
     const parameters = [...definitions].flatMap(([parameter, members]) =>
       members.map((type) => [type, storedParameters(parameter, [type])] as const),
     );
-    return { by: "text", descending, code, parameters: new Map(parameters) };
+    const trees = [...definitions].flatMap(([parameter, members]) =>
+      isCustom(parameter) ? members.map((type) => [type, parameter.trees[type] ?? []] as const) : [],
+    );
+    return { by: "text", descending, code, parameters: new Map(parameters), trees: new Map(trees) };
   }
   const tables = new Set(kinds.map((kind) => TABLES[kind]));
   const [table] = tables;

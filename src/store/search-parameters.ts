@@ -5,6 +5,7 @@ import {
   type CustomSearchParameter,
   type SearchParameterLookup,
 } from "../fhir/custom-search-parameters.ts";
+import type { ExtractionTrees } from "../fhir/extraction-tree.ts";
 import type { SearchParameterType } from "../fhir/search-parameters.ts";
 import type { Queryable } from "./read.ts";
 
@@ -23,8 +24,6 @@ export interface Definitions {
   /** Raised with every change. */
   generation: number;
   parameters: readonly CustomSearchParameter[];
-  /** Of each parameter, in the same order, by resource type: what `index` makes extractors of. */
-  trees: readonly Readonly<Record<string, unknown>>[];
 }
 
 /** The statement for the beginning of a transaction that writes search values, made with what `generation` defines. */
@@ -49,20 +48,20 @@ export async function readDefinitions(db: Queryable): Promise<Definitions> {
     id: number | null;
     resource_id: string;
     definition: StoredDefinition;
-    trees: Record<string, unknown>;
+    trees: ExtractionTrees;
     enabled: boolean;
   }>(READ);
   const defined = rows.filter(({ id }) => id !== null);
   return {
     generation: rows[0]?.generation ?? 0,
-    parameters: defined.map(({ id, resource_id: resourceId, definition, enabled: isEnabled }) => ({
+    parameters: defined.map(({ id, resource_id: resourceId, definition, trees, enabled: isEnabled }) => ({
       ...definition,
       id: id ?? 0,
       components: [],
       resourceId,
       isEnabled,
+      trees,
     })),
-    trees: defined.map(({ trees }) => trees),
   };
 }
 
@@ -82,7 +81,7 @@ export async function nextParameterId(client: ClientBase): Promise<number> {
 /** Puts a new parameter in the place of what the resource defined so far. In a transaction of {@link changeStatement}. */
 export async function storeDefinition(
   client: ClientBase,
-  row: { id: number; resourceId: string; definition: StoredDefinition; trees: Readonly<Record<string, unknown>> },
+  row: { id: number; resourceId: string; definition: StoredDefinition; trees: ExtractionTrees },
 ): Promise<void> {
   await client.query("delete from search_parameter where resource_id = $1", [row.resourceId]);
   await client.query("insert into search_parameter (id, resource_id, definition, trees) values ($1, $2, $3, $4)", [
