@@ -148,6 +148,11 @@ describe("$export of the system", () => {
     expect([response.status, ((await response.json()) as Json).resourceType]).toEqual([status, "OperationOutcome"]);
   });
 
+  it("is not begun by HEAD", async () => {
+    const response = await kickOff(server.base, "$export", { method: "HEAD" });
+    expect([404, 405]).toContain(response.status);
+  });
+
   it("says in the answer what a lenient one leaves out", async () => {
     const response = await kickOff(server.base, "$export?_type=Patient&x=1", {
       headers: { prefer: "respond-async, handling=lenient" },

@@ -136,7 +136,7 @@ export const SETTING_TABLE: { readonly [Key in SettingKey]: SettingDefinition<Se
     defaultText: "./.stoker",
     fallback: "./.stoker",
     allowed: "a folder",
-    help: "Embedded PostgreSQL, error logs of local imports, uploads. Made when missing.",
+    help: "Embedded PostgreSQL, error logs of local imports, files of exports. Made when missing.",
     schema: text,
   },
   workers: {
@@ -145,7 +145,7 @@ export const SETTING_TABLE: { readonly [Key in SettingKey]: SettingDefinition<Se
     defaultText: "number of cores",
     fallback: Math.max(1, availableParallelism()),
     allowed: "a whole number from 1 to 256",
-    help: "Import units that this process works on at once.",
+    help: "Import units that this process works on at once, and threads of an export.",
     schema: wholeNumber(1, 256),
   },
   importEnabled: {
@@ -181,7 +181,7 @@ export const SETTING_TABLE: { readonly [Key in SettingKey]: SettingDefinition<Se
     defaultText: "unset",
     fallback: undefined,
     allowed: "an Azure Storage connection string (AccountName=...;AccountKey=...) or UseDevelopmentStorage=true",
-    help: "Storage account to import from; UseDevelopmentStorage=true and an explicit BlobEndpoint work (Azurite).",
+    help: "Storage account to import from and export to; UseDevelopmentStorage=true and an explicit BlobEndpoint work (Azurite).",
     secret: true,
     schema: optionalText.refine((value) => /(?:^|;)\s*[A-Za-z]+=/.test(value ?? "")),
   },
@@ -191,7 +191,7 @@ export const SETTING_TABLE: { readonly [Key in SettingKey]: SettingDefinition<Se
     defaultText: "unset",
     fallback: undefined,
     allowed: "the https URL of a storage account, for example https://account.blob.core.windows.net",
-    help: "Storage account to import from, with managed identity.",
+    help: "Storage account to import from and export to, with managed identity.",
     schema: url((value) => value.protocol === "https:" && value.search === ""),
   },
   fileRoot: {

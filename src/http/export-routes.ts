@@ -35,6 +35,8 @@ export function registerExportRoutes(
         scope.route({
           method,
           url,
+          // A HEAD would start an export, too.
+          exposeHeadRoute: false,
           bodyLimit: EXPORT_BODY_BYTES,
           async handler(request, reply) {
             const kickOff = { ...place(request), ...partsOf(request), baseUrl: context.baseUrl };
