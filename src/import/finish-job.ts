@@ -18,7 +18,7 @@ export interface FinishServices {
 }
 
 /** Pauses before a log is written again that a storage account without an answer did not take, in milliseconds. */
-const UNREACHABLE_PAUSES_MS = [1000, 2000, 4000, 8000];
+const UNREACHABLE_PAUSES_MS = [1000, 2000, 4000, 8000, 8000];
 
 const READ_INPUT = `
 select type, url, source_etag as "sourceEtag", error_log as "errorLog"

@@ -5,8 +5,8 @@ import { mayHelpToAskAgain } from "./blob-errors.ts";
 import { openPatience } from "./patience.ts";
 import { normaliseEtag, sourceChanged, type ByteRange } from "./source.ts";
 
-/** Failures in a row without a byte between them, over some 20 s where connections are refused; then the unit fails. */
-const MAX_FAILURES = 5;
+/** Failures in a row without a byte between them, over some 35 s where connections are refused; then the unit fails. */
+const MAX_FAILURES = 7;
 const RETRY_DELAY_MS = 1_000;
 /** A service that gives no answer, or no further byte, for so long is not there. */
 const IDLE_MS = 60_000;

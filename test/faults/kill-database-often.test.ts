@@ -65,13 +65,7 @@ describe.skipIf(process.platform === "win32")("PostgreSQL is killed again and ag
         // The last commits may be lost with a crash, so that lines may be fewer than before it.
         const before = await slow.progress();
         await slow.allow(isLoading ? before.begun + PER_KILL : 1_000_000);
-        await until(
-          async () => {
-            await slow.endLeases();
-            return await slow.progress();
-          },
-          (now) => (isLoading ? now.lines > before.lines : now.open === 0),
-        );
+        await (isLoading ? slow.advanced(before) : slow.allDone());
         const victims = kill % WHOLE_EVERY === 0 ? [] : await backends();
         await sleep(moments.below(isLoading ? 120 : 300));
         if (victims.length > 0) {
@@ -85,13 +79,7 @@ describe.skipIf(process.platform === "win32")("PostgreSQL is killed again and ag
         await slow.endSteps();
       }
       await slow.release();
-      await until(
-        async () => {
-          await slow.endLeases();
-          return await slow.progress();
-        },
-        ({ open }) => open === 0,
-      );
+      await slow.allDone();
       expect(await takeImage(server, path, database.connection)).toEqual(undisturbed);
       expect(await server.end("SIGTERM")).toBe(0);
     },

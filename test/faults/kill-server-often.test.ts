@@ -7,7 +7,7 @@ import { takeImage, undisturbedImage, type ImportImage } from "../support/import
 import { KILLS, smallFilesFor } from "../support/kills.ts";
 import { openMoments } from "../support/moments.ts";
 import { slowDownImports } from "../support/slow-import.ts";
-import { openWorkplace, startImport, until, type Workplace } from "../support/stoker-run.ts";
+import { openWorkplace, startImport, type Workplace } from "../support/stoker-run.ts";
 
 /** Units that may begin between two kills. */
 const PER_KILL = 3;
@@ -47,13 +47,7 @@ describe("the server is killed again and again during an import", () => {
         const before = await slow.progress();
         expect(before.lines, "what was committed stays").toBeGreaterThanOrEqual(lines);
         await slow.allow(isLoading ? before.begun + PER_KILL : 1_000_000);
-        const after = await until(
-          async () => {
-            await slow.endLeases();
-            return await slow.progress();
-          },
-          (now) => (isLoading ? now.lines > before.lines : now.open === 0),
-        );
+        const after = isLoading ? await slow.advanced(before) : await slow.allDone();
         lines = after.lines;
         await sleep(moments.below(isLoading ? 120 : 300));
         await server.end("SIGKILL");
@@ -61,13 +55,7 @@ describe("the server is killed again and again during an import", () => {
         server = await place.serve(settings);
       }
       await slow.release();
-      await until(
-        async () => {
-          await slow.endLeases();
-          return await slow.progress();
-        },
-        ({ open }) => open === 0,
-      );
+      await slow.allDone();
       expect(await takeImage(server, path, database.connection)).toEqual(undisturbed);
       expect(await server.end("SIGTERM")).toBe(0);
     },

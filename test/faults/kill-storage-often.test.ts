@@ -59,7 +59,7 @@ describe("the storage account is killed again and again during an import", () =>
       for (let kill = 1; kill <= KILLS; kill++) {
         const before = await slow.progress();
         await slow.allow(before.begun + PER_KILL);
-        await until(slow.progress, (now) => now.lines > before.lines);
+        await slow.advanced(before);
         await sleep(moments.below(120));
         await azurite.stop("SIGKILL");
         await sleep(moments.below(120));
@@ -71,7 +71,7 @@ describe("the storage account is killed again and again during an import", () =>
       await until(slow.waiting, (batches) => batches === 1);
       await azurite.stop("SIGKILL");
       await slow.release();
-      await until(slow.progress, ({ open }) => open === 0);
+      await slow.allDone();
       await sleep(AWAY_MS);
       await azurite.start();
       const read = async (url: string): Promise<string> => {

@@ -90,23 +90,27 @@ describe("the storage account is killed during an import", () => {
     expect(text).toContain(`Failed to process resource at line: ${String(LINES / 2 + 1)} with`);
   });
 
-  test("7.1: it stays away: the import fails, what was committed stays, and another import makes it whole", async () => {
-    const url = await upload("away.ndjson", LINES);
-    const job = await killDuringImport(url);
-    const { status, body } = await ended(server, job);
-    expect([status, body.issue?.[0]?.diagnostics]).toEqual([
-      400,
-      `import operation failed for reason: The storage account refused the connection. (127.0.0.1:${String(azurite.port)}) ErrorFile: ${url}`,
-    ]);
-    const kept = await stored(job);
-    expect(kept).toBeGreaterThan(0);
-    expect(kept).toBeLessThan(LINES);
+  test(
+    "7.1: it stays away: the import fails, what was committed stays, and another import makes it whole",
+    { timeout: 180_000 },
+    async () => {
+      const url = await upload("away.ndjson", LINES);
+      const job = await killDuringImport(url);
+      const { status, body } = await ended(server, job);
+      expect([status, body.issue?.[0]?.diagnostics]).toEqual([
+        400,
+        `import operation failed for reason: The storage account refused the connection. (127.0.0.1:${String(azurite.port)}) ErrorFile: ${url}`,
+      ]);
+      const kept = await stored(job);
+      expect(kept).toBeGreaterThan(0);
+      expect(kept).toBeLessThan(LINES);
 
-    await azurite.start();
-    const again = await ended(server, await startImport(server, [url], { unitBytes: UNIT_BYTES + 1 }));
-    const { loaded, created, unchanged } = again.body.stoker ?? {};
-    expect([again.status, loaded, created, unchanged]).toEqual([200, LINES, LINES - kept, kept]);
-  });
+      await azurite.start();
+      const again = await ended(server, await startImport(server, [url], { unitBytes: UNIT_BYTES + 1 }));
+      const { loaded, created, unchanged } = again.body.stoker ?? {};
+      expect([again.status, loaded, created, unchanged]).toEqual([200, LINES, LINES - kept, kept]);
+    },
+  );
 });
 
 function idOf(job: string): string {

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DatabaseConnection } from "../../src/store/connection.ts";
 import { withSession } from "./fingerprints.ts";
+import { until } from "./stoker-run.ts";
 
 /**
  * Makes imports in a database slow, and stops them at a gate, by triggers: so a test can disturb one import many times
@@ -8,8 +9,15 @@ import { withSession } from "./fingerprints.ts";
  * not there.
  */
 export interface SlowImport {
-  /** Units of all imports: those that have begun, the lines they have loaded or rejected, and those that are not done. */
-  readonly progress: () => Promise<{ readonly begun: number; readonly lines: number; readonly open: number }>;
+  /** Throws when an import has failed. */
+  readonly progress: () => Promise<Progress>;
+  /**
+   * Waits until a batch was committed after `before`, or nothing is left to commit. While some unit was claimed so often in
+   * vain that its import may be given up for it, it waits on, and lets more units begin.
+   */
+  advanced(before: Progress): Promise<Progress>;
+  /** Waits until all units are done; the gate must be open. */
+  allDone(): Promise<Progress>;
   /** Batches that wait at the gate. */
   readonly waiting: () => Promise<number>;
   /** Lets so many units begin; the batch that would begin one more waits. */
@@ -23,6 +31,18 @@ export interface SlowImport {
   /** The same for the lease of who plans or finishes an import, and ends his session where it waits to complete it. */
   endSteps(): Promise<void>;
 }
+
+/** The units of all imports: those that have begun, the lines they have loaded or rejected, and those that are not done. */
+export interface Progress {
+  readonly begun: number;
+  readonly lines: number;
+  readonly open: number;
+  /** Claims in vain of the unit that has most of them. */
+  readonly claims: number;
+}
+
+/** An import is given up after twenty. */
+const MANY_CLAIMS = 8;
 
 /** Waits of up to 30 ms before each of these steps of a batch, and the gate in the last but one. */
 const INSTALL = `
@@ -72,15 +92,38 @@ export async function slowDownImports(connection: DatabaseConnection): Promise<S
     }
   };
   await withSession(connection, (client) => client.query(INSTALL));
-  return {
+  const slow: SlowImport = {
     async progress() {
-      const [row] = await run<{ begun: number; lines: number; open: number }>(
+      const [row] = await run<Progress & { failure: string | null }>(
         `select count(*) filter (where position is not null)::int as begun, coalesce(sum(loaded + rejected), 0)::int as lines,
-           count(*) filter (where state in (0, 1))::int as open
+           count(*) filter (where state in (0, 1))::int as open,
+           coalesce(max(attempts) filter (where state in (0, 1)), 0)::int as claims,
+           (select min(failure::text) from import_job where state = 3) as failure
          from import_unit`,
       );
       if (row === undefined) throw new Error("no row");
+      if (row.failure !== null) throw new Error(`the import failed: ${row.failure}`);
       return row;
+    },
+    async advanced(before) {
+      return await until(
+        async () => {
+          await slow.endLeases();
+          const now = await slow.progress();
+          if (now.claims >= MANY_CLAIMS) await slow.allow(now.begun + 1);
+          return now;
+        },
+        (now) => (now.lines > before.lines && now.claims < MANY_CLAIMS) || (now.lines > 0 && now.open === 0),
+      );
+    },
+    async allDone() {
+      return await until(
+        async () => {
+          await slow.endLeases();
+          return await slow.progress();
+        },
+        ({ lines, open }) => lines > 0 && open === 0,
+      );
     },
     async waiting() {
       const rows = await run<{ at: boolean }>(
@@ -119,4 +162,5 @@ export async function slowDownImports(connection: DatabaseConnection): Promise<S
       );
     },
   };
+  return slow;
 }
