@@ -203,6 +203,18 @@ describe("segments that are merged", { timeout: 120_000 }, () => {
     await expectStored();
   });
 
+  it("are left as they are while they do not fit on the disk a second time", async () => {
+    await writeFour("g");
+    const client = await server.database.pool.connect();
+    try {
+      expect(await mergeSegments(client, { freeBytes: () => Promise.resolve(1e6) })).toBe("busy");
+      expect(await mergeSegments(client, { freeBytes: () => Promise.resolve(1e9) })).toBe("merged");
+    } finally {
+      client.release();
+    }
+    await expectStored();
+  });
+
   it("are merged by one process at a time", async () => {
     await writeFour("e");
     expect(await merge("vacuum", async () => expect(await merge()).toBe("nothing"))).toBe("merged");

@@ -1,3 +1,4 @@
+import { statfs } from "node:fs/promises";
 import { createServer } from "node:net";
 import type { FastifyInstance } from "fastify";
 import { StokerError } from "../base/errors.ts";
@@ -116,6 +117,7 @@ async function assemble(settings: Settings, logger: Logger, listens: boolean): P
       database: database.pool,
       logger,
       isBusy: () => areImportsAtWork(database.pool),
+      ...(cluster === undefined ? {} : { freeBytes: () => freeBytes(cluster) }),
     });
     working.push(() => merging.close());
     const stageSeconds = (): Record<string, number> => ({ ...workers.stageSeconds(), ...stages });
@@ -128,6 +130,11 @@ async function assemble(settings: Settings, logger: Logger, listens: boolean): P
     );
     throw error;
   }
+}
+
+async function freeBytes(folder: string): Promise<number> {
+  const { bavail, bsize } = await statfs(folder);
+  return bavail * bsize;
 }
 
 /** Makes the search rows of an import quick to find, and counts the time that takes. */

@@ -32,9 +32,19 @@ const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 10_000;
 const PATIENCE_MS = 600_000;
 
+/** Room that a merge leaves on the disk, for imports and the write-ahead log. */
+const RESERVE_BYTES = 512 * 1024 * 1024;
 const BEGIN_SHORT = "begin; set local lock_timeout = '500ms'";
 /** PostgreSQL's error codes of a lock that was not to be had in time, and of a deadlock. */
 const LOCK_BUSY = ["55P03", "40P01"];
+
+/** What a merge must keep to. */
+export interface MergeLimits {
+  /** Ends it between two steps. */
+  readonly stop?: AbortSignal;
+  /** Room on the disk, where that can be known: nothing is merged that does not fit a second time. */
+  readonly freeBytes?: () => Promise<number>;
+}
 
 /** What a call of {@link mergeSegments} did. */
 export type MergeOutcome =
@@ -42,20 +52,22 @@ export type MergeOutcome =
   | "merged"
   /** There is nothing to do, or another process does it. */
   | "nothing"
-  /** Others held what it needs for too long: worth another try later. */
+  /** Others held what it needs for too long, or there is no room: worth another try later. */
   | "busy";
 
 /**
  * Merges small indexed bulk segments into one, if there are enough of them. Not to be called in a transaction; the client
- * is out of any when it returns. The signal ends it between two steps.
+ * is out of any when it returns.
  */
-export async function mergeSegments(client: ClientBase, stop?: AbortSignal): Promise<MergeOutcome> {
+export async function mergeSegments(client: ClientBase, limits: MergeLimits = {}): Promise<MergeOutcome> {
+  const { stop, freeBytes } = limits;
   const locked = await client.query<{ held: boolean }>("select pg_try_advisory_lock($1, 0) as held", [MERGE_LOCK]);
   if (locked.rows[0]?.held !== true) return "nothing";
   try {
     await removeBrokenOff(client);
     const sets = chooseMerge(await readPartitionSets(client));
     if (sets === undefined) return "nothing";
+    if (freeBytes !== undefined && (await freeBytes()) < (await bytesOf(client, sets)) + RESERVE_BYTES) return "busy";
     const merge = await beginMerge(client, sets);
     await copyAll(client, merge, stop);
     if (await exchange(client, merge, stop)) return "merged";
@@ -93,6 +105,15 @@ async function readPartitionSets(client: ClientBase): Promise<PartitionSet[]> {
     [SegmentState.indexed],
   );
   return rows.map(({ merged, ...set }) => ({ ...set, merged: merged ?? undefined }));
+}
+
+/** What their partitions take on the disk. */
+async function bytesOf(client: ClientBase, sets: readonly PartitionSet[]): Promise<number> {
+  const { rows } = await client.query<{ bytes: number }>(
+    "select sum(pg_total_relation_size(name::regclass))::float8 as bytes from unnest($1::text[]) as old (name)",
+    [oldPartitions(sets)],
+  );
+  return rows[0]?.bytes ?? 0;
 }
 
 /** From its commit on, every change of the sets' rows is listed. */
