@@ -3,6 +3,7 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { StokerError } from "../base/errors.ts";
+import { openSearchParameters } from "../store/search-parameters.ts";
 import { checkContainer, placeOf } from "./destination.ts";
 import { startExporter, type ExporterServices } from "./exporter.ts";
 import { deleteExport, insertExport } from "./jobs.ts";
@@ -28,9 +29,11 @@ export interface Exports {
 export function openExports(services: ExporterServices): Exports {
   const { database, destination, rules } = services;
   const exporter = startExporter(services);
+  const searchParameters = openSearchParameters(database);
   return {
     async register(request, requestUrl) {
-      const { definition, warnings } = readExportRequest(request);
+      const lookup = await searchParameters.current();
+      const { definition, warnings } = readExportRequest({ ...request, lookup });
       checkContainer(destination, definition.container);
       await patientsOf(database, definition, rules.baseUrl);
       const id = await insertExport(database, definition, requestUrl);

@@ -2,6 +2,7 @@ import { StokerError } from "../base/errors.ts";
 import type { JsonObject, JsonValue } from "../base/json.ts";
 import { instantMilliseconds, isInstant } from "../fhir/primitives.ts";
 import { RESOURCE_TYPES, resourceTypeId } from "../fhir/resource-types.ts";
+import type { SearchParameterLookup } from "../fhir/custom-search-parameters.ts";
 import { parseSelectionQuery, patientTypes } from "../search/selection.ts";
 import { checkElements } from "../search/shape.ts";
 import type { ExportDefinition } from "./definition.ts";
@@ -19,6 +20,8 @@ export interface ExportRequest {
   readonly body: string | undefined;
   /** This server's base, without a slash at the end. */
   readonly baseUrl: string;
+  /** The search parameters there are; R4's, where nothing else is said. */
+  readonly lookup?: SearchParameterLookup;
 }
 
 /** An understood kick-off. */
@@ -180,7 +183,7 @@ class ParameterReader {
       );
     }
     try {
-      parseSelectionQuery(type, query, this.#request.baseUrl);
+      parseSelectionQuery(type, query, this.#request);
     } catch (error) {
       if (!(error instanceof StokerError)) throw error;
       throw new StokerError(error.code, `_typeFilter: ${error.message}`, { expression: "_typeFilter", cause: error });

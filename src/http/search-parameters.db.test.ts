@@ -2,7 +2,9 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openLogger } from "../base/logger.ts";
 import { openReindexer, type Reindexer } from "../reindex/reindexer.ts";
 import { createTestDatabase } from "../store/testing/test-database.ts";
-import { openWriteServer, type Answer, type Json, type WriteServer } from "./testing/write-server.ts";
+import { selectionSql } from "../search/selection.ts";
+import { sql, statement } from "../search/sql.ts";
+import { BASE, openWriteServer, type Answer, type Json, type WriteServer } from "./testing/write-server.ts";
 
 let server: WriteServer;
 let reindexer: Reindexer;
@@ -147,6 +149,15 @@ describe("a search parameter of one's own", () => {
     expect(byToken.body.entry.map((entry: Json) => entry.resource.id)).toEqual(["eye-2", "early-eye", "late-eye"]);
     expect(await server.ids("/Patient?page:below=http://x.example/")).toEqual(["early-page", "late-page"]);
     expect(await server.ids("/Patient?score=gt6.5&dose=lt6")).toEqual([]);
+  });
+
+  it("chooses resources of an export", async () => {
+    const rules = { baseUrl: BASE, dateEquality: "overlap" } as const;
+    const selected = await selectionSql(server.database.pool, { type: "Patient", queries: ["nick=umi"] }, rules);
+    const { rows } = await server.database.pool.query<{ id: string }>(
+      statement(sql`select h.id from search_resource r join head h on h.key = r.key where ${selected} order by h.id`),
+    );
+    expect(rows.map(({ id }) => id)).toEqual(["early-nick", "late-nick"]);
   });
 
   it("stands in /metadata when it can be searched by", async () => {

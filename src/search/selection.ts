@@ -1,9 +1,11 @@
 import { StokerError } from "../base/errors.ts";
 import { compartmentOf } from "../fhir/compartments.ts";
+import { lookupOf, R4_SEARCH_PARAMETERS, type SearchParameterLookup } from "../fhir/custom-search-parameters.ts";
 import { keyRangeOfType, resourceKeyOf } from "../fhir/resource-key.ts";
 import { resourceTypeId } from "../fhir/resource-types.ts";
 import { searchParameter } from "../fhir/search-parameters.ts";
 import type { Queryable } from "../store/read.ts";
+import { readDefinitions } from "../store/search-parameters.ts";
 import { allOf, linkRows, oneOf, type Condition } from "./condition.ts";
 import type { CriteriaGroup } from "./criteria.ts";
 import { gatheringSql } from "./page.ts";
@@ -32,13 +34,17 @@ export interface SelectionRules {
  * The criteria of a query string for one type. Throws as `parseQuery` does for a strict request; also for parameters that
  * shape an answer instead of choosing resources (`_sort`, `_count`, `_include` …), as `bad-request`.
  */
-export function parseSelectionQuery(type: string, query: string, baseUrl: string): readonly CriteriaGroup[] {
+export function parseSelectionQuery(
+  type: string,
+  query: string,
+  { baseUrl, lookup = R4_SEARCH_PARAMETERS }: { baseUrl: string; lookup?: SearchParameterLookup },
+): readonly CriteriaGroup[] {
   const parameters = [...new URLSearchParams(query)];
   const shaping = parameters.find(([name]) => SHAPING.test(name));
   if (shaping !== undefined) {
     throw new StokerError("bad-request", `'${shaping[0]}' chooses no resources: leave it out of the filter.`);
   }
-  return parseQuery({ type, parameters, strict: true, baseUrl }).groups;
+  return parseQuery({ type, parameters, strict: true, baseUrl, lookup }).groups;
 }
 
 /** Result parameters. */
@@ -54,7 +60,10 @@ export async function selectionSql(db: Queryable, selection: Selection, rules: S
   const conditions: Condition[] = [{ kind: "sql", test: sql`r.key between ${low} and ${high}` }];
   if (queries !== undefined) {
     const asked = { dateEquality: rules.dateEquality, now: Date.now(), baseUrl: rules.baseUrl };
-    const found = queries.map((query) => searchCondition(parseSelectionQuery(type, query, rules.baseUrl), asked));
+    // As they are in the snapshot, like the rows.
+    const lookup = lookupOf((await readDefinitions(db)).parameters);
+    const parsed = queries.map((query) => parseSelectionQuery(type, query, { baseUrl: rules.baseUrl, lookup }));
+    const found = parsed.map((groups) => searchCondition(groups, asked));
     conditions.push(oneOf(found));
   }
   if (patients !== undefined) conditions.push(compartmentsCondition(type, patients));
