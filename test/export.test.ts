@@ -30,7 +30,8 @@ const RESOURCES: Json[] = [
     {
       resourceType: "Condition",
       id: `c-${patient}`,
-      subject: { reference: `Patient/${patient}` },
+      // One of them is written as a URL of the server itself
+      subject: { reference: `${index === 0 ? "BASE/" : ""}Patient/${patient}` },
       code: { text: "x" },
     },
   ]),
@@ -55,7 +56,7 @@ const RESOURCES: Json[] = [
 beforeAll(async () => {
   server = await openFullServer();
   const lines = RESOURCES.map((resource) =>
-    JSON.stringify({ ...resource, meta: { versionId: "1", lastUpdated: OLD } }),
+    JSON.stringify({ ...resource, meta: { versionId: "1", lastUpdated: OLD } }).replace("BASE", server.base),
   );
   const imported = await server.load({ inputs: [await server.file("all.ndjson", `${lines.join("\n")}\n`)] });
   expect(imported.body.error).toEqual([]);

@@ -10,6 +10,7 @@ import { allOf, linkRows, oneOf, type Condition } from "./condition.ts";
 import type { CriteriaGroup } from "./criteria.ts";
 import { gatheringSql } from "./page.ts";
 import { searchCondition } from "./plan.ts";
+import { withOwnUrls } from "./own-urls.ts";
 import { parseQuery } from "./query.ts";
 import { referenceLinks, type ReferenceLink } from "./reference-link.ts";
 import { resolveCondition } from "./resolve.ts";
@@ -66,7 +67,7 @@ export async function selectionSql(db: Queryable, selection: Selection, rules: S
     const found = parsed.map((groups) => searchCondition(groups, asked));
     conditions.push(oneOf(found));
   }
-  if (patients !== undefined) conditions.push(compartmentsCondition(type, patients));
+  if (patients !== undefined) conditions.push(await compartmentsCondition(db, type, patients, rules.baseUrl));
   return await gatheringSql(db, await resolveCondition(db, allOf(conditions)));
 }
 
@@ -75,16 +76,22 @@ export function patientTypes(): readonly string[] {
   return ["Patient", ...(compartmentOf("Patient")?.keys() ?? [])].filter((type, at, all) => all.indexOf(type) === at);
 }
 
-function compartmentsCondition(type: string, patients: readonly string[] | "any"): Condition {
+async function compartmentsCondition(
+  db: Queryable,
+  type: string,
+  patients: readonly string[] | "any",
+  baseUrl: string,
+): Promise<Condition> {
   const range = keyRangeOfType(resourceTypeId("Patient") ?? 0);
   const isPatient: Condition = { kind: "sql", test: sql`r.key between ${range.low} and ${range.high}` };
   const keys = patients === "any" ? [] : patients.map((id) => resourceKeyOf("Patient", id));
   // A patient belongs to its own compartment; that another one links to it does not make that one belong to it, too.
   if (type === "Patient") return patients === "any" ? isPatient : { kind: "keys", keys };
-  const links = (compartmentOf("Patient")?.get(type) ?? []).flatMap((code) => {
+  const written = (compartmentOf("Patient")?.get(type) ?? []).flatMap((code) => {
     const parameter = searchParameter(type, code);
     return parameter === undefined ? [] : referenceLinks(parameter, [type], ["Patient"]);
   });
+  const links = await withOwnUrls(db, written, baseUrl);
   if (patients === "any") return { kind: "sql", test: refersToPatient(links) };
   const values = links.flatMap(({ constant }) => keys.map((key) => key ^ constant));
   return { kind: "holds", values: [...new Set(values)] };
