@@ -175,7 +175,7 @@ describe("a network that fails", () => {
     await expect(reading()).rejects.toMatchObject({ code: "source-changed" });
   });
 
-  it("gives up when there is no progress", async () => {
+  it("gives up when there is no progress", { timeout: 120_000 }, async () => {
     await azurite.upload("inputs", "dead.ndjson", numbered(MEGABYTE));
     proxy.breakAfter = Array.from({ length: 100 }, () => 0);
     await expect(readAll(far, `${base}/inputs/dead.ndjson`, { start: 0 })).rejects.toMatchObject({
