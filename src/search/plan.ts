@@ -12,7 +12,7 @@ import { instantTest, stringContainsTest, stringPrefixTest, uriBelowTest, type D
 import { hasOwnUrls, ownUrls } from "./own-urls.ts";
 import { keyRanges, referenceLinks, type ReferenceLink } from "./reference-link.ts";
 import { holdsAny, identifierCondition, presence, simpleCondition, stringRows } from "./simple.ts";
-import { sql, type Sql } from "./sql.ts";
+import { all, sql, type Sql } from "./sql.ts";
 import { inHierarchy, inValueSet } from "./terminology.ts";
 
 /** How criteria are understood. */
@@ -41,7 +41,19 @@ export function scopeCondition(groups: readonly CriteriaGroup[]): Sql {
 
 function groupCondition({ types, criteria }: CriteriaGroup, rules: SearchRules): Condition {
   const conditions = criteria.map((criterion) => criterionCondition(criterion, types ?? RESOURCE_TYPES, rules));
-  return allOf(types === undefined ? conditions : [typesCondition(types), ...conditions]);
+  if (types === undefined) return allOf(conditions);
+  return allOf([typesCondition(types), ...conditions.map((condition) => ofTypes(condition, types))]);
+}
+
+/**
+ * A parameter's rows are those of all types that have it; most need not be joined. The planner does not conclude it from the
+ * resource's key, and `is true` keeps it from reading the index of keys for it.
+ */
+function ofTypes(condition: Condition, types: readonly string[]): Condition {
+  const [range, ...others] = keyRanges(types);
+  if (condition.kind !== "row" || range === undefined || others.length > 0) return condition;
+  const isOfType = sql`(s.key between ${range.low} and ${range.high}) is true`;
+  return { ...condition, test: all([isOfType, condition.test]) };
 }
 
 function typesCondition(types: readonly string[]): Condition {
