@@ -16,8 +16,8 @@ import {
   type NewHead,
   type VersionRow,
 } from "../store/heads.ts";
-import { SEARCH_COLUMNS } from "../store/search-rows.ts";
-import { holdSegments, partitionName, SegmentState } from "../store/segments.ts";
+import { searchCopies } from "../store/search-copies.ts";
+import { holdSegments, SegmentState } from "../store/segments.ts";
 import type { Batch, RejectedLine } from "./batch.ts";
 import {
   decideBatch,
@@ -298,22 +298,11 @@ export class BatchWriter {
   }
 
   #copies(batch: Batch, target: TargetSegment, decision: Decision): CopyStep[] {
-    const { searchRows } = batch;
-    const ranges = searchRows.rangesOf(decision.searchable);
-    const search = (table: keyof typeof SEARCH_COLUMNS, buffer: CopyBuffer, kept: readonly number[]): CopyStep => ({
-      table: partitionName(table, target.number),
-      columns: SEARCH_COLUMNS[table],
-      buffer,
-      ranges: kept,
-    });
     return [
       { table: "block", columns: ["id", "raw_length", "bytes"], buffer: this.#blocks.rows },
       { table: "head", columns: HEAD_COLUMNS, buffer: this.#heads },
       { table: "version", columns: VERSION_ROW_COLUMNS, buffer: this.#versions },
-      search("search_resource", searchRows.resources, ranges.resources),
-      search("search_date", searchRows.dates, ranges.dates),
-      search("search_quantity", searchRows.quantities, ranges.quantities),
-      search("search_string", searchRows.strings, ranges.strings),
+      ...searchCopies(batch.searchRows, target.number, decision.searchable),
       { table: "import_line", columns: EARLIER_COLUMNS, buffer: this.#earlier },
     ];
   }

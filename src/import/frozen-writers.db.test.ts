@@ -3,7 +3,8 @@ import { from as copyFrom } from "pg-copy-streams";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { clientConfig } from "../store/connection.ts";
 import { createTestDatabase, type TestDatabase } from "../store/testing/test-database.ts";
-import { endFrozenWriters, NAME_LOCK, WRITER_NAME } from "./frozen-writers.ts";
+import { endFrozenWriters, WRITER_NAME } from "./frozen-writers.ts";
+import { NAME_LOCK } from "./name-locks.ts";
 
 let database: TestDatabase;
 const undo: (() => Promise<void>)[] = [];

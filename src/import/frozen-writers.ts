@@ -1,9 +1,8 @@
 import type { Pool } from "pg";
+import { NAME_LOCK } from "./name-locks.ts";
 
 /** Name of the sessions of API writers in pg_stat_activity. */
 export const WRITER_NAME = "stoker writer";
-/** The class of advisory locks on the names of `WriteRequest.locks`; the second key is the name's hash. */
-export const NAME_LOCK = 0x5701a;
 
 /** A writer is never away for so many seconds while it holds something: it waits for PostgreSQL, not the other way round. */
 const FROZEN_SECONDS = 15;

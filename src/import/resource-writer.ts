@@ -10,7 +10,8 @@ import { clientConfig, type DatabaseConnection } from "../store/connection.ts";
 import { changeStatement, removeDefinition } from "../store/search-parameters.ts";
 import { DEFINING_TYPE } from "./define-parameters.ts";
 import { WRITER_NAME } from "./frozen-writers.ts";
-import { BEGIN, WriteGroup, type RequestOutcome } from "./write-group.ts";
+import type { RequestOutcome } from "./group-plan.ts";
+import { BEGIN, WriteGroup } from "./write-group.ts";
 import { StalePlan, type WriteRequest, type WrittenResource } from "./write-request.ts";
 
 /** Writes what API requests ask for. */

@@ -1,7 +1,5 @@
 import type { ClientBase } from "pg";
-import { StokerError } from "../base/errors.ts";
 import { contentHash } from "../fhir/meta-bytes.ts";
-import { resourceKeyOf } from "../fhir/resource-key.ts";
 import { fromBigInt } from "../base/hash.ts";
 import type { Indexer } from "../index/indexer.ts";
 import { numberLiteral } from "../index/number-literals.ts";
@@ -20,31 +18,35 @@ import {
   type VersionRow,
 } from "../store/heads.ts";
 import { CREATED } from "../store/history.ts";
-
 import { mergePendingRows } from "../store/pending-rows.ts";
-import { SEARCH_COLUMNS, SearchRows } from "../store/search-rows.ts";
+import { searchCopies } from "../store/search-copies.ts";
+import { SearchRows } from "../store/search-rows.ts";
 import { changeStatement, holdStatement, isOutdated } from "../store/search-parameters.ts";
-import { holdSegments, partitionName, SegmentState } from "../store/segments.ts";
+import { holdSegments, SegmentState } from "../store/segments.ts";
 import { Stamps } from "../store/stamps.ts";
 import { updateIndexer } from "./current-definitions.ts";
-import { DEFINING_TYPE, openDefinitionRegister, type DefinitionChange } from "./define-parameters.ts";
-import { NAME_LOCK } from "./frozen-writers.ts";
+import {
+  decideAll,
+  define,
+  idOf,
+  isDefinition,
+  planAll,
+  sortedKeys,
+  totalBytes,
+  type Item,
+  type RequestOutcome,
+  type Step,
+} from "./group-plan.ts";
+import { lockNames, unlockNames } from "./name-locks.ts";
 import { TargetSegments } from "./target-segments.ts";
-import { StalePlan } from "./write-request.ts";
-import type { Change, DeleteChange, PutChange, WriteRequest, WrittenResource } from "./write-request.ts";
-
-/** What became of a request: written, refused, or left for the next group because of a resource they share. */
-export type RequestOutcome = { results: WrittenResource[] } | { error: StokerError } | "deferred";
+import { StalePlan, type DeleteChange, type PutChange, type WriteRequest } from "./write-request.ts";
 
 /** An answer means that the version is on disk. Waiting for another writer has an end: see `resource-writer.ts`. */
 export const BEGIN: readonly string[] = ["begin", "set local synchronous_commit = on"];
-/** Letting go of names is tried so often; only somebody who cancels every statement makes it fail. */
-const UNLOCK_TRIES = 10;
 /** Resources after which those written are counted into their segment. */
 const COUNT_EVERY = 500;
 /** … and after which their segment's pending list is merged. */
 const MERGE_EVERY = 5000;
-const GREATEST_VERSION = 2147483647;
 
 /**
  * Writes groups of API requests, each group in one transaction: several requests share a commit, and each of them is
@@ -195,20 +197,10 @@ export class WriteGroup {
       else replaced.push({ old, head });
     }
     this.#blocks.finish();
-    const ranges = rows.rangesOf(flags);
-    const searchStep = (table: keyof typeof SEARCH_COLUMNS, buffer: CopyBuffer, kept: readonly number[]): CopyStep => ({
-      table: partitionName(table, segment),
-      columns: SEARCH_COLUMNS[table],
-      buffer,
-      ranges: kept,
-    });
     const copies = [
       { table: "block", columns: ["id", "raw_length", "bytes"], buffer: this.#blocks.rows },
       { table: "head", columns: HEAD_COLUMNS, buffer: this.#heads },
-      searchStep("search_resource", rows.resources, ranges.resources),
-      searchStep("search_date", rows.dates, ranges.dates),
-      searchStep("search_quantity", rows.quantities, ranges.quantities),
-      searchStep("search_string", rows.strings, ranges.strings),
+      ...searchCopies(rows, segment, flags),
     ];
     return { copies, replaced };
   }
@@ -235,194 +227,4 @@ export class WriteGroup {
 interface Replaced {
   old: HeadRow;
   head: NewHead;
-}
-
-/** A change of the group that is to be written. */
-interface Item {
-  /** The request's number in the group, and the change's in the request. */
-  request: number;
-  place: number;
-  /** The number of its search rows. */
-  index: number;
-  key: bigint;
-  change: PutChange | DeleteChange;
-}
-
-/** An item that passed its precondition. */
-interface Step {
-  item: Item;
-  old: HeadRow | undefined;
-  versionId: number;
-  lastUpdated: number;
-}
-
-/** Never throws, because the requests may have been carried out; the locks of a connection that is lost are gone. */
-async function unlockNames(client: ClientBase): Promise<void> {
-  for (let attempt = 1; attempt <= UNLOCK_TRIES; attempt++) {
-    try {
-      await client.query("select pg_advisory_unlock_all()");
-      return;
-    } catch {
-      // Cancelled: again.
-    }
-  }
-}
-
-/** In one order, against deadlocks. Names that share a hash wait for each other without need. */
-async function lockNames(client: ClientBase, names: readonly string[]): Promise<void> {
-  await client.query({
-    name: "lock-names",
-    text: `select pg_advisory_lock($1, hash)
-           from (select distinct hashtext(name) as hash from unnest($2::text[]) as n (name) order by 1) hashes`,
-    values: [NAME_LOCK, names],
-  });
-}
-
-async function planAll(
-  client: ClientBase,
-  requests: readonly WriteRequest[],
-): Promise<{ outcomes: RequestOutcome[]; items: Item[] }> {
-  const outcomes: RequestOutcome[] = [];
-  const items: Item[] = [];
-  const taken = new Set<bigint>();
-  for (const [request, { plan }] of requests.entries()) {
-    const planned = await planOne(client, plan);
-    if (planned instanceof StokerError) {
-      outcomes.push({ error: planned });
-      continue;
-    }
-    const written = planned.map((change) => (change.kind === "keep" ? undefined : keyOf(change)));
-    const isFree = written.every((key) => key === undefined || !taken.has(key));
-    for (const key of written) if (key !== undefined) taken.add(key);
-    if (!isFree) {
-      outcomes.push("deferred");
-      continue;
-    }
-    outcomes.push({ results: planned.map(keptResult) });
-    for (const [place, change] of planned.entries()) {
-      const key = written[place];
-      if (key === undefined || change.kind === "keep") continue;
-      items.push({ request, place, index: items.length, key, change });
-    }
-  }
-  return { outcomes, items };
-}
-
-async function planOne(client: ClientBase, plan: WriteRequest["plan"]): Promise<readonly Change[] | StokerError> {
-  try {
-    return await plan(client);
-  } catch (error) {
-    if (error instanceof StokerError) return error;
-    throw error;
-  }
-}
-
-/** The result of a change that writes nothing; of the others, a place to be filled. */
-function keptResult(change: Change): WrittenResource {
-  const version = change.kind === "keep" ? { versionId: change.versionId, lastUpdated: change.lastUpdated } : undefined;
-  const type = change.kind === "put" ? change.body.type : change.type;
-  return { outcome: version === undefined ? "absent" : "kept", type, id: idOf(change), version, body: undefined };
-}
-
-/** Decides, and defines what the SearchParameter resources that are written say. Requests that cannot be carried out are left out. */
-async function define(
-  client: ClientBase,
-  items: readonly Item[],
-  outcomes: RequestOutcome[],
-  decide: () => Step[],
-): Promise<Step[]> {
-  const register = await openDefinitionRegister(client);
-  for (const { request, change } of items) {
-    if (!isDefinition(change)) continue;
-    try {
-      register.take(definitionOf(change));
-    } catch (error) {
-      if (!(error instanceof StokerError)) throw error;
-      outcomes[request] = { error };
-    }
-  }
-  const steps = decide();
-  for (const { item } of steps) if (isDefinition(item.change)) await register.store(definitionOf(item.change));
-  return steps;
-}
-
-function isDefinition(change: PutChange | DeleteChange): boolean {
-  return (change.kind === "put" ? change.body.type : change.type) === DEFINING_TYPE;
-}
-
-function definitionOf(change: PutChange | DeleteChange): DefinitionChange {
-  return { resourceId: idOf(change), resource: change.kind === "put" ? change.body.resource : undefined };
-}
-
-/** Asks the preconditions and numbers the versions; requests that fail are left out. In key order, as heads are inserted. */
-function decideAll(items: readonly Item[], heads: ReadonlyMap<bigint, HeadRow>, outcomes: RequestOutcome[]): Step[] {
-  const now = Date.now();
-  const steps: Step[] = [];
-  for (const item of items) {
-    const outcome = outcomes[item.request];
-    if (outcome === undefined || outcome === "deferred" || "error" in outcome) continue;
-    try {
-      const { step, result } = decide(item, heads.get(item.key), now);
-      outcome.results[item.place] = result;
-      if (step !== undefined) steps.push(step);
-    } catch (error) {
-      if (!(error instanceof StokerError)) throw error;
-      outcomes[item.request] = { error };
-    }
-  }
-  return steps
-    .filter(({ item }) => "results" in (outcomes[item.request] as object))
-    .toSorted((a, b) => (a.item.key < b.item.key ? -1 : 1));
-}
-
-function decide(
-  item: Item,
-  head: HeadRow | undefined,
-  now: number,
-): { step: Step | undefined; result: WrittenResource } {
-  const { change } = item;
-  const id = idOf(change);
-  const type = change.kind === "put" ? change.body.type : change.type;
-  if (head !== undefined && head.id !== id) {
-    const text = `${type}/${id} cannot be stored: its id has the same 56-bit hash as ${head.id}. Change the id.`;
-    throw new StokerError("conflict", text);
-  }
-  const current = head?.current;
-  change.check?.(current);
-  if (change.kind === "delete" && (current === undefined || current.deleted)) {
-    const version = current && { versionId: current.versionId, lastUpdated: current.lastUpdated };
-    const outcome = current === undefined ? "absent" : "deleted";
-    return { step: undefined, result: { outcome, type, id, version, body: undefined } };
-  }
-  if (current !== undefined && current.versionId >= GREATEST_VERSION) {
-    throw new StokerError("conflict", `${type}/${id} has the greatest version number there is.`);
-  }
-  const versionId = (current?.versionId ?? 0) + 1;
-  // An import may have written a date up to ten seconds ahead (contract 5.3): versions and dates increase together.
-  const lastUpdated = Math.max(now, (current?.lastUpdated ?? 0) + 1);
-  const isThere = current !== undefined && !current.deleted;
-  const result: WrittenResource = {
-    outcome: change.kind === "delete" ? "deleted" : isThere ? "updated" : "created",
-    type,
-    id,
-    version: { versionId, lastUpdated },
-    body: change.kind === "put" ? change.body.bytes : undefined,
-  };
-  return { step: { item, old: head, versionId, lastUpdated }, result };
-}
-
-function idOf(change: Change): string {
-  return change.kind === "put" ? change.body.id : change.id;
-}
-
-function keyOf(change: PutChange | DeleteChange): bigint {
-  return resourceKeyOf(change.kind === "put" ? change.body.type : change.type, idOf(change));
-}
-
-function sortedKeys(items: readonly Item[]): bigint[] {
-  return items.map(({ key }) => key).toSorted((a, b) => (a < b ? -1 : 1));
-}
-
-function totalBytes(items: readonly Item[]): number {
-  return items.reduce((sum, { change }) => sum + (change.kind === "put" ? change.body.bytes.length : 0), 0);
 }
