@@ -9,7 +9,7 @@ import { until } from "./stoker-run.ts";
  * not there.
  */
 export interface SlowImport {
-  /** Throws when an import has failed. */
+  /** Throws when an import that had units has failed. */
   readonly progress: () => Promise<Progress>;
   /**
    * Waits until a batch was committed after `before`, or nothing is left to commit. While some unit was claimed so often in
@@ -98,7 +98,8 @@ export async function slowDownImports(connection: DatabaseConnection): Promise<S
         `select count(*) filter (where position is not null)::int as begun, coalesce(sum(loaded + rejected), 0)::int as lines,
            count(*) filter (where state in (0, 1))::int as open,
            coalesce(max(attempts) filter (where state in (0, 1)), 0)::int as claims,
-           (select min(failure::text) from import_job where state = 3) as failure
+           (select min(failure::text) from import_job job where state = 3
+             and exists (select from import_unit unit where unit.job = job.id)) as failure
          from import_unit`,
       );
       if (row === undefined) throw new Error("no row");
