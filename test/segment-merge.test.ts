@@ -1,9 +1,11 @@
 import fc from "fast-check";
 import type { PoolClient } from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { openLogger } from "../src/base/logger.ts";
 import { openBatchImport, patient } from "../src/import/testing/batch-import.ts";
 import { openSearchServer, type SearchServer } from "../src/search/testing/search-server.ts";
 import { mergeSegments, type MergeOutcome } from "../src/store/merge-segments.ts";
+import { startMerging } from "../src/store/merging.ts";
 import { publishSearchRows } from "../src/store/publish.ts";
 import { beginSnapshot } from "../src/store/snapshot.ts";
 import { loosePieces } from "./support/fingerprints.ts";
@@ -75,6 +77,10 @@ async function expectStored(): Promise<void> {
     );
   }
   expect(await loosePieces(server.database.connection)).toEqual(NOTHING_LOOSE);
+}
+
+async function pause(): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, 20));
 }
 
 /** What becomes of a connection when its process is killed. */
@@ -213,6 +219,31 @@ describe("segments that are merged", { timeout: 120_000 }, () => {
       client.release();
     }
     await expectStored();
+  });
+
+  it("are merged in the background, but not while an import is at work", async () => {
+    await writeFour("h");
+    const before = await partitions();
+    const imports = { looks: 0, areAtWork: true };
+    const merging = startMerging({
+      database: server.database.pool,
+      logger: openLogger("silent", "test"),
+      isBusy: () => {
+        imports.looks++;
+        return Promise.resolve(imports.areAtWork);
+      },
+      interval: 10,
+    });
+    try {
+      while (imports.looks < 10) await pause();
+      expect(await partitions()).toBe(before);
+      imports.areAtWork = false;
+      while ((await partitions()) === before) await pause();
+      await expectStored();
+    } finally {
+      await merging.close();
+    }
+    expect(await leftBehind()).toEqual([]);
   });
 
   it("are merged by one process at a time", async () => {

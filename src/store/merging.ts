@@ -10,6 +10,8 @@ export interface MergingServices {
   readonly logger: Logger;
   /** Whether imports are at work: they come first. */
   readonly isBusy: () => Promise<boolean>;
+  /** Milliseconds between looks. */
+  readonly interval?: number;
   /** Room on the disk, where that can be known. */
   readonly freeBytes?: () => Promise<number>;
 }
@@ -42,12 +44,12 @@ export function startMerging(services: MergingServices): Merging {
 }
 
 async function run(services: MergingServices, stop: AbortSignal): Promise<void> {
-  const { database, logger, isBusy, freeBytes } = services;
+  const { database, logger, isBusy, interval = INTERVAL_MS, freeBytes } = services;
   const limits = { stop, ...(freeBytes === undefined ? {} : { freeBytes }) };
   let quiet = 0;
   let waited = 0;
   while (!stop.aborted) {
-    let pause = INTERVAL_MS;
+    let pause = interval;
     try {
       // Without a database there is nothing to be done, and others say so.
       quiet = (await isBusy().catch(() => true)) ? 0 : quiet + 1;
