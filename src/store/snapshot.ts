@@ -15,4 +15,4 @@ export function beginSnapshot(timeout: number): string {
  * then reads all keys of a type to be spared some pages of the rows that another index has found. Compiling, and starting a
  * parallel worker, does not pay for queries of some milliseconds.
  */
-const PLANNER = "set local cpu_index_tuple_cost = 0.02; set local parallel_setup_cost = 10000; set local jit = off";
+const PLANNER = "set local cpu_index_tuple_cost = 0.02; set local parallel_setup_cost = 5000; set local jit = off";
