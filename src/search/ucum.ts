@@ -16,9 +16,9 @@ export type ReadUnit = (code: string) => Unit | undefined;
 
 /**
  * Opens the table of UCUM's units. The library's own magnitudes are binary floating point; here its definitions are
- * multiplied out as fractions. What the annotation of a unit says ({@literal {score}}) does not count, as UCUM wants it.
+ * multiplied out as fractions. What the annotation of a unit says (`mL{total}`) does not count, as UCUM wants it.
  * Other than in UCUM, a mole is no number: `mmol/L` and `10*3/uL` do not compare. Nor do different arbitrary units
- * (`[iU]`, `[CFU]`).
+ * (`[iU]`, `[CFU]`), nor does an annotation alone with anything else: 3 `{score}` are not 300 %.
  */
 export async function openUcum(): Promise<ReadUnit> {
   const { default: library } = await import("@lhncbc/ucum-lhc");
@@ -98,6 +98,7 @@ export async function openUcum(): Promise<ReadUnit> {
 
   return (code) => {
     if (code.length > MAX_LENGTH) return undefined;
+    if (/^\{[^{}]*\}$/.test(code)) return { dimension: code, factor: ONE, offset: ZERO };
     const product = expression(code, 0);
     if (product === undefined || isUnwieldy(product)) return undefined;
     const { powers, factor, offset } = product;
