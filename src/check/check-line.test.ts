@@ -34,6 +34,7 @@ describe("parsing (contract 5.1)", () => {
       lastUpdated: undefined,
       hasMetaVersion: false,
       deleted: false,
+      hasEmpty: false,
       resource: { resourceType: "Patient", id: "c001" },
     });
   });

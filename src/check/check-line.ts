@@ -2,7 +2,7 @@ import type { JsonObject, JsonValue } from "../base/json.ts";
 import { instantMilliseconds } from "../fhir/primitives.ts";
 import { resourceTypeName } from "../fhir/resource-types.ts";
 import { isSoftDeleted } from "../fhir/soft-delete.ts";
-import { checkResource } from "./check-resource.ts";
+import { checkResource, type ResourceFacts } from "./check-resource.ts";
 import { lineIssue, type LineIssue } from "./issue.ts";
 import { describeJsonError } from "./json-error.ts";
 
@@ -29,6 +29,8 @@ export interface CheckedResource {
   hasMetaVersion: boolean;
   /** Whether it carries the soft-delete marker (contract 5.6). */
   deleted: boolean;
+  /** Whether there may be something in it that counts as absent (C-015). */
+  hasEmpty: boolean;
   resource: JsonObject;
 }
 
@@ -44,17 +46,16 @@ export function checkLine(text: string, rules: LineRules): CheckedResource | Lin
     return lineIssue("structure", `Invalid Json encountered. Details: ${describeJsonError(text)}.`);
   }
   const issues: LineIssue[] = [];
-  const { typeId, conditionalReference } = checkResource(resource, issues, 1);
+  const facts = checkResource(resource, issues, 1);
   const [issue] = issues;
   if (issue !== undefined) return issue;
-  return checkRules(resource as JsonObject, typeId, conditionalReference, rules);
+  return checkRules(resource as JsonObject, facts, rules);
 }
 
 /** The rules behind the parsing, for a resource whose structure is sound. */
 function checkRules(
   resource: JsonObject,
-  typeId: number,
-  conditionalReference: boolean,
+  { typeId, conditionalReference, hasEmpty }: ResourceFacts,
   rules: LineRules,
 ): CheckedResource | LineIssue {
   const type = resourceTypeName(typeId);
@@ -86,7 +87,7 @@ function checkRules(
     return lineIssue("not-supported", "SearchParameter resources cannot be processed by import.");
   }
   const hasMetaVersion = writtenVersion !== undefined || writtenDate !== undefined;
-  return { kind: "resource", typeId, type, id, versionId, lastUpdated, hasMetaVersion, deleted, resource };
+  return { kind: "resource", typeId, type, id, versionId, lastUpdated, hasMetaVersion, deleted, hasEmpty, resource };
 }
 
 /** Milliseconds that a lastUpdated may lie ahead of this machine's clock (contract 5.3). */

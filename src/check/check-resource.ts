@@ -12,6 +12,8 @@ export interface ResourceFacts {
   typeId: number;
   /** Whether any `Reference.reference`, contained resources included, has a `?` in it (contract 5.3). */
   conditionalReference: boolean;
+  /** Whether there may be something in it that counts as absent: `null`, `""`, `{}`, `[]` (C-015). */
+  hasEmpty: boolean;
 }
 
 /**
@@ -26,19 +28,19 @@ export interface ResourceFacts {
 export function checkResource(resource: JsonValue, issues: LineIssue[], limit: number): ResourceFacts {
   if (typeof resource !== "object" || resource === null || Array.isArray(resource)) {
     issues.push(lineIssue("structure", `A resource must be a JSON object, found ${jsonTypeOf(resource)}.`));
-    return { typeId: 0, conditionalReference: false };
+    return { typeId: 0, conditionalReference: false, hasEmpty: false };
   }
   const type = resource["resourceType"];
   const known = typeof type === "string" ? RESOURCES.get(type) : undefined;
   if (known === undefined) {
     const path = type === undefined || type === null ? undefined : "resourceType";
     issues.push(lineIssue("structure", `${typeProblem(type)}.`, path));
-    return { typeId: 0, conditionalReference: false };
+    return { typeId: 0, conditionalReference: false, hasEmpty: false };
   }
   const walk = startWalk(issues, limit);
   walk.root = type as string;
   checkMembers(resource, known.rules, walk, 0);
-  return { typeId: known.typeId, conditionalReference: walk.conditionalReference };
+  return { typeId: known.typeId, conditionalReference: walk.conditionalReference, hasEmpty: walk.hasEmpty };
 }
 
 interface CompiledResource {
@@ -78,7 +80,10 @@ function checkInnerResource(value: JsonValue, walk: Walk, depth: number): boolea
   const type = value["resourceType"];
   const known = typeof type === "string" ? RESOURCES.get(type) : undefined;
   if (known !== undefined) return checkMembers(value, known.rules, walk, depth + 1);
-  if (Object.keys(value).length === 0) return true;
+  if (Object.keys(value).length === 0) {
+    walk.hasEmpty = true;
+    return true;
+  }
   return report(walk, depth, "structure", `${typeProblem(type)}.`);
 }
 
@@ -92,7 +97,9 @@ function typeProblem(type: JsonValue | undefined): string {
 function checkMembers(object: JsonObject, rules: TypeRules, walk: Walk, depth: number): boolean {
   if (depth >= MAX_DEPTH) return report(walk, depth - 1, "structure", `more than ${MAX_DEPTH} levels of objects.`);
   let choices = 0;
+  let isEmpty = true;
   for (const name in object) {
+    isEmpty = false;
     walk.names[depth] = name;
     walk.indexes[depth] = -1;
     const rule = rules.get(name);
@@ -101,6 +108,7 @@ function checkMembers(object: JsonObject, rules: TypeRules, walk: Walk, depth: n
       continue;
     }
     const value = object[name];
+    if (value === null || value === undefined || value === "") walk.hasEmpty = true;
     if (value === null || value === undefined) continue;
     if (rule.choiceBit !== 0) {
       if ((choices & rule.choiceBit) !== 0 && !checkChoice(object, name, rule, walk, depth)) return false;
@@ -110,13 +118,16 @@ function checkMembers(object: JsonObject, rules: TypeRules, walk: Walk, depth: n
       if (!rule.check(value, walk, depth)) return false;
     } else if (!checkItems(value, rule, walk, depth)) return false;
   }
+  if (isEmpty) walk.hasEmpty = true;
   return true;
 }
 
 function checkItems(value: JsonValue, rule: MemberRule, walk: Walk, depth: number): boolean {
   if (!Array.isArray(value)) return reportType(walk, depth, "an array", value);
+  if (value.length === 0) walk.hasEmpty = true;
   for (let index = 0; index < value.length; index++) {
     const item = value[index];
+    if (item === null || item === undefined || item === "") walk.hasEmpty = true;
     if (item === null || item === undefined) continue; // pairs with an item of the sibling array
     walk.indexes[depth] = index;
     if (!rule.check(item, walk, depth)) return false;

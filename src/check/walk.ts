@@ -19,11 +19,13 @@ export interface Walk {
   readonly limit: number;
   /** Whether a `Reference.reference` with a `?` has been met (contract 5.3). */
   conditionalReference: boolean;
+  /** Whether something has been met that counts as absent (C-015). */
+  hasEmpty: boolean;
 }
 
 /** Starts a check. */
 export function startWalk(issues: LineIssue[], limit: number): Walk {
-  return { root: "", names: [], indexes: [], issues, limit, conditionalReference: false };
+  return { root: "", names: [], indexes: [], issues, limit, conditionalReference: false, hasEmpty: false };
 }
 
 /** The path down to and including the member of level `depth`; a depth of -1 is the resource itself. */

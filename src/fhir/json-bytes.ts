@@ -134,7 +134,8 @@ const CLOSE_BRACKET = 93;
 const OPEN_BRACE = 123;
 const CLOSE_BRACE = 125;
 
-function skipSpace(bytes: Buffer, at: number): number {
+/** The first place from `at` on that is not white space. */
+export function skipSpace(bytes: Buffer, at: number): number {
   let cursor = at;
   for (let byte = bytes[cursor]; byte === 32 || byte === 9 || byte === 10 || byte === 13; byte = bytes[cursor])
     cursor++;
@@ -142,13 +143,14 @@ function skipSpace(bytes: Buffer, at: number): number {
 }
 
 /** Where the string that begins at `at` (a quote) ends. */
-function stringEnd(bytes: Buffer, at: number): number {
+export function stringEnd(bytes: Buffer, at: number): number {
   let cursor = at + 1;
   for (; cursor < bytes.length && bytes[cursor] !== QUOTE; cursor++) if (bytes[cursor] === BACKSLASH) cursor++;
   return cursor + 1;
 }
 
-function valueEnd(bytes: Buffer, at: number): number {
+/** Where the value that begins at `at` ends. */
+export function valueEnd(bytes: Buffer, at: number): number {
   const first = bytes[at];
   if (first === QUOTE) return stringEnd(bytes, at);
   let cursor = at;
@@ -173,7 +175,7 @@ function valueEnd(bytes: Buffer, at: number): number {
 }
 
 /** The text of the string from `start` (its first quote) to `end`; names hardly ever need the JSON parser. */
-function stringAt(bytes: Buffer, start: number, end: number): string {
+export function stringAt(bytes: Buffer, start: number, end: number): string {
   for (let at = start; at < end; at++) {
     const byte = bytes[at] as number;
     if (byte === BACKSLASH || byte > 126) return JSON.parse(bytes.toString("utf8", start, end)) as string;

@@ -274,7 +274,7 @@ describe("the bytes that came in", () => {
   it("come back with only id, versionId and lastUpdated spliced in", async () => {
     const before = '{ "resourceType" : "Observation",\n\t"status":"final", "code":{"text":"é \\u00e9"},';
     const after =
-      '"valueQuantity":{"value":1.10,"unit":"mg"}, "component":[{"code":{},"valueQuantity":{"value":1e2}} ] }\n';
+      '"valueQuantity":{"value":1.10,"unit":"mg"}, "component":[{"code":{"text":"b"},"valueQuantity":{"value":1e2}} ] }\n';
     const created = await server.send("POST", "/Observation", before + after);
     const { id, meta } = created.body;
     const head = `{ "resourceType" : "Observation","id":"${id}","meta":{"versionId":"1","lastUpdated":"${meta.lastUpdated}"}`;

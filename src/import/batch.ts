@@ -4,6 +4,7 @@ import type { JsonObject } from "../base/json.ts";
 import { checkLine, type LineRules } from "../check/check-line.ts";
 import { contentHash, storedBody } from "../fhir/meta-bytes.ts";
 import { resourceKey, typeIdOfKey } from "../fhir/resource-key.ts";
+import { withoutEmpty } from "../fhir/without-empty.ts";
 import type { Indexer } from "../index/indexer.ts";
 import { numberLiteral } from "../index/number-literals.ts";
 import { frameLength, frameOffset, type LineBlock } from "../split/line-block.ts";
@@ -158,16 +159,18 @@ export class Batch {
       this.#reject(place, checked.code, checked.text, checked.expression);
       return;
     }
+    const content = checked.hasEmpty ? withoutEmpty(raw, checked.resource) : raw;
     const key = this.#key;
     resourceKey(checked.typeId, checked.id, key);
     if (checked.deleted) {
       this.searchRows.skip();
     } else {
-      this.#text = text;
-      this.#index(key, checked.resource, checked.typeId);
+      const isWhole = content === raw;
+      this.#text = isWhole ? text : content.toString("utf8");
+      this.#index(key, isWhole ? checked.resource : (JSON.parse(this.#text) as JsonObject), checked.typeId);
     }
     if (isSample) this.#times.index += SAMPLE_EVERY * (performance.now() - afterCheck);
-    const body = checked.deleted ? storedBody(raw) : raw;
+    const body = checked.deleted ? storedBody(content) : content;
     this.lines.push({
       key: (BigInt(key.high) << 32n) | BigInt(key.low >>> 0),
       id: checked.id,

@@ -7,6 +7,7 @@ import { describeJsonError } from "../check/json-error.ts";
 import { membersAt, spliced, type Splice } from "../fhir/json-bytes.ts";
 import { resourceTypeName } from "../fhir/resource-types.ts";
 import { isSoftDeleted } from "../fhir/soft-delete.ts";
+import { withoutEmpty } from "../fhir/without-empty.ts";
 import { readDefinition } from "../index/expression/definition.ts";
 
 /** A resource that passed the same structural check as a line of an import. */
@@ -44,12 +45,20 @@ export function checkBody(bytes: Buffer, type: string): CheckedBody {
   return body;
 }
 
-/** {@link checkBody} of a resource that is parsed already, of any type; `bytes` and `text` are its own. */
+/**
+ * {@link checkBody} of a resource that is parsed already, of any type; `bytes` and `text` are its own. What counts as absent is
+ * left out, as it is of a line (C-015).
+ */
 export function checkParsed(value: JsonValue, bytes: Buffer, text: string): CheckedBody {
   const issues: LineIssue[] = [];
-  const { typeId } = checkResource(value, issues, 1);
+  const { typeId, hasEmpty } = checkResource(value, issues, 1);
   const [issue] = issues;
   if (issue !== undefined) throw invalid(issue.code, issue.text, issue.expression);
+  const content = hasEmpty && bytes.length > 0 ? withoutEmpty(bytes, value as JsonObject) : bytes;
+  if (content !== bytes) {
+    const shorter = parseBody(content);
+    return checkParsed(shorter.value, content, shorter.text);
+  }
   const resource = value as JsonObject;
   const type = resourceTypeName(typeId);
   if (type === "SearchParameter") readDefinition(resource);
