@@ -109,6 +109,7 @@ describe("the initial-import lock (7.3, D-13)", () => {
     ["DELETE", "/Patient/x"],
     ["GET", "/$reindex"],
     ["POST", "/nothing"],
+    ["POST", "/Patient/"],
   ])("locks %s %s", async (method, path) => {
     const body = method === "GET" || method === "DELETE" ? {} : { body: "{}" };
     const headers = { "content-type": "application/fhir+json" };
@@ -135,6 +136,7 @@ describe("the initial-import lock (7.3, D-13)", () => {
     ["DELETE", "/_operations/export/1"],
     ["POST", "/$import"],
     ["POST", "/%24import"],
+    ["POST", "/$import/"],
   ])("does not lock %s %s", async (method, path) => {
     const answer = await fetch(`${locked.base}${path}`, { method });
     expect(answer.status).not.toBe(423);

@@ -29,17 +29,28 @@ export interface ServerFlags {
 export function addJobsCommand(program: Command): void {
   addServerOptions(program.command("jobs"))
     .description("list the imports of a server, the newest first")
+    .option("--all", "list all imports, not only the newest 100")
     .option("--json", "print the list as JSON, with what each import counts for metering")
     .addHelpText("after", "\nExample:\n  $ stoker jobs --server http://127.0.0.1:8080/fhir")
-    .action(async (flags: ServerFlags & { readonly json?: boolean }) => {
-      const server = serverOf(flags);
-      const { imports } = await readJson<{ imports: ListedImport[] }>(server, `${server.baseUrl}/_operations/import`);
+    .action(async (flags: ServerFlags & { readonly all?: boolean; readonly json?: boolean }) => {
+      const imports = await readJobs(serverOf(flags), flags.all ?? false);
       const terminal = openTerminal(process.stdout);
       const text = flags.json
         ? JSON.stringify({ imports: imports.map(metered) })
         : jobLines(imports, terminal.interactive ? terminal.width() : 120).join("\n");
       process.stdout.write(`${text}\n`);
     });
+}
+
+/** The newest imports of a server, or all: a server gives a page at a time. */
+async function readJobs(server: ServerAddress, all: boolean): Promise<readonly ListedImport[]> {
+  const jobs: ListedImport[] = [];
+  for (let query = ""; ; query = `?before=${jobs.at(-1)?.id ?? ""}`) {
+    const url = `${server.baseUrl}/_operations/import${query}`;
+    const { imports } = await readJson<{ imports: ListedImport[] }>(server, url);
+    jobs.push(...imports);
+    if (!all || imports.length === 0) return jobs;
+  }
 }
 
 /** Adds `--server` and `--token`. */

@@ -19,6 +19,10 @@ interface JobRoute {
   Querystring: { _details?: string | string[] };
 }
 
+interface ListRoute {
+  Querystring: { before?: string | string[] };
+}
+
 interface LogRoute {
   Params: { id: string; name: string };
 }
@@ -49,8 +53,9 @@ export function registerImportRoutes(app: FastifyInstance, context: HttpContext)
     });
   });
 
-  app.get("/_operations/import", async (_request, reply) => {
-    return reply.header("content-type", "application/json; charset=utf-8").send({ imports: await listImports(pool) });
+  app.get<ListRoute>("/_operations/import", async (request, reply) => {
+    const imports = await listImports(pool, [request.query.before].flat()[0]);
+    return reply.header("content-type", "application/json; charset=utf-8").send({ imports });
   });
 
   app.get<JobRoute>("/_operations/import/:id", async (request, reply) => {

@@ -42,7 +42,7 @@ select job.id::text as id,
   to_char(job.ended_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"') as "endTime",
   (select count(*)::float8 from import_input where import_input.job = job.id) as inputs,
   unit.loaded, unit.rejected, unit.bytes, unit."totalBytes"
-from (select * from import_job order by id desc limit ${LISTED}) job
+from (select * from import_job where $1::bigint is null or id < $1 order by id desc limit ${LISTED}) job
 cross join lateral (
   select coalesce(sum(loaded), 0)::float8 as loaded, coalesce(sum(rejected), 0)::float8 as rejected,
     coalesce(sum(case
@@ -55,9 +55,9 @@ cross join lateral (
 ) unit
 order by job.id desc`;
 
-/** The newest imports, the newest first. */
-export async function listImports(database: Pool): Promise<readonly ImportSummary[]> {
-  const { rows } = await database.query<ImportSummary>(LIST);
+/** At most 100 imports, the newest first; with `before`, the newest of those that were registered before that import. */
+export async function listImports(database: Pool, before?: string): Promise<readonly ImportSummary[]> {
+  const { rows } = await database.query<ImportSummary>(LIST, [before === undefined ? null : readJobId(before)]);
   return rows;
 }
 
