@@ -4,7 +4,8 @@ import { StokerError } from "../base/errors.ts";
  * Whether the initial-import lock refuses a request (contract 7.3 with decision D-13): everything that writes, apart from
  * the import itself, exports, searches and validations by POST, and the cancellation of operations.
  */
-export function isLocked(method: string, path: string): boolean {
+export function isLocked(method: string, url: string): boolean {
+  const path = url.replace(/\/$/, "");
   switch (method) {
     case "GET":
       return path.includes("/$reindex");
