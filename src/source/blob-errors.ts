@@ -32,10 +32,12 @@ const UNKNOWN_HOST = new Set(["ENOTFOUND", "EAI_AGAIN", "EAI_NONAME", "EAI_NODAT
 /** A failure to look at a blob when the job starts: the storage's own status passes through (contract 7.1, D-11). */
 export function blobStartError(url: string, error: unknown): StokerError {
   const failure = error as StorageFailure;
-  const known = identityError(failure) ?? networkError(url, failure);
-  if (known !== undefined) return known;
+  const other = identityError(failure) ?? networkError(url, failure);
+  if (other !== undefined) return other;
   const status = failure.statusCode;
-  const message = knownMessage(failure) ?? `Failed to get properties of blob ${url}`;
+  // Which of maybe thousands of inputs it is, the service's text does not say.
+  const known = knownMessage(failure);
+  const message = known === undefined ? `Failed to get properties of blob ${url}` : `${known} ${url}`;
   if (status === 404) return new StokerError("source-missing", message, { cause: error });
   if (status === 401 || status === 403) return new StokerError("source-forbidden", message, { status, cause: error });
   return failed(message, status, error);

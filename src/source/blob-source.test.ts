@@ -81,7 +81,7 @@ describe("reading blobs", () => {
     await expect(source.stat(url)).rejects.toMatchObject({
       code: "source-missing",
       status: 404,
-      message: "The specified blob does not exist.",
+      message: `The specified blob does not exist. ${url}`,
     });
     await expect(source.stat(`${azurite.blobEndpoint}/no-container/x`)).rejects.toMatchObject({ status: 404 });
     await expect(readAll(source, url, { start: 0, end: 5 })).rejects.toMatchObject({
@@ -117,7 +117,7 @@ describe("reading blobs", () => {
       code: "source-forbidden",
       status: 403,
       // Azurite's code for it; Azure itself says AuthenticationFailed
-      message: "This request is not authorized to perform this operation.",
+      message: `This request is not authorized to perform this operation. ${url}`,
     });
     await expect(readAll(stranger, url, { start: 0, end: 3 })).rejects.toMatchObject({
       code: "source-forbidden",

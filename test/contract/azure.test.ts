@@ -146,7 +146,8 @@ test("7.1: a missing blob", async () => {
   const { status, body } = await server.load({ inputs: [url] });
   expect(status).toBe(404);
   expect(body.issue[0].code).toBe("processing");
-  expect(body.issue[0].diagnostics).toMatch(/^import operation failed for reason: /);
+  const text = `import operation failed for reason: The specified blob does not exist. ${url}`;
+  expect(body.issue[0].diagnostics).toBe(text);
 });
 
 test("R-012: another account", async () => {
