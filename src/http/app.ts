@@ -1,6 +1,7 @@
 import { fastify, LogController, type FastifyBaseLogger, type FastifyInstance } from "fastify";
 import { openResourceWriter } from "../import/resource-writer.ts";
 import { bundleRoutes } from "./bundle-routes.ts";
+import { answerClientError } from "./client-errors.ts";
 import { takeAndGiveCompressed } from "./compression.ts";
 import { negotiateContent } from "./content-negotiation.ts";
 import type { HttpContext } from "./context.ts";
@@ -44,6 +45,7 @@ export function createApp(context: HttpContext): FastifyInstance {
     bodyLimit: BODY_BYTES,
     rewriteUrl: (request) => withDollar(request.url ?? "/"),
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 256 },
+    clientErrorHandler: answerClientError,
     frameworkErrors: (error, request, reply) => {
       setRequestIds(request, reply);
       sendError(error, request, reply);

@@ -53,6 +53,12 @@ export function readBundle(bytes: Buffer): BundleRequest {
   }
   if (entry === undefined || entry === null) return { type, entries: [] };
   if (!Array.isArray(entry)) throw invalid("Bundle.entry: an array is expected.", "Bundle.entry");
+  if (entry.length > MAX_ENTRIES) {
+    throw new StokerError("bad-request", `Bundle.entry: more than ${MAX_ENTRIES} entries; send several Bundles.`, {
+      issue: "too-costly",
+      expression: "Bundle.entry",
+    });
+  }
   const list = lastNamed(membersAt(bytes, 0), "entry");
   const items = list !== undefined && isArrayAt(bytes, list.valueStart) ? itemsAt(bytes, list.valueStart) : [];
   const entries = entry.map((each, index) => {
@@ -63,6 +69,9 @@ export function readBundle(bytes: Buffer): BundleRequest {
   });
   return { type, entries };
 }
+
+/** Each has an answer of some hundred bytes, and a tiny entry may have one of any size. */
+const MAX_ENTRIES = 50_000;
 
 /** Reads and checks an entry. Throws `bad-request` or `not-supported` with the element below the entry. */
 export function readEntry({ value, resource }: RawEntry, baseUrl: string): EntryRequest {

@@ -17,6 +17,9 @@ import { bodyOf, successOutcome, takeJson, type WriteRoutesOptions } from "./wri
 /** Greatest batch or transaction. */
 const BUNDLE_BYTES = 64 * 1024 * 1024;
 
+/** Bytes that the entries of one Bundle may read: its answer is made in memory. */
+const READ_BYTES = 64 * 1024 * 1024;
+
 /** `batch` and `transaction` (http://hl7.org/fhir/R4/http.html#transaction), for a prefix `/fhir`. */
 export async function bundleRoutes(app: FastifyInstance, { reading, writer }: WriteRoutesOptions): Promise<void> {
   app.removeAllContentTypeParsers();
@@ -24,7 +27,7 @@ export async function bundleRoutes(app: FastifyInstance, { reading, writer }: Wr
   app.post("/", async (request, reply) => {
     const bundle = readBundle(bodyOf(request));
     const carryOut = bundle.type === "batch" ? carryOutBatch : carryOutTransaction;
-    const entries = await carryOut({ request, reading, writer }, bundle);
+    const entries = await carryOut({ request, reading, writer, left: READ_BYTES }, bundle);
     return reply.type(FHIR_JSON).send(responseBundle(bundle.type, entries));
   });
 }
@@ -33,6 +36,8 @@ interface Context {
   request: FastifyRequest;
   reading: ReadContext;
   writer: ResourceWriter;
+  /** Bytes that may still be read. */
+  left: number;
 }
 
 /** All entries that write, or none; then those that read. A reading that fails says so in its own entry. */
@@ -80,8 +85,22 @@ async function carryOutBatch(context: Context, bundle: BundleRequest): Promise<R
   return answers;
 }
 
-async function readingOf({ reading, request }: Context, entry: EntryRequest): Promise<ResponseEntry> {
-  return readEntryResponse(await readForEntry(reading, entry, isStrict(request.headers["prefer"])));
+async function readingOf(context: Context, entry: EntryRequest): Promise<ResponseEntry> {
+  const { reading, request } = context;
+  // Whoever has gone away waits for no answer.
+  if (request.socket.destroyed) context.left = 0;
+  if (context.left > 0) {
+    const found = await readForEntry(reading, entry, isStrict(request.headers["prefer"]));
+    context.left -= found.resource?.length ?? 0;
+    if (context.left > 0) return readEntryResponse(found);
+  }
+  throw new StokerError(
+    "too-costly",
+    "The entries before have read so much that this one is too much for one answer.",
+    {
+      status: 413,
+    },
+  );
 }
 
 async function writtenOf({ request, reading }: Context, written: WrittenResource): Promise<ResponseEntry> {

@@ -72,10 +72,12 @@ export async function writeTransaction(
   const places = [...writes.keys()].toSorted((a, b) => rank(writes, a) - rank(writes, b) || a - b);
   const ordered = places.map((place) => ({ place, ...(writes.get(place) as NonNullable<ReturnType<Writes["get"]>>) }));
   const locks = ordered.flatMap(({ interaction }) => interaction.locks);
-  const twice = ordered.find(({ interaction: { locks: own } }) => own.some((name) => isTwice(locks, name)));
-  if (twice !== undefined) {
+  const twice = repeatedOf(locks);
+  const culprit =
+    twice === undefined ? undefined : ordered.find(({ interaction }) => interaction.locks.includes(twice));
+  if (culprit !== undefined) {
     throw atEntry(
-      twice.place,
+      culprit.place,
       new StokerError("bad-request", "Another entry has the same condition, or patches the same resource."),
     );
   }
@@ -105,12 +107,18 @@ async function resolveAll(
   changes: readonly Change[],
 ): Promise<Change[]> {
   const targets = new Map<string, string>();
-  for (const [index, { entry }] of ordered.entries()) {
+  for (const [index, { place, entry }] of ordered.entries()) {
     const change = changes[index];
     if (change === undefined || change.kind === "delete") continue;
     const type = change.kind === "put" ? change.body.type : change.type;
     const target = `${type}/${change.kind === "put" ? change.body.id : change.id}`;
-    if (entry.fullUrl !== undefined) targets.set(entry.fullUrl, target);
+    if (entry.fullUrl !== undefined) {
+      if (targets.has(entry.fullUrl)) {
+        const text = "Another entry has the same fullUrl: what refers to it would have two meanings.";
+        throw atEntry(place, new StokerError("bad-request", text, { expression: "fullUrl" }));
+      }
+      targets.set(entry.fullUrl, target);
+    }
     const { ifNoneExist } = entry.preconditions;
     if (ifNoneExist !== undefined && entry.method === "POST") {
       targets.set(conditionName(type, criteriaOf(ifNoneExist, type)), target);
@@ -188,8 +196,14 @@ function rank(writes: Writes, place: number): number {
   return ORDER.indexOf(writes.get(place)?.entry.method ?? "GET");
 }
 
-function isTwice(names: readonly string[], name: string): boolean {
-  return names.indexOf(name) !== names.lastIndexOf(name);
+/** A name that comes twice. */
+function repeatedOf(names: Iterable<string>): string | undefined {
+  const seen = new Set<string>();
+  for (const name of names) {
+    if (seen.has(name)) return name;
+    seen.add(name);
+  }
+  return undefined;
 }
 
 /** The error with the entry it is about before it. */

@@ -91,7 +91,7 @@ describe("transaction", () => {
     const other = "http://elsewhere.example/fhir";
     const text =
       `{"resourceType":"Observation", "status":"final","code":{"text":"${urn}"},"identifier":[{"system":"urn:ietf:rfc:3986","value":"${urn}"}],` +
-      `"subject" : { "reference" :"${urn}"},"valueQuantity":{"value":1.10},"performer":[{"reference":"Practitioner/p"},{"reference":"Practitioner/q"}],"derivedFrom":[]}`;
+      `"subject" : { "reference" :"${urn}"},"valueQuantity":{"value":1.10},"performer":[{"reference":"Practitioner/p"},{"reference":"Practitioner/q"}]}`;
     const answer = await server.send(
       "POST",
       "",

@@ -19,6 +19,7 @@ it.each<[Method, string, string]>([
   ["PATCH", "/Patient/1/_history/1", "GET, HEAD"],
   ["PUT", "/Patient/1/Observation", "GET, HEAD"],
   ["GET", "/$import", "POST"],
+  ["OPTIONS", "/Patient", "GET, HEAD, POST, PUT, PATCH, DELETE"],
 ])("%s %s is a 405 with Allow: %s", async (method, path, allow) => {
   const answer = await server.send(method, path, method === "GET" ? undefined : "<x/>", { "content-type": "text/xml" });
   expect(answer.status).toBe(405);

@@ -6,7 +6,7 @@ import { resourceTypeId } from "../fhir/resource-types.ts";
 export type PathMethods = ReadonlyMap<string, ReadonlySet<string>>;
 
 /** Methods that a path may lack. */
-const METHODS: readonly HTTPMethods[] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+const METHODS: readonly HTTPMethods[] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"];
 
 /** Collects the methods of the routes that are registered from now on. */
 export function collectMethods(app: FastifyInstance): PathMethods {

@@ -44,11 +44,12 @@ export async function resourceRoutes(app: FastifyInstance, { reading }: Resource
   }
 
   app.get("/", (request, reply) => answerSearch(reading, request, reply, undefined, queryOf(request)));
-  app.post("/_search", (request, reply) => answerSearch(reading, request, reply, undefined, formOf(request)));
+  const form = { bodyLimit: FORM_BYTES };
+  app.post("/_search", form, (request, reply) => answerSearch(reading, request, reply, undefined, formOf(request)));
   app.get<TypeRoute>("/:type", (request, reply) =>
     answerSearch(reading, request, reply, typeOf(request), queryOf(request)),
   );
-  app.post<TypeRoute>("/:type/_search", (request, reply) =>
+  app.post<TypeRoute>("/:type/_search", form, (request, reply) =>
     answerSearch(reading, request, reply, typeOf(request), formOf(request)),
   );
   app.get<InstanceRoute>("/:type/:id", (request, reply) =>
@@ -67,7 +68,7 @@ export async function resourceRoutes(app: FastifyInstance, { reading }: Resource
   app.get<CompartmentRoute>("/:type/:id/:member", (request, reply) =>
     answerSearch(reading, request, reply, memberOf(request), queryOf(request), compartmentOf(request)),
   );
-  app.post<CompartmentRoute>("/:type/:id/:member/_search", (request, reply) =>
+  app.post<CompartmentRoute>("/:type/:id/:member/_search", form, (request, reply) =>
     answerSearch(reading, request, reply, memberOf(request), formOf(request), compartmentOf(request)),
   );
   app.get<VersionRoute>("/:type/:id/_history/:version", async (request, reply) => {
@@ -93,6 +94,9 @@ interface CompartmentRoute {
 }
 
 const FORM = "application/x-www-form-urlencoded";
+
+/** Greatest search by POST: room for some thousand values, which is as many as a parameter may list. */
+const FORM_BYTES = 2 * 1024 * 1024;
 
 async function answerSearch(
   context: ReadContext,

@@ -23,6 +23,8 @@ export interface ParsedControl extends Control {
   used: [string, string][];
   /** Names of result parameters of FHIR that have no effect here. */
   ignored: string[];
+  /** `_summary=count`: whatever `_count` says, and wherever it stands. */
+  isCountOnly: boolean;
   /** The parameters that filter. */
   filters: (readonly [string, string])[];
 }
@@ -39,10 +41,14 @@ export function parseControl(
     includes: [],
     shape: undefined,
     cursor: undefined,
+    isCountOnly: false,
     used: [],
     ignored: [],
     filters: [],
   };
+  if (parameters.length > MAX_PARAMETERS) {
+    throw new StokerError("too-costly", `A search has at most ${MAX_PARAMETERS} parameters.`, { status: 400 });
+  }
   for (const [name, value] of parameters) {
     const apply = CONTROLS.get(name);
     if (apply !== undefined) {
@@ -58,6 +64,7 @@ export function parseControl(
       control.filters.push([name, value]);
     }
   }
+  if (control.isCountOnly) control.count = 0;
   if (control.shape === "text" && control.includes.length > 0) {
     throw new StokerError("bad-request", "_summary: text cannot be asked for together with _include or _revinclude.", {
       expression: "_summary",
@@ -89,6 +96,9 @@ function setShape(control: ParsedControl, name: string, shape: Shape): void {
 
 const MAX_INCLUDES = 50;
 
+/** Each is a part of the statement that PostgreSQL has to plan, and of the answer's links. */
+const MAX_PARAMETERS = 200;
+
 type Apply = (control: ParsedControl, value: string, lookup: SearchParameterLookup) => void;
 
 const CONTROLS: ReadonlyMap<string, Apply> = new Map(
@@ -109,7 +119,7 @@ const CONTROLS: ReadonlyMap<string, Apply> = new Map(
       control.sort = value;
     },
     _summary: (control: ParsedControl, value: string) => {
-      if (value === "count") control.count = 0;
+      if (value === "count") control.isCountOnly = true;
       else if (value === "true" || value === "text" || value === "data") setShape(control, "_summary", value);
       else if (value !== "false") {
         throw new StokerError("bad-request", "_summary: must be true, text, data, count or false.", {

@@ -67,6 +67,8 @@ export function parseHistoryQuery({ type, id, parameters, strict }: HistoryReque
     used.set(name, value);
     apply(query, name, value);
   }
+  // Whatever `_count` says, and wherever it stands.
+  if (used.get("_summary") === "count") query.count = 0;
   if (used.has("_summary") && used.has("_elements")) throw malformed({ name: "_elements" }, "comes with a _summary");
   if (Array.isArray(query.shape)) checkElements(query.shape, query.types ?? RESOURCE_TYPES);
   return { ...query, used: [...used] };
@@ -108,15 +110,15 @@ function apply(query: HistoryQuery, name: string, value: string): void {
       query.total = value;
       break;
     case "_type": {
-      const types = value.split(",");
+      const types = [...new Set(value.split(","))];
       if (types.some((type) => resourceTypeId(type) === undefined)) throw malformed({ name }, "not a list of types");
       query.types = types;
       break;
     }
     case "_summary":
-      if (value === "count") query.count = 0;
-      else if (value === "true" || value === "text" || value === "data") query.shape = value;
-      else if (value !== "false") throw malformed({ name }, "must be true, text, data, count or false");
+      if (value === "true" || value === "text" || value === "data") query.shape = value;
+      else if (value !== "false" && value !== "count")
+        throw malformed({ name }, "must be true, text, data, count or false");
       break;
     case "_elements":
       query.shape = parseElements(value);

@@ -1,5 +1,6 @@
 import { constants, deflateRawSync, inflateRawSync } from "node:zlib";
 import type { ClientBase } from "pg";
+import { isStorable } from "./read.ts";
 import { SEARCH_COLUMNS } from "./search-rows.ts";
 import { holdSegments } from "./segments.ts";
 
@@ -10,6 +11,7 @@ import { holdSegments } from "./segments.ts";
  * have. Texts of tokens stay in `search_term`: they are of all resources that use them.
  */
 export async function eraseResource(client: ClientBase, key: bigint, id: string): Promise<boolean> {
+  if (!isStorable(id)) return false;
   const head = await client.query("select from head where key = $1 and id = $2 for update", [key, id]);
   if (head.rowCount === 0) return false;
   const { rows: places } = await client.query<{ block: string; block_offset: number; body_length: number }>(

@@ -1,5 +1,12 @@
 import { resourceKeyOf } from "../fhir/resource-key.ts";
-import { VERSION_COLUMNS, versionOf, type Queryable, type StoredVersion, type VersionColumns } from "./read.ts";
+import {
+  isStorable,
+  VERSION_COLUMNS,
+  versionOf,
+  type Queryable,
+  type StoredVersion,
+  type VersionColumns,
+} from "./read.ts";
 
 /**
  * `origin` of a version that the API wrote for a create; 0 for its other writes. (`origin` of imported versions says what
@@ -65,6 +72,7 @@ export interface History {
  * (negative versions can be), or belongs to a resource that has none, never was.
  */
 export async function readHistory(db: Queryable, type: string, id: string, page: HistoryPage): Promise<History> {
+  if (!isStorable(id)) return { known: false, total: 0, versions: [] };
   // The counts stand in every row, and there is one even if the page is empty.
   const found = await db.query<HistoryColumns & { total: string; stored: string }>({
     name: "read-history",

@@ -47,8 +47,14 @@ export function versionOf(type: string, row: VersionColumns): StoredVersion {
   };
 }
 
+/** Whether PostgreSQL can hold the text. What has a NUL, as an id in a URL can, is not stored: it need not be asked for. */
+export function isStorable(text: string): boolean {
+  return !text.includes("\0");
+}
+
 /** The current version, perhaps a deleted one; undefined when there is none. `type` must be a resource type of R4. */
 export async function readCurrent(db: Queryable, type: string, id: string): Promise<StoredVersion | undefined> {
+  if (!isStorable(id)) return undefined;
   const found = await db.query<VersionColumns>({
     name: "read-current",
     text: `select v.id, ${VERSION_COLUMNS} from head v where v.key = $1 and v.id = $2 and v.version_id is not null`,
@@ -64,6 +70,7 @@ export async function readVersion(
   id: string,
   versionId: number,
 ): Promise<StoredVersion | undefined> {
+  if (!isStorable(id)) return undefined;
   const found = await db.query<VersionColumns>({
     name: "read-version",
     text: `${ALL_VERSIONS} select v.id, ${VERSION_COLUMNS} from all_versions v where v.version_id = $3`,

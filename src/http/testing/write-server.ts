@@ -23,7 +23,7 @@ export interface Answer {
 export interface WriteServer {
   database: TestDatabase;
   send(
-    method: "GET" | "POST" | "PUT" | "DELETE" | "PATCH" | "HEAD",
+    method: "GET" | "POST" | "PUT" | "DELETE" | "PATCH" | "HEAD" | "OPTIONS",
     path: string,
     body?: unknown,
     headers?: Record<string, string>,
