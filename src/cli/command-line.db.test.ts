@@ -94,6 +94,7 @@ describe("stoker import with a server of its own", () => {
     expect(stdout).toMatch(/^Patient +1 +2$/m);
     expect(stdout).toMatch(/resources\/s/);
     expect(stdout).toMatch(/2 lines rejected, by cause:/);
+    expect(stdout).toMatch(/\n {2}stoker import --data-dir \S+ --type Patient \S+-rejected\.ndjson\n$/);
     expect(stdout + stderr).not.toContain("\u001B");
     expect(code).toBe(1);
   });
@@ -103,6 +104,13 @@ describe("stoker import with a server of its own", () => {
     const { code, report } = await importJson(patients, "--type", "Observation", "--data-dir", data);
     expect(code).toBe(1);
     expect(report).toMatchObject({ loaded: 0, rejected: 3, causes: [{ text: "Resource type not match.", count: 3 }] });
+  });
+
+  test("a blob without an account: says how to name it", async () => {
+    const blob = "https://account.blob.core.windows.net/c/x.ndjson";
+    const { code, stderr } = await runStoker(["import", blob, "--data-dir", data]);
+    expect(stderr).toMatch(/^stoker: The import storage account .* STOKER_AZURE_STORAGE_CONNECTION_STRING\)\n$/);
+    expect(code).toBe(2);
   });
 
   test("InitialLoad needs no further setting", async () => {
@@ -158,6 +166,14 @@ describe("stoker serve, and commands that drive it", () => {
     for (const job of imports) expect(job.metering.resources).toBe(job.mode === "InitialLoad" ? 0 : job.loaded);
   });
 
+  test("jobs --all goes on to the oldest; a server is named by its FHIR base", async () => {
+    const list = async (...words: string[]): Promise<string> =>
+      (await runStoker(["jobs", "--json", "--server", baseUrl, ...words])).stdout;
+    expect(await list("--all")).toBe(await list());
+    const wrong = await runStoker(["jobs", "--server", new URL("/", baseUrl).href]);
+    expect(wrong.stderr).toMatch(/--server takes the FHIR base of a server, such as/);
+  });
+
   test("cancel: 404 and 409 are told in one line", async () => {
     const missing = await runStoker(["cancel", "1", "--server", baseUrl]);
     expect(missing).toMatchObject({ code: 2, stderr: 'stoker: The requested import job "1" was not found.\n' });
@@ -171,7 +187,7 @@ describe("stoker serve, and commands that drive it", () => {
     const end = await runImport({
       server: { baseUrl, token: undefined },
       order: {
-        inputs: resolveInputs([samples], folder).map(({ url }) => ({ url, type: undefined })),
+        inputs: resolveInputs([samples], folder).inputs.map(({ url }) => ({ url, type: undefined })),
         mode: "IncrementalLoad",
         allowNegativeVersions: false,
       },

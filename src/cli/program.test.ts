@@ -33,6 +33,7 @@ describe("errors of usage: exit code 2, nothing on standard output, a hint", () 
       ["jobs", "--server", "http://127.0.0.1:9/fhir"],
       /^stoker: No server answers at http:\/\/127.0.0.1:9\/fhir \(/,
     ],
+    ["other URL", ["import", "ftp://x/y.ndjson"], /^stoker: ftp:\/\/x\/y\.ndjson cannot be imported/],
     ["no URL", ["jobs", "--server", "localhost"], /^stoker: --server localhost is no http or https URL/],
   ])("%s", async (_name, words, message) => {
     const { code, stdout, stderr } = await runStoker(words);
@@ -70,6 +71,7 @@ test("stoker --version and --help", async () => {
   for (const command of ["serve", "worker", "import", "jobs", "cancel", "generate"])
     expect(stdout).toContain(`  ${command} `);
   expect(stdout).not.toContain("demo");
+  expect((await runStoker(["import", "-h"])).stdout).toBe((await runStoker(["import", "--help"])).stdout);
 });
 
 test("every setting is a flag of serve, and is read back under its key", () => {

@@ -20,7 +20,7 @@ export function createProgram(): Command {
   program
     .description("an open FHIR R4 server that is fed in bulk")
     .version(readVersion(), "--version", "print the version")
-    .helpOption("--help", "print this help")
+    .helpOption("-h, --help", "print this help")
     .showHelpAfterError("(add --help for options and an example)")
     .exitOverride()
     .addHelpText("after", "\nExample:\n  $ stoker generate --patients 100 --out ./sample && stoker import ./sample");

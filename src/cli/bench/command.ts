@@ -15,7 +15,7 @@ interface BenchFlags {
   readonly repeat: number;
   readonly json: string;
   readonly workers?: number;
-  readonly phases: ReadonlySet<BenchPhase>;
+  readonly phases?: ReadonlySet<BenchPhase>;
   readonly apiResources: number;
   readonly databaseUrl?: string;
   readonly workDir: string;
@@ -37,7 +37,7 @@ export function addBenchCommand(program: Command): void {
     .option("--repeat <N>", "imports into an empty store per mode; the median counts", wholeNumber(1, 99), 3)
     .option("--json <FILE>", "file for the results", "stoker-bench.json")
     .option("--workers <COUNT>", "import units processed at once [number of cores]", wholeNumber(1, 256))
-    .option("--phases <LIST>", `what to measure: ${BENCH_PHASES.join(", ")} [all]`, phaseList, new Set(BENCH_PHASES))
+    .option("--phases <LIST>", `what to measure: ${BENCH_PHASES.join(", ")} [all]`, phaseList)
     .option("--api-resources <N>", "resources in the store that searches are measured on", wholeNumber(1, 1e9), 1e6)
     .option("--database-url <URL>", "measure on this PostgreSQL instead of the embedded one, in databases of its own")
     .option("--work-dir <DIR>", "where temporary data goes", tmpdir())
@@ -55,7 +55,7 @@ export function addBenchCommand(program: Command): void {
             grow: flags.grow,
             repeat: flags.repeat,
             workers: flags.workers,
-            phases: flags.phases,
+            phases: flags.phases ?? new Set(BENCH_PHASES),
             apiResources: flags.apiResources,
             databaseUrl: flags.databaseUrl,
             workDir: resolve(flags.workDir),

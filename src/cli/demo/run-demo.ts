@@ -49,7 +49,7 @@ export async function runDemo(): Promise<number> {
     const startTime = formatDuration((performance.now() - starting) / 1000);
     say(`${server.baseUrl} is ready after ${startTime}`, "", heading("3  Import the files through $import", style));
     goOn();
-    const inputs = resolveInputs([samples], folder);
+    const { inputs } = resolveInputs([samples], folder);
     const address = { baseUrl: server.baseUrl, token: undefined };
     const end = await runImport({
       server: address,

@@ -154,7 +154,9 @@ async function send(server: ServerAddress, url: string, request: RequestInit): P
   }
   if (answer.ok) return answer;
   const reason = reasonOf(await answer.text());
-  throw new StokerError(codeOf(answer.status), reason ?? `${url} answered ${String(answer.status)}`, {
+  const isBase = answer.status !== 404 || /\/_operations\/import\/\d/.test(url);
+  const hint = isBase ? "" : ` (--server takes the FHIR base of a server, such as http://127.0.0.1:8080/fhir)`;
+  throw new StokerError(codeOf(answer.status), (reason ?? `${url} answered ${String(answer.status)}`) + hint, {
     status: answer.status,
   });
 }

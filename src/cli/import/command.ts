@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { Option, type Command } from "commander";
 import { StokerError } from "../../base/errors.ts";
 import { openLogger } from "../../base/logger.ts";
@@ -7,7 +7,7 @@ import type { SettingKey } from "../../base/setting-table.ts";
 import { RESOURCE_TYPES } from "../../fhir/resource-types.ts";
 import { formatPlural } from "../format.ts";
 import { createDisplay } from "../progress/display.ts";
-import { reportLines, type ImportReport } from "../report/report.ts";
+import { quoted, reportLines, type ImportReport } from "../report/report.ts";
 import { configFile } from "../serve.ts";
 import { openServer, type RunningServer } from "../server.ts";
 import { addSettingOptions, settingFlags } from "../setting-options.ts";
@@ -72,7 +72,9 @@ async function importInputs(words: readonly string[], flags: ImportFlags): Promi
       `--type ${flags.type} is no resource type of FHIR R4; types are written like Patient`,
     );
   }
-  const inputs = resolveInputs(words, process.cwd());
+  const settings = flags.server === undefined ? ownSettings(flags) : undefined;
+  const { inputs, leftOut } = resolveInputs(words, process.cwd(), settings && resolve(settings.dataDir));
+  if (leftOut.length > 0) process.stderr.write(`${leftOutLine(leftOut)}\n`);
   const requests = openStopRequests();
   let own: RunningServer | undefined;
   try {
@@ -88,16 +90,20 @@ async function importInputs(words: readonly string[], flags: ImportFlags): Promi
       signal: requests.signal,
     };
     let options: RunOptions;
-    if (flags.server === undefined) {
-      const settings = ownServerSettings(inputs, flags);
-      own = await openOwnServer(settings);
+    if (settings !== undefined) {
+      own = await openOwnServer(ownServerSettings(inputs, settings));
       const logFolder = (id: string): string => join(settings.dataDir, "imports", id);
       options = { ...common, server: { baseUrl: own.baseUrl, token: undefined }, logFolder, pollMs: 250 };
     } else {
       const token = flags.token ?? terminalEnvironment().token;
-      options = { ...common, server: { baseUrl: serverBase(flags.server), token }, logFolder: undefined, pollMs: 1000 };
+      options = {
+        ...common,
+        server: { baseUrl: serverBase(flags.server ?? ""), token },
+        logFolder: undefined,
+        pollMs: 1000,
+      };
     }
-    return show(await followImport(options, inputs, flags), flags.json ?? false);
+    return show(await followImport(options, inputs, flags), flags);
   } finally {
     await own?.close();
     requests.close();
@@ -109,9 +115,11 @@ async function followImport(options: RunOptions, inputs: readonly CliInput[], fl
     return await runImport(options);
   } catch (error) {
     const local = inputs.some((input) => input.path !== undefined);
-    if (error instanceof StokerError && flags.server !== undefined && local && isSourceRefusal(error)) {
+    if (error instanceof StokerError && isSourceRefusal(error) && (flags.server === undefined || local)) {
       const hint =
-        "the server reads files itself: start it with --file-root (STOKER_FILE_ROOT) on a folder that holds them";
+        flags.server === undefined
+          ? "say whose blobs these are with --azure-storage-connection-string or STOKER_AZURE_STORAGE_CONNECTION_STRING"
+          : "the server reads files itself: start it with --file-root (STOKER_FILE_ROOT) on a folder that holds them";
       throw new StokerError("bad-request", `${error.message.trim()} (${hint})`, { cause: error });
     }
     throw error;
@@ -135,14 +143,17 @@ async function openOwnServer(settings: Settings): Promise<RunningServer> {
   }
 }
 
-/** A server for this import alone: any free port, and a file root that holds all inputs. */
-function ownServerSettings(inputs: readonly CliInput[], flags: ImportFlags): Settings {
-  const settings = loadSettings({
+function ownSettings(flags: ImportFlags): Settings {
+  return loadSettings({
     flags: settingFlags(flags),
     defaults: { logLevel: "warn" },
     ...configFile(flags),
     listens: false,
   });
+}
+
+/** A server for this import alone: any free port, and a file root that holds all inputs. */
+function ownServerSettings(inputs: readonly CliInput[], settings: Settings): Settings {
   return Object.freeze({
     ...settings,
     host: "127.0.0.1",
@@ -166,13 +177,39 @@ export function serverBase(text: string): string {
   return text.replace(/\/+$/, "");
 }
 
+/** Tells of files that were passed over, so that nobody takes them for loaded. */
+function leftOutLine(paths: readonly string[]): string {
+  const more = paths.length > 3 ? ` and ${formatPlural(paths.length - 3, "other file")}` : "";
+  const shown = paths.slice(0, 3).join(", ");
+  return `not imported: ${shown}${more}; of folders only *.ndjson is taken: unpack compressed files, name others one by one`;
+}
+
+/** The command that imports corrected lines as these were imported. */
+function commandAgain(flags: ImportFlags): string {
+  return [
+    "stoker import",
+    ...valued("server", flags.server),
+    ...valued("data-dir", flags["dataDir"]),
+    // Its text may hold a password.
+    ...(flags["databaseUrl"] === undefined ? [] : ["--database-url URL"]),
+    ...valued("type", flags.type),
+    ...(flags.mode === "InitialLoad" ? ["--mode InitialLoad"] : []),
+    ...(flags.allowNegativeVersions === true ? ["--allow-negative-versions"] : []),
+  ].join(" ");
+}
+
+function valued(name: string, value: unknown): string[] {
+  return typeof value === "string" ? [`--${name}`, quoted(value)] : [];
+}
+
 /** Prints how an import ended and returns the exit code. */
-function show(end: ImportEnd, json: boolean): number {
+function show(end: ImportEnd, flags: ImportFlags): number {
+  const json = flags.json ?? false;
   if (end.kind === "cancelled") {
     const loaded = end.last?.loaded ?? 0;
     if (json) process.stdout.write(`${JSON.stringify({ id: end.id, state: "cancelled", loaded })}\n`);
     process.stderr.write(
-      `import ${end.id} cancelled; about ${formatPlural(loaded, "resource")} had been loaded and stay; importing the same files again adds the rest\n`,
+      `import ${end.id} cancelled; what had been loaded stays${loaded > 0 ? ` (about ${formatPlural(loaded, "resource")})` : ""}; importing the same files again adds the rest\n`,
     );
     return 2;
   }
@@ -182,7 +219,7 @@ function show(end: ImportEnd, json: boolean): number {
   } else {
     const terminal = openTerminal(process.stdout);
     const style = { width: terminal.interactive ? terminal.width() : 100, color: terminal.color };
-    process.stdout.write(`${reportLines(end.report, style).join("\n")}\n`);
+    process.stdout.write(`${reportLines({ ...end.report, again: commandAgain(flags) }, style).join("\n")}\n`);
   }
   return rejected > 0 ? 1 : 0;
 }

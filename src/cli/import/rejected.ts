@@ -4,7 +4,7 @@ import { StokerError } from "../../base/errors.ts";
 import { createCauseCounter, type Cause } from "../report/causes.ts";
 import { linesOf, readErrorLogLine } from "../report/error-log.ts";
 import type { ReportLog } from "../report/report.ts";
-import { fileName } from "../report/rows.ts";
+import { fileName, inputNames } from "../report/rows.ts";
 import { writeAll } from "../write-all.ts";
 import { openLog, type ImportResult, type ServerAddress } from "./client.ts";
 
@@ -29,10 +29,11 @@ export async function readRejectedLines(
 ): Promise<RejectedLines> {
   const counter = createCauseCounter();
   const logs: ReportLog[] = [];
+  const names = inputNames(result.output.map((entry) => entry.inputUrl));
   let unread = 0;
   if (folder !== undefined && result.error.length > 0) await mkdir(folder, { recursive: true });
   for (const entry of result.error) {
-    const input = fileName(entry.inputUrl);
+    const input = names.get(entry.inputUrl) ?? fileName(entry.inputUrl);
     const kept = folder === undefined ? undefined : join(folder, fileName(entry.url));
     const counted = await readLog(server, entry.url, kept, (line) => {
       const sample = readErrorLogLine(line, input);

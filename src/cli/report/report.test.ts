@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { linesOf, readErrorLogLine } from "./error-log.ts";
 import { reportLines, type ImportReport } from "./report.ts";
-import { fileName, reportRows } from "./rows.ts";
+import { fileName, inputNames, reportRows } from "./rows.ts";
 
 const CLEAN: ImportReport = {
   rows: [
@@ -67,6 +67,19 @@ describe("report", () => {
     expect(text).toContain("      1  with other causes");
     expect(text).toContain("  error log       /data/imports/1/Patient1_1.ndjson");
     expect(text).toContain("  rejected lines  /data/imports/1/x-rejected.ndjson");
+    expect(
+      text.endsWith(
+        "import what you have corrected; nothing else needs to be sent:\n  stoker import /data/imports/1/x-rejected.ndjson",
+      ),
+    ).toBe(true);
+  });
+
+  test("how to send corrected lines: the command as a shell takes it; lines on a server are downloaded first", () => {
+    expect(last("/my data/it's.ndjson")).toBe("  stoker import --type Patient '/my data/it'\\''s.ndjson'");
+    expect(last("/d/1-rejected.ndjson", "/d/2-rejected.ndjson")).toBe(
+      "  stoker import --type Patient /d/*-rejected.ndjson",
+    );
+    expect(last("http://127.0.0.1/fhir/x")).toBe("  stoker import --type Patient FILE");
   });
 
   test.each([40, 60, 80, 200])("no text is wider than %i columns, paths excepted", (width) => {
@@ -94,6 +107,19 @@ test("rows are by declared type, by the type in the file's name, else by file", 
     { label: "Observation", loaded: 1, rejected: 0 },
     { label: "små.ndjson", loaded: 1, rejected: 2 },
   ]);
+});
+
+test("files of one name are told apart by their folders, and have rows of their own", () => {
+  const urls = [
+    "file:///d/a%20b/x.ndjson",
+    "file:///d/c/x.ndjson",
+    "file:///d/y.ndjson",
+    "https://a.example/c/x.ndjson",
+  ];
+  expect([...inputNames(urls.slice(0, 3)).values()]).toEqual(["a b/x.ndjson", "c/x.ndjson", "y.ndjson"]);
+  expect(new Set(inputNames(urls).values()).size).toBe(4);
+  expect(reportRows(urls.map((url) => ({ type: null, url, loaded: 1, rejected: 0 })))).toHaveLength(4);
+  expect([...inputNames(["file:///d/x.ndjson", "file:///d/x.ndjson"]).values()]).toEqual(["x.ndjson"]);
 });
 
 test("file names of URLs", () => {
@@ -140,3 +166,10 @@ describe("error log", () => {
     }
   });
 });
+
+/** The last line of a report on inputs with these copies of rejected lines. */
+function last(...copies: string[]): string | undefined {
+  const logs = copies.map((rejectedLines) => ({ input: "x", errorLog: "y", rejectedLines }));
+  const report = { ...REJECTING, logs, again: "stoker import --type Patient" };
+  return reportLines(report, { width: 120, color: false }).at(-1);
+}

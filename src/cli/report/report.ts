@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import { fit, formatBytes, formatCount, formatDuration, formatPlural } from "../format.ts";
 import type { Cause } from "./causes.ts";
 
@@ -16,6 +17,8 @@ export interface ImportReport {
   /** Rejected lines whose cause is not among {@link causes}. */
   readonly otherLines: number;
   readonly logs: readonly ReportLog[];
+  /** Command that imports corrected lines: `stoker import … FILE`. */
+  readonly again?: string;
 }
 
 /** A row of the table. */
@@ -104,17 +107,26 @@ function rejectedLines(report: ImportReport, rejected: number, style: ReportStyl
     if (copy !== undefined) lines.push(`  rejected lines  ${copy}`);
   }
   if (report.logs.length > MOST_LOGS) lines.push(`and ${formatPlural(report.logs.length - MOST_LOGS, "more file")}`);
-  if (report.logs.some((log) => log.rejectedLines !== undefined)) {
-    lines.push(
-      "",
-      ...wrap(
-        "Correct the rejected lines in their copy and import that file: nothing else needs to be sent again.",
-        "",
-        style,
-      ),
-    );
-  }
+  lines.push(...howToGoOn(report, style));
   return lines;
+}
+
+/** What to do about rejected lines. The command stands on a line of its own, to be copied. */
+function howToGoOn(report: ImportReport, style: ReportStyle): string[] {
+  const copies = report.logs.flatMap(({ rejectedLines: copy }) => (copy === undefined ? [] : [copy]));
+  const [first] = copies;
+  if (first === undefined) return [];
+  const isRemote = /^https?:/i.test(first);
+  const where = isRemote ? "Download the rejected lines, correct them," : "Correct the rejected lines where they are,";
+  const text = `${where} and import what you have corrected; nothing else needs to be sent:`;
+  // Copies are beside one another.
+  const all = copies.length === 1 ? quoted(first) : `${quoted(dirname(first))}/*-rejected.ndjson`;
+  return ["", ...wrap(text, "", style), `  ${report.again ?? "stoker import"} ${isRemote ? "FILE" : all}`];
+}
+
+/** A path as a shell takes it. */
+export function quoted(path: string): string {
+  return /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }
 
 /** Breaks a text at spaces so that no line, with its indent, is wider than the terminal. */
