@@ -21,6 +21,11 @@ describe("errors of usage: exit code 2, nothing on standard output, a hint", () 
     ["missing value", ["serve", "--port"], /'--port <PORT>' argument missing/],
     ["missing option", ["generate", "--out", "x"], /'--patients <N>' not specified/],
     ["bad number", ["generate", "--patients", "-1", "--out", "x"], /whole number from 1/],
+    [
+      "a file as folder",
+      ["generate", "--patients", "1", "--out", import.meta.filename],
+      /^stoker: The folder .* cannot be made \(there is a file of this name\)\n$/,
+    ],
     ["bad choice", ["import", "x", "--mode", "Initial"], /Allowed choices are IncrementalLoad, InitialLoad/],
     ["bad setting", ["serve", "--port", "99999"], /^stoker: STOKER_PORT is "99999"; it must be a port number/],
     ["open host", ["serve", "--host", "0.0.0.0"], /^stoker: STOKER_HOST is "0.0.0.0", but without authentication/],

@@ -49,13 +49,13 @@ export async function generatePopulation(
 
 /**
  * Writes a population as NDJSON, one file per resource type, into `folder` (made when missing). Throws `bad-request`
- * when a file is there already and `overwrite` is false; removes what it began when it fails.
+ * when a file is there already and `overwrite` is false, or the folder cannot be made; removes what it began when it fails.
  */
 export async function generateFiles(
   options: GenerateOptions & { readonly folder: string; readonly overwrite: boolean; readonly signal?: AbortSignal },
   progress?: (patients: number) => void,
 ): Promise<GeneratedFile[]> {
-  await mkdir(options.folder, { recursive: true });
+  await makeFolder(options.folder);
   const files = new Map<string, OpenFile>();
   let complete = false;
   try {
@@ -95,6 +95,16 @@ interface OpenFile {
   waiting: number;
   resources: number;
   bytes: number;
+}
+
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true });
+  } catch (cause) {
+    const { code = "" } = cause as NodeJS.ErrnoException;
+    const why = code === "EEXIST" || code === "ENOTDIR" ? "there is a file of this name" : code;
+    throw new StokerError("bad-request", `The folder ${folder} cannot be made (${why})`, { cause });
+  }
 }
 
 async function openFile(folder: string, type: string, overwrite: boolean): Promise<OpenFile> {
