@@ -172,9 +172,10 @@ export async function loadedAtLeast(server: StokerRun, path: ImportPath, lines: 
 
 /** Asks every 50 ms until the answer will do; gives up after two minutes. */
 export async function until<Value>(ask: () => Promise<Value>, good: (value: Value) => boolean): Promise<Value> {
+  let value: Value | undefined;
   for (const deadline = performance.now() + 120_000; performance.now() < deadline; await sleep(50)) {
-    const value = await ask();
+    value = await ask();
     if (good(value)) return value;
   }
-  throw new Error("what was waited for did not come");
+  throw new Error(`what was waited for did not come; there was ${JSON.stringify(value)}`);
 }
