@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openLogger } from "../src/base/logger.ts";
 import { startCoordinator } from "../src/import/coordinator.ts";
@@ -136,6 +138,47 @@ describe("the coordinator", () => {
     } finally {
       await server.pool.query("delete from segment where number = 901");
     }
+  });
+
+  it("9: logs mode and counts of a completed import; a stop while it publishes is no error", async () => {
+    const server = await openImportServer({ coordinate: false });
+    const lines: Record<string, unknown>[] = [];
+    const logger = pino(
+      { level: "info" },
+      { write: (line) => lines.push(JSON.parse(line) as Record<string, unknown>) },
+    );
+    const signal = await openImportSignal(server.pool, logger);
+    let publishing = 0;
+    let waits = false;
+    const publish = async (stop: AbortSignal): Promise<void> => {
+      publishing += 1;
+      if (waits) await sleep(FOREVER, undefined, { signal: stop });
+    };
+    const coordinator = startCoordinator({ database: server.pool, sources: neverUsed(), signal, logger, publish });
+    try {
+      const id = idOf(await server.register(registration([input(await server.file("a.ndjson", ""))])));
+      await server.pool.query("update import_input set length = 0, source_etag = '' where job = $1", [id]);
+      for (const unit of await plannedUnits(server, id)) await completeUnit(server, unit.id, {});
+      await waitFor(
+        async () => lines.filter((line) => line["job"] === id),
+        (found) => found.length > 0,
+      );
+      const counts = { job: id, mode: "IncrementalLoad", loaded: expect.any(Number) as number, rejected: 0 };
+      expect(lines).toEqual([expect.objectContaining({ level: 30, msg: "an import completed", ...counts })]);
+
+      waits = true;
+      const before = publishing;
+      await server.pool.query("insert into segment (number, live, state, resources) values (902, false, 0, 5)");
+      await waitFor(
+        async () => publishing,
+        (count) => count > before,
+      );
+    } finally {
+      await coordinator.close();
+      await signal.close();
+      await server.close();
+    }
+    expect(lines.filter((line) => Number(line["level"]) >= 40)).toEqual([]);
   });
 
   it("tries again what may succeed the next time, and gives a job back when it is closed", async () => {

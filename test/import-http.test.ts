@@ -17,6 +17,7 @@ describe("the HTTP application", () => {
     expect(await (await fetch(`${server.origin}/health/ready`)).json()).toEqual({ status: "ready" });
     const metrics = await (await fetch(`${server.origin}/metrics`)).text();
     expect(metrics).toContain('stoker_import_lines_total{outcome="loaded"} 0');
+    expect(metrics).toMatch(/^stoker_import_oldest_age_seconds 0$/m);
     expect(metrics).toContain('stoker_http_request_duration_seconds_count{method="GET",route="/health/live"');
     expect(await (await fetch(server.origin)).text()).toContain("<title>Stoker</title>");
   });

@@ -1,6 +1,6 @@
 import type { Pool } from "pg";
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
-import { UnitState } from "../import/job-state.ts";
+import { JobState, UnitState } from "../import/job-state.ts";
 
 /** The metrics of one application. */
 export interface Metrics {
@@ -21,6 +21,13 @@ select coalesce(sum(loaded), 0)::float8 as loaded, coalesce(sum(rejected), 0)::f
   end), 0)::float8 as bytes,
   count(*) filter (where state in (${UnitState.created}, ${UnitState.running}))::float8 as open
 from import_unit`;
+
+const IMPORTS = `
+select case state when ${JobState.created} then 'created' when ${JobState.running} then 'running'
+    when ${JobState.completed} then 'completed' when ${JobState.failed} then 'failed' else 'cancelled' end as state,
+  count(*)::float8 as count,
+  extract(epoch from clock_timestamp() - min(created_at))::float8 as age
+from import_job group by 1`;
 
 /**
  * Makes the metrics, in a registry of their own. `stageSeconds`: where the time of this process's imports went, per stage
@@ -52,6 +59,17 @@ export function openMetrics(database: Pool, stageSeconds: () => Readonly<Record<
     help: "Units of imports that are waiting or being worked on.",
     registers: [registry],
   });
+  const imports = new Gauge({
+    name: "stoker_imports",
+    help: "Imports by state: created, running, completed, failed, cancelled.",
+    labelNames: ["state"],
+    registers: [registry],
+  });
+  const oldest = new Gauge({
+    name: "stoker_import_oldest_age_seconds",
+    help: "Time since the registration of the oldest import that has not ended; 0 when there is none.",
+    registers: [registry],
+  });
   const stages = new Counter({
     name: "stoker_import_stage_seconds_total",
     help: "Time that this process's import workers spent per stage, summed over the workers; publish builds indexes.",
@@ -71,6 +89,10 @@ export function openMetrics(database: Pool, stageSeconds: () => Readonly<Record<
         bytes.inc(sums.bytes);
         open.set(sums.open);
       }
+      const states = await database.query<{ state: string; count: number; age: number }>(IMPORTS);
+      imports.reset();
+      for (const { state, count } of states.rows) imports.set({ state }, count);
+      oldest.set(Math.max(0, ...states.rows.filter((row) => isOpen(row.state)).map((row) => row.age)));
       stages.reset();
       for (const [stage, seconds] of Object.entries(stageSeconds())) stages.inc({ stage }, seconds);
       return await registry.metrics();
@@ -79,4 +101,8 @@ export function openMetrics(database: Pool, stageSeconds: () => Readonly<Record<
       requests.observe({ method, route, status: String(status) }, seconds);
     },
   };
+}
+
+function isOpen(state: string): boolean {
+  return state === "created" || state === "running";
 }

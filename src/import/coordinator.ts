@@ -12,6 +12,7 @@ import {
   type ClaimedJob,
   type JobStep,
 } from "./jobs.ts";
+import { JobState } from "./job-state.ts";
 import { LEASE_SECONDS, LeaseLost, withLease } from "./lease.ts";
 import { planJob } from "./plan-job.ts";
 import type { ImportServices } from "./services.ts";
@@ -66,7 +67,8 @@ async function runLoop(services: CoordinatorServices, step: JobStep, stop: Abort
       try {
         idle = !(await takeStep(services, step, stop));
       } catch (error) {
-        services.logger.error({ err: error, step }, "the import coordinator could not take a step");
+        // What was left over is published another time; there is no job to give back.
+        if (!stop.aborted) services.logger.error({ err: error, step }, "the import coordinator could not take a step");
       }
       if (idle) await waiter.wait(POLL_MS, stop);
     }
@@ -104,9 +106,24 @@ async function takeStep(services: CoordinatorServices, step: JobStep, stop: Abor
     services.signal.notify();
   } catch (error) {
     await handleFailure(services, job, step, stop, error);
+    return true;
   }
+  if (step === "finish") await logCounts(services, job);
   return true;
 }
+
+/** The line of contract 9: mode and counts of a completed import. */
+async function logCounts({ database, logger }: CoordinatorServices, job: ClaimedJob): Promise<void> {
+  if (!logger.isLevelEnabled("info")) return;
+  const { rows } = await database.query<{ loaded: number; rejected: number; seconds: number }>(COUNTS, [job.id]);
+  if (rows[0] !== undefined) logger.info({ job: job.id, mode: job.definition.mode, ...rows[0] }, "an import completed");
+}
+
+const COUNTS = `
+select coalesce(sum(unit.loaded), 0)::float8 as loaded, coalesce(sum(unit.rejected), 0)::float8 as rejected,
+  extract(epoch from job.ended_at - job.created_at)::float8 as seconds
+from import_job job left join import_unit unit on unit.job = job.id
+where job.id = $1 and job.state = ${JobState.completed} group by job.id`;
 
 async function handleFailure(
   services: CoordinatorServices,
