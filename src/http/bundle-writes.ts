@@ -83,16 +83,24 @@ export async function writeTransaction(
   }
   const bytes = ordered.reduce((sum, { interaction }) => sum + interaction.bytes, 0);
   const plan = async (client: ClientBase): Promise<Change[]> => {
+    const inTime = deadline(PLANNING_MS);
     const changes: Change[] = [];
     for (const { place, interaction } of ordered) {
+      inTime();
       changes.push(await blaming(place, async () => (await interaction.plan(client))[0]));
     }
     refuseTwice(places, changes);
-    return await resolveAll(client, context, ordered, changes);
+    return await resolveAll(client, context, ordered, changes, inTime);
   };
   const results = await writer.write({ bytes, locks, plan });
   return new Map(places.map((place, index) => [place, results[index] as WrittenResource]));
 }
+
+/**
+ * As long as the conditions of one Bundle may be searched for: meanwhile it has one of the few connections that write, and
+ * the locks of its conditions.
+ */
+const PLANNING_MS = 60_000;
 
 interface OrderedWrite {
   place: number;
@@ -105,6 +113,7 @@ async function resolveAll(
   context: PatchContext,
   ordered: readonly OrderedWrite[],
   changes: readonly Change[],
+  inTime: () => void,
 ): Promise<Change[]> {
   const targets = new Map<string, string>();
   for (const [index, { place, entry }] of ordered.entries()) {
@@ -139,7 +148,10 @@ async function resolveAll(
     }
     const body = await blaming(place, async () => {
       const references = newReferencesOf(change);
-      for (const reference of references.conditional) await findTarget(client, context, reference, targets);
+      for (const reference of references.conditional) {
+        inTime();
+        await findTarget(client, context, reference, targets);
+      }
       return resolveReferences(change.body, references, entry.fullUrl, targets);
     });
     resolved.push({ ...change, ...precondition, body });
@@ -194,6 +206,17 @@ function refuseTwice(places: readonly number[], changes: readonly Change[]): voi
 
 function rank(writes: Writes, place: number): number {
   return ORDER.indexOf(writes.get(place)?.entry.method ?? "GET");
+}
+
+/** Throws `too-costly` once so many milliseconds have passed. */
+function deadline(milliseconds: number): () => void {
+  const end = performance.now() + milliseconds;
+  return () => {
+    if (performance.now() <= end) return;
+    const text =
+      "The conditions and conditional references of the Bundle take too long to search for: send several Bundles.";
+    throw new StokerError("too-costly", text);
+  };
 }
 
 /** A name that comes twice. */
