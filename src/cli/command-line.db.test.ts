@@ -106,6 +106,17 @@ describe("stoker import with a server of its own", () => {
     expect(report).toMatchObject({ loaded: 0, rejected: 3, causes: [{ text: "Resource type not match.", count: 3 }] });
   });
 
+  test("a failure that is not the server's is told in one line, without a log", async () => {
+    const endpoint = "http://127.0.0.1:9/account";
+    const account = `AccountName=account;AccountKey=eA==;BlobEndpoint=${endpoint}`;
+    const words = ["import", `${endpoint}/input/x.ndjson`, "--data-dir", data];
+    const { code, stderr } = await runStoker(words, { STOKER_AZURE_STORAGE_CONNECTION_STRING: account });
+    expect(stderr).toMatch(
+      /^(?:planning[^\n]*\n)*stoker: import operation failed for reason: [^\n]* refused [^\n]*\n$/,
+    );
+    expect(code).toBe(2);
+  });
+
   test("a blob without an account: says how to name it", async () => {
     const blob = "https://account.blob.core.windows.net/c/x.ndjson";
     const { code, stderr } = await runStoker(["import", blob, "--data-dir", data]);

@@ -139,8 +139,11 @@ async function handleFailure(
     // The lease stays and runs out: that is the pause before the next attempt.
     return logger.error({ err: error, job: job.id, step }, "a step of an import broke off and will be tried again");
   }
-  logger.error({ err: error, job: job.id, step }, "an import failed");
-  await failJob(database, job.id, failureOf(error));
+  const failure = failureOf(error);
+  // A file that is missing or changed is no error of the server.
+  const level = failure.status >= 500 ? "error" : "info";
+  logger[level]({ err: error, job: job.id, step }, "an import failed");
+  await failJob(database, job.id, failure);
   services.signal.notify();
 }
 

@@ -156,7 +156,8 @@ class WorkerPool implements Workers {
         this.#track(
           failJob(database, job, failure)
             .then((first) => {
-              if (first) logger.error({ job, failure, reason }, "import failed");
+              // An input that went away or changed is no error of the server.
+              if (first) logger[failure.status >= 500 ? "error" : "info"]({ job, failure, reason }, "import failed");
               signal.notify();
             })
             .catch((error: unknown) =>
