@@ -75,7 +75,7 @@ describe("patch", () => {
   it("keeps bytes: white space, order and digits, of the resource and of the patch", async () => {
     const id = randomUUID();
     const before = `{ "resourceType": "Observation", "id": "${id}",\n  "status": "final", "code": { "text": "\\u0061" },
-  "valueQuantity": { "value": 1.10, "unit": "kg" }, "component": [ { "code": {}, "valueQuantity": {"value":2.0} } ] }`;
+  "valueQuantity": { "value": 1.10, "unit": "kg" }, "component": [ { "code": { "text": "b" }, "valueQuantity": {"value":2.0} } ] }`;
     await server.send("PUT", `/Observation/${id}`, before);
     const path = `/Observation/${id}`;
     const json = await patch(path, '[{"op":"replace","path":"/component/0/valueQuantity/value","value":7.000}]');
