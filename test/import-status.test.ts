@@ -265,15 +265,16 @@ describe("list of imports", () => {
     });
   });
 
+  async function list(query: string): Promise<string[]> {
+    const answer = (await (await fetch(`${server.base}/_operations/import${query}`)).json()) as {
+      imports: { id: string }[];
+    };
+    return answer.imports.map((job) => job.id);
+  }
+
   it("goes on before an import", async () => {
     const { id: older } = await planned(25);
     const { id: newer } = await planned(25);
-    const list = async (query: string): Promise<string[]> => {
-      const answer = (await (await fetch(`${server.base}/_operations/import${query}`)).json()) as {
-        imports: { id: string }[];
-      };
-      return answer.imports.map((job) => job.id);
-    };
     const all = await list("");
     expect(all.slice(0, 2)).toEqual([newer, older]);
     expect(await list(`?before=${newer}`)).toEqual(all.slice(1));
