@@ -265,13 +265,6 @@ describe("list of imports", () => {
     });
   });
 
-  async function list(query: string): Promise<string[]> {
-    const answer = (await (await fetch(`${server.base}/_operations/import${query}`)).json()) as {
-      imports: { id: string }[];
-    };
-    return answer.imports.map((job) => job.id);
-  }
-
   it("goes on before an import", async () => {
     const { id: older } = await planned(25);
     const { id: newer } = await planned(25);
@@ -281,3 +274,11 @@ describe("list of imports", () => {
     expect(await list(`?before=${all.at(-1) ?? ""}`)).toEqual([]);
   });
 });
+
+/** The ids of the imports that are listed, newest first. */
+async function list(query: string): Promise<string[]> {
+  const answer = (await (await fetch(`${server.base}/_operations/import${query}`)).json()) as {
+    imports: { id: string }[];
+  };
+  return answer.imports.map((job) => job.id);
+}
