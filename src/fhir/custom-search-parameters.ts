@@ -3,6 +3,9 @@ import type { ExtractionTrees } from "./extraction-tree.ts";
 import { RESOURCE_TYPES } from "./resource-types.ts";
 import { concreteTypes, searchParameter, searchParametersOf, type SearchParameter } from "./search-parameters.ts";
 
+/** What a SearchParameter resource defines; also the form in which it is stored. `target`: empty for any type. */
+export type ParameterDefinition = Pick<SearchParameter, "url" | "code" | "type" | "base" | "target" | "expression">;
+
 /** A search parameter that a stored SearchParameter resource defines. Its id is 10001 or more. */
 export interface CustomSearchParameter extends SearchParameter {
   /** Id of the SearchParameter resource. */

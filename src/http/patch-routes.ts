@@ -1,7 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { StokerError } from "../base/errors.ts";
 import { PATCH_FORMATS } from "./capabilities.ts";
-import type { Interaction } from "./interactions.ts";
 import {
   conditionalPatchInteraction,
   JSON_PATCH,
@@ -11,7 +10,7 @@ import {
   type ReadPatch,
 } from "./patch-interactions.ts";
 import {
-  answerWrite,
+  answererOf,
   bodyOf,
   criteriaOf,
   preconditionsOf,
@@ -33,15 +32,7 @@ export async function patchRoutes(app: FastifyInstance, { reading, writer }: Wri
   );
   app.addHook("onRequest", async (request, reply) => checkMediaType(request, reply));
 
-  const answer = async (
-    request: FastifyRequest,
-    reply: FastifyReply,
-    interaction: Interaction,
-  ): Promise<FastifyReply> => {
-    const [written] = await writer.write(interaction);
-    if (written === undefined) throw new Error("a write has no result");
-    return await answerWrite(reading, request, reply, written);
-  };
+  const answer = answererOf({ reading, writer });
   app.patch<InstanceRoute>("/:type/:id", async (request, reply) => {
     const type = typeOf(request);
     const patch = patchOf(request);

@@ -35,15 +35,7 @@ export interface WriteRoutesOptions {
 export async function writeRoutes(app: FastifyInstance, { reading, writer }: WriteRoutesOptions): Promise<void> {
   app.removeAllContentTypeParsers();
   takeJson(app, RESOURCE_BYTES);
-  const answer = async (
-    request: FastifyRequest,
-    reply: FastifyReply,
-    interaction: Interaction,
-  ): Promise<FastifyReply> => {
-    const [written] = await writer.write(interaction);
-    if (written === undefined) throw new Error("a write has no result");
-    return await answerWrite(reading, request, reply, written);
-  };
+  const answer = answererOf({ reading, writer });
   app.post<TypeRoute>("/:type", async (request, reply) => {
     const body = checkBody(bodyOf(request), typeOf(request));
     return await answer(request, reply, createInteraction(reading, body, preconditionsOf(request)));
@@ -101,8 +93,24 @@ export interface InstanceRoute {
   Params: { type: string; id: string };
 }
 
+/** Carries out an interaction and answers it: what routes that write do with what they have read from a request. */
+export function answererOf({
+  reading,
+  writer,
+}: WriteRoutesOptions): (
+  request: FastifyRequest,
+  reply: FastifyReply,
+  interaction: Interaction,
+) => Promise<FastifyReply> {
+  return async (request, reply, interaction) => {
+    const [written] = await writer.write(interaction);
+    if (written === undefined) throw new Error("a write has no result");
+    return await answerWrite(reading, request, reply, written);
+  };
+}
+
 /** Answers a write as `Prefer` wants it. */
-export async function answerWrite(
+async function answerWrite(
   reading: ReadContext,
   request: FastifyRequest,
   reply: FastifyReply,

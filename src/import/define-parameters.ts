@@ -1,9 +1,9 @@
 import type { ClientBase } from "pg";
 import { StokerError } from "../base/errors.ts";
 import type { JsonObject } from "../base/json.ts";
-import type { CustomSearchParameter } from "../fhir/custom-search-parameters.ts";
+import type { CustomSearchParameter, ParameterDefinition } from "../fhir/custom-search-parameters.ts";
 import { concreteTypes } from "../fhir/search-parameters.ts";
-import { definitionTrees, readDefinition, type ParameterDefinition } from "../index/expression/definition.ts";
+import { definitionTrees, readDefinition } from "../index/expression/definition.ts";
 import {
   nextParameterId,
   readDefinitions,

@@ -3,7 +3,7 @@ import { Pool, type PoolClient } from "pg";
 import { StokerError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { createIndexer, type Indexer } from "../index/indexer.ts";
-import { isRetryable } from "../store/database-errors.ts";
+import { isRepeatable, isRetryable } from "../store/database-errors.ts";
 import { eraseResource } from "../store/erase.ts";
 import { resourceKeyOf } from "../fhir/resource-key.ts";
 import { clientConfig, type DatabaseConnection } from "../store/connection.ts";
@@ -34,11 +34,6 @@ const GROUP_REQUESTS = 200;
 const GROUP_BYTES = 4 << 20;
 /** Bytes of bodies that may wait. More than that is refused rather than held in memory. */
 const WAITING_BYTES = 256 << 20;
-/**
- * SQLSTATEs after which a group is planned and written again: unique violation, serialization, deadlock, lock timeout, and a
- * statement that was cancelled.
- */
-const REPEATABLE_STATES: ReadonlySet<string> = new Set(["23505", "40001", "40P01", "55P03", "57014"]);
 const MAX_REPEATS = 12;
 /** After so many milliseconds it is not tried again: the client has waited long enough for the others. */
 const PATIENCE_MS = 30_000;
@@ -229,7 +224,7 @@ async function repeated<Result>(attempt: () => Promise<Result>): Promise<Result>
     try {
       return await attempt();
     } catch (error) {
-      if (!isRepeatable(error)) throw error;
+      if (!mayBeRepeated(error)) throw error;
       if (repeat >= MAX_REPEATS || performance.now() - begun > PATIENCE_MS) {
         throw new StokerError("busy", "The resource is being written by others; try again in a moment.", {
           cause: error,
@@ -240,10 +235,8 @@ async function repeated<Result>(attempt: () => Promise<Result>): Promise<Result>
   }
 }
 
-function isRepeatable(error: unknown): boolean {
-  if (error instanceof StalePlan) return true;
-  const code = (error as { code?: unknown } | null | undefined)?.code;
-  return typeof code === "string" && REPEATABLE_STATES.has(code);
+function mayBeRepeated(error: unknown): boolean {
+  return error instanceof StalePlan || isRepeatable(error);
 }
 
 /** Runs `work` on a connection of the pool, which is closed afterwards when it was lost or work left it in doubt. */
@@ -258,7 +251,7 @@ async function onClient<Result>(pool: Pool, work: (client: PoolClient) => Promis
     return await work(client);
   } catch (error) {
     // After an orderly refusal by the server the transaction was rolled back, and the connection is as good as new.
-    if (!isRepeatable(error) && !(error instanceof StokerError)) broken ??= error as Error;
+    if (!mayBeRepeated(error) && !(error instanceof StokerError)) broken ??= error as Error;
     throw error;
   } finally {
     client.off("error", onError);

@@ -7,6 +7,7 @@ import { checkpointBefore, type Checkpoint, type LineBlock } from "../split/line
 import { copyRows } from "../store/copy.ts";
 import { copyTogether, type CopyStep } from "../store/copy-together.ts";
 import { CopyBuffer } from "../store/copy-buffer.ts";
+import { isRepeatable } from "../store/database-errors.ts";
 import { checkRoom, type DiskRoom } from "../store/disk-room.ts";
 import { holdStatement, isOutdated } from "../store/search-parameters.ts";
 import { Stamps } from "../store/stamps.ts";
@@ -21,11 +22,6 @@ import { readLineBlocks } from "./unit-lines.ts";
 
 /** Milliseconds after which a worker without a commit looks whether the unit is still its own. */
 const HEARTBEAT_MS = 10_000;
-/**
- * SQLSTATEs after which the same batch is decided and written again: unique violation, serialization, deadlock, lock timeout,
- * and a statement that an administrator cancelled.
- */
-const REPEATABLE_STATES = new Set(["23505", "40001", "40P01", "55P03", "57014"]);
 const MAX_REPEATS = 30;
 /**
  * Bytes of rows that are sent with the commit in one message. An import of ten thousand files of one line spends its time on
@@ -249,10 +245,4 @@ export class UnitRunner {
     }
     return { table: "import_rejected_line", columns: REJECTED_COLUMNS, buffer: rows };
   }
-}
-
-function isRepeatable(error: unknown): boolean {
-  return (
-    error instanceof Error && "code" in error && typeof error.code === "string" && REPEATABLE_STATES.has(error.code)
-  );
 }

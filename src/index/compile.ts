@@ -7,7 +7,7 @@ import {
   type PartExtractor,
 } from "./composite-values.ts";
 import { emitterOf } from "./emitters.ts";
-import type { CompositeOfElement, TreeNode } from "./extraction-tree.ts";
+import type { CompositeOfElement, TreeNode } from "../fhir/extraction-tree.ts";
 import { ValueCache, type CacheBudget } from "./value-cache.ts";
 import type { ValueCollector } from "./value-collector.ts";
 import { valueGroup } from "./value-group.ts";

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { JsonObject, JsonValue } from "../base/json.ts";
 import { RESOURCE_TYPES, resourceTypeId } from "../fhir/resource-types.ts";
 import { compileExtractor } from "./compile.ts";
-import { readExtractionTrees, type TreeNode } from "./extraction-tree.ts";
+import { readExtractionTrees, type TreeNode } from "../fhir/extraction-tree.ts";
 import { createIndexer } from "./indexer.ts";
 import { record } from "./testing/recorder.ts";
 import { createCacheBudget } from "./value-cache.ts";

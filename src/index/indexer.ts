@@ -2,7 +2,7 @@ import type { JsonObject } from "../base/json.ts";
 import { resourceTypeId, resourceTypeName } from "../fhir/resource-types.ts";
 import type { SearchValueSink } from "../fhir/search-value.ts";
 import { compileExtractor, type Extractor } from "./compile.ts";
-import { readExtractionTrees, type ExtractionTrees } from "./extraction-tree.ts";
+import { readExtractionTrees, type ExtractionTrees } from "../fhir/extraction-tree.ts";
 import { createCacheBudget } from "./value-cache.ts";
 import { NOWHERE, ValueCollector, type LiteralOf } from "./value-collector.ts";
 

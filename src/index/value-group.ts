@@ -1,7 +1,7 @@
 import type { Int64Halves } from "../base/hash.ts";
 import { resourceTypeId } from "../fhir/resource-types.ts";
 import { equalityValue, EqualityForm, referenceConstant } from "../fhir/search-value.ts";
-import type { TreeNode } from "./extraction-tree.ts";
+import type { TreeNode } from "../fhir/extraction-tree.ts";
 import type { ValueCache } from "./value-cache.ts";
 import type { ValueCollector } from "./value-collector.ts";
 

@@ -25,6 +25,12 @@ const RETRYABLE_STATES: ReadonlySet<string> = new Set([
   "57P05", // idle_session_timeout
 ]);
 
+/**
+ * SQLSTATEs after which a writer decides and writes the same anew on the same connection, because somebody else was in its
+ * way: unique violation, serialization, deadlock, lock timeout, and a statement that an administrator cancelled.
+ */
+const REPEATABLE_STATES: ReadonlySet<string> = new Set(["23505", "40001", "40P01", "55P03", "57014"]);
+
 /** Node's codes for a connection that was refused or lost. */
 const NETWORK_CODES: ReadonlySet<string> = new Set([
   "ECONNREFUSED",
@@ -42,6 +48,12 @@ const FULL_STATES: ReadonlySet<string> = new Set(["53100", "53200"]);
 
 /** The server ended the connection, takes no more, or is not up. Not 08P01: what breaks the protocol breaks it again. */
 const LOST_STATES = /^(08(?!P01)|57P0|25P0[34]|53300)/;
+
+/** True when a write was only in the way of others: its connection is good, and it is to be decided and written anew. */
+export function isRepeatable(error: unknown): boolean {
+  const code = codeOf(error);
+  return code !== undefined && REPEATABLE_STATES.has(code);
+}
 
 /** True when running the same transaction again may succeed. */
 export function isRetryable(error: unknown): boolean {

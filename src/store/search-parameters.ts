@@ -3,21 +3,11 @@ import {
   lookupOf,
   R4_SEARCH_PARAMETERS,
   type CustomSearchParameter,
+  type ParameterDefinition,
   type SearchParameterLookup,
 } from "../fhir/custom-search-parameters.ts";
 import type { ExtractionTrees } from "../fhir/extraction-tree.ts";
-import type { SearchParameterType } from "../fhir/search-parameters.ts";
 import type { Queryable } from "./read.ts";
-
-/** What a SearchParameter resource defines, as it is stored. */
-export interface StoredDefinition {
-  url: string;
-  code: string;
-  type: SearchParameterType;
-  base: readonly string[];
-  target: readonly string[];
-  expression: string;
-}
 
 /** The definitions of one moment. */
 export interface Definitions {
@@ -47,7 +37,7 @@ export async function readDefinitions(db: Queryable): Promise<Definitions> {
     generation: number;
     id: number | null;
     resource_id: string;
-    definition: StoredDefinition;
+    definition: ParameterDefinition;
     trees: ExtractionTrees;
     enabled: boolean;
   }>(READ);
@@ -81,7 +71,7 @@ export async function nextParameterId(client: ClientBase): Promise<number> {
 /** Puts a new parameter in the place of what the resource defined so far. In a transaction of {@link changeStatement}. */
 export async function storeDefinition(
   client: ClientBase,
-  row: { id: number; resourceId: string; definition: StoredDefinition; trees: ExtractionTrees },
+  row: { id: number; resourceId: string; definition: ParameterDefinition; trees: ExtractionTrees },
 ): Promise<void> {
   await client.query("delete from search_parameter where resource_id = $1", [row.resourceId]);
   await client.query("insert into search_parameter (id, resource_id, definition, trees) values ($1, $2, $3, $4)", [
@@ -94,7 +84,7 @@ export async function storeDefinition(
 }
 
 /** Changes what is said of a parameter, and not which values it has. In a transaction of {@link changeStatement}. */
-export async function updateDefinition(client: ClientBase, id: number, definition: StoredDefinition): Promise<void> {
+export async function updateDefinition(client: ClientBase, id: number, definition: ParameterDefinition): Promise<void> {
   await client.query("update search_parameter set definition = $2 where id = $1", [id, JSON.stringify(definition)]);
   await raiseGeneration(client);
 }

@@ -1,25 +1,15 @@
 import { StokerError } from "../../base/errors.ts";
 import type { JsonObject, JsonValue } from "../../base/json.ts";
+import type { ParameterDefinition } from "../../fhir/custom-search-parameters.ts";
 import { resourceTypeId } from "../../fhir/resource-types.ts";
 import { concreteTypes, searchParameter, type SearchParameterType } from "../../fhir/search-parameters.ts";
 import { compileExtractor } from "../compile.ts";
-import type { ExtractionTrees, TreeNode } from "../extraction-tree.ts";
+import type { ExtractionTrees, TreeNode } from "../../fhir/extraction-tree.ts";
 import { createCacheBudget } from "../value-cache.ts";
 import { readElements } from "./elements.ts";
 import { ExpressionError } from "./parse.ts";
 import { selectFrom } from "./select.ts";
 import { addValues, newTree, searchableOfOpen } from "./tree.ts";
-
-/** What a SearchParameter resource defines. */
-export interface ParameterDefinition {
-  url: string;
-  code: string;
-  type: SearchParameterType;
-  base: readonly string[];
-  /** Of references; empty: any type. */
-  target: readonly string[];
-  expression: string;
-}
 
 /**
  * What a SearchParameter resource (checked against R4's structure) defines; undefined when its status is `retired`. Throws

@@ -1,5 +1,5 @@
 import type { SearchParameterType } from "../../fhir/search-parameters.ts";
-import type { ParameterOfElement, TreeNode } from "../extraction-tree.ts";
+import type { ParameterOfElement, TreeNode } from "../../fhir/extraction-tree.ts";
 import { ExpressionError } from "./parse.ts";
 import type { Selection, Step } from "./select.ts";
 

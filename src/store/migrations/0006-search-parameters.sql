@@ -11,7 +11,7 @@ create table search_parameter (
   resource_id text collate "C" not null unique,
   -- {url, code, type, base, target, expression}
   definition jsonb not null,
-  -- by resource type, the elements that the expression selects (index/extraction-tree.ts)
+  -- by resource type, the elements that the expression selects (fhir/extraction-tree.ts)
   trees jsonb not null,
   -- false until everything that was stored before the definition is indexed by it
   enabled boolean not null default false

@@ -1,1 +1,0 @@
-export * from "../fhir/extraction-tree.ts";
