@@ -17,7 +17,7 @@ afterAll(() => server.close());
 
 describe("readSnapshot", () => {
   it("ends reads that take too long with an error that says so", async () => {
-    await expect(readSnapshot(context, (client) => client.query("select pg_sleep(60)"))).rejects.toMatchObject({
+    await expect(readSnapshot(context, (db) => db.query({ text: "select pg_sleep(60)" }))).rejects.toMatchObject({
       code: "too-costly",
       status: 408,
     });
@@ -26,10 +26,10 @@ describe("readSnapshot", () => {
     await expect(context.pool.query("select pg_sleep(0.2)")).resolves.toBeDefined();
   });
   it("passes other errors on and writes nothing", async () => {
-    await expect(readSnapshot(context, (client) => client.query("select 1 / 0"))).rejects.toMatchObject({
+    await expect(readSnapshot(context, (db) => db.query({ text: "select 1 / 0" }))).rejects.toMatchObject({
       code: "22012",
     });
-    await expect(readSnapshot(context, (client) => client.query("delete from head"))).rejects.toMatchObject({
+    await expect(readSnapshot(context, (db) => db.query({ text: "delete from head" }))).rejects.toMatchObject({
       code: "25006",
     });
   });

@@ -1,11 +1,12 @@
-import type { Pool, PoolClient } from "pg";
-import { StokerError } from "../base/errors.ts";
+import type { Pool } from "pg";
 import { searchParameter } from "../fhir/search-parameters.ts";
 import type { SearchParameterLookup } from "../fhir/custom-search-parameters.ts";
 import type { BlockCache } from "../store/body.ts";
 import { transaction } from "../store/pool.ts";
+import type { Queryable } from "../store/read.ts";
 import type { SearchParameterSource } from "../store/search-parameters.ts";
 import { beginSnapshot } from "../store/snapshot.ts";
+import { tooLong, withDeadline } from "./deadline.ts";
 
 /** What reading back needs of the server. */
 export interface ReadContext {
@@ -16,7 +17,7 @@ export interface ReadContext {
   /** What `eq` of dates means (decision D-20). */
   readonly dateEquality: "overlap" | "contain";
   readonly searchParameters: SearchParameterSource;
-  /** The server ends reads that take longer. Milliseconds. */
+  /** Reads that take longer, from their first statement to their last, are ended. Milliseconds. */
   readonly timeout: number;
 }
 
@@ -27,17 +28,19 @@ export const READ_TIMEOUT_MS = 30_000;
  * Runs `work` on one state of the database: a page, its total and its bodies agree although an import is writing. Throws
  * `too-costly` when it takes too long.
  */
-export async function readSnapshot<T>(context: ReadContext, work: (client: PoolClient) => Promise<T>): Promise<T> {
+export async function readSnapshot<T>(context: ReadContext, work: (db: Queryable) => Promise<T>): Promise<T> {
+  const { timeout } = context;
+  const text = "The search takes too long: add a more selective parameter, or leave out _total.";
   try {
-    return await transaction(context, work, beginSnapshot(context.timeout));
+    return await transaction(
+      context,
+      (client) => withDeadline(client, { timeout, text }, work),
+      beginSnapshot(timeout),
+    );
   } catch (error) {
-    if ((error as { code?: unknown }).code !== QUERY_CANCELED) throw error;
-    const text = "The search takes too long: add a more selective parameter, or leave out _total.";
-    throw new StokerError("too-costly", text, { cause: error });
+    throw tooLong(error, text);
   }
 }
-
-const QUERY_CANCELED = "57014";
 
 /**
  * Reads a request that names search parameters. R4's are the same for ever; a request that names any other is read with

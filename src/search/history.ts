@@ -1,6 +1,6 @@
-import type { PoolClient } from "pg";
 import type { JsonObject } from "../base/json.ts";
 import { readBodies } from "../store/body.ts";
+import type { Queryable } from "../store/read.ts";
 import { readHistory, type HistoryPosition, type HistoryVersion } from "../store/history.ts";
 import { bundleBytes, type Entry } from "./bundle.ts";
 import { readSnapshot, type ReadContext } from "./context.ts";
@@ -55,12 +55,12 @@ interface Part {
   versions: { version: HistoryVersion; position: HistoryPosition | WideHistoryPosition }[];
 }
 
-type Reader = (client: PoolClient) => Promise<Part | undefined>;
+type Reader = (db: Queryable) => Promise<Part | undefined>;
 
 function instanceReader({ count, since, at, cursor }: HistoryQuery, type: string, id: string): Reader {
   const after = cursor === undefined ? undefined : readHistoryCursor(cursor);
-  return async (client) => {
-    const { known, total, versions } = await readHistory(client, type, id, { count: count + 1, after, since, at });
+  return async (db) => {
+    const { known, total, versions } = await readHistory(db, type, id, { count: count + 1, after, since, at });
     if (!known) return undefined;
     return { total, versions: versions.map((version) => ({ version, position: positionOf(version) })) };
   };
@@ -73,12 +73,12 @@ function positionOf({ lastUpdated, versionId }: HistoryVersion): HistoryPosition
 function wideReader(query: HistoryQuery): Reader {
   const { count, cursor } = query;
   const after = cursor === undefined ? undefined : readWideHistoryCursor(cursor);
-  return async (client) => {
+  return async (db) => {
     let total: number | undefined;
-    if (query.total === "accurate" || count === 0) total = await countWideHistory(client, query);
-    else if (query.total === "estimate") total = await estimateWideHistory(client, query);
+    if (query.total === "accurate" || count === 0) total = await countWideHistory(db, query);
+    else if (query.total === "estimate") total = await estimateWideHistory(db, query);
     if (count === 0) return { total, versions: [] };
-    const versions = await readWideHistory(client, query, after, count + 1);
+    const versions = await readWideHistory(db, query, after, count + 1);
     return { total, versions: versions.map(({ version, ...position }) => ({ version, position })) };
   };
 }

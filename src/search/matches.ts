@@ -3,6 +3,7 @@ import { StokerError } from "../base/errors.ts";
 import { VERSION_COLUMNS, versionOf, type StoredVersion, type VersionColumns } from "../store/read.ts";
 import { beginSnapshot } from "../store/snapshot.ts";
 import { READ_TIMEOUT_MS, withSearchParameters, type ReadContext } from "./context.ts";
+import { tooLong, withDeadline } from "./deadline.ts";
 import { gatheringSql } from "./page.ts";
 import { searchCondition } from "./plan.ts";
 import { parseQuery } from "./query.ts";
@@ -10,7 +11,6 @@ import { resolveCondition } from "./resolve.ts";
 import { sql, statement, type Sql } from "./sql.ts";
 
 const COLUMNS: Sql = { texts: [VERSION_COLUMNS], values: [] };
-const QUERY_CANCELED = "57014";
 
 /**
  * The resources that the criteria of a conditional interaction find, at most `limit` of them, on a client that is not in a
@@ -37,19 +37,19 @@ export async function findMatches(
     now: Date.now(),
     baseUrl: context.baseUrl,
   });
-  await client.query(beginSnapshot(READ_TIMEOUT_MS));
+  const text = "The condition takes too long to search for: make it more selective.";
   try {
-    const rows = await gatheringSql(client, await resolveCondition(client, condition));
-    const found = await client.query<VersionColumns>(
-      statement(sql`select v.id, ${COLUMNS} from search_resource r join head v on v.key = r.key
-        where ${rows} limit ${limit}`),
-    );
-    return found.rows.map((row) => versionOf(type, row));
-  } catch (error) {
-    if ((error as { code?: unknown }).code !== QUERY_CANCELED) throw error;
-    throw new StokerError("too-costly", "The condition takes too long to search for: make it more selective.", {
-      cause: error,
+    await client.query(beginSnapshot(READ_TIMEOUT_MS));
+    return await withDeadline(client, { timeout: READ_TIMEOUT_MS, text }, async (db) => {
+      const rows = await gatheringSql(db, await resolveCondition(db, condition));
+      const found = await db.query<VersionColumns>(
+        statement(sql`select v.id, ${COLUMNS} from search_resource r join head v on v.key = r.key
+          where ${rows} limit ${limit}`),
+      );
+      return found.rows.map((row) => versionOf(type, row));
     });
+  } catch (error) {
+    throw tooLong(error, text);
   } finally {
     await client.query("rollback");
   }
