@@ -8,6 +8,7 @@ import {
 } from "./composite-values.ts";
 import { emitterOf } from "./emitters.ts";
 import type { CompositeOfElement, TreeNode } from "../fhir/extraction-tree.ts";
+import { nodesOfToken, qualifiedEmitter, type QualifiedEmitter } from "./qualified-quantities.ts";
 import { ValueCache, type CacheBudget } from "./value-cache.ts";
 import type { ValueCollector } from "./value-collector.ts";
 import { valueGroup } from "./value-group.ts";
@@ -17,26 +18,42 @@ export interface CompileOptions {
   budget: CacheBudget;
 }
 
+/** What is taken: all there is, the numbers of a composite's component, or the codes of tokens alone. */
+type Taken = "all" | "component" | "codes";
+
 /** Takes all search values from a resource. */
 export type Extractor = (to: ValueCollector, resource: unknown) => void;
 
 /**
  * Makes one JavaScript function of a resource type's extraction tree: every member that matters is read once, by its name,
  * and its value goes straight to the emitter of its FHIR type. The trees are generated, or made of a stored SearchParameter's expression.
+ * `qualified` is the type's {@link qualifiedQuantities}.
  */
-export function compileExtractor(nodes: readonly TreeNode[], options: CompileOptions): Extractor {
-  const extract = compilePart(nodes, options, false);
+export function compileExtractor(
+  nodes: readonly TreeNode[],
+  options: CompileOptions,
+  qualified: ReadonlyMap<number, number> = new Map(),
+): Extractor {
+  const qualifiers = [...qualified].map(
+    ([quantity, token]) => [quantity, compilePart(nodesOfToken(nodes, token), options, "codes")] as const,
+  );
+  const extract = compilePart(nodes, options, "all", new Map(qualifiers));
   return (to, resource) => extract(to, resource, resource);
 }
 
-function compilePart(nodes: readonly TreeNode[], options: CompileOptions, component: boolean): PartExtractor {
-  const source = new Source(options, component);
+function compilePart(
+  nodes: readonly TreeNode[],
+  options: CompileOptions,
+  taken: Taken,
+  qualifiers: ReadonlyMap<number, PartExtractor> = new Map(),
+): PartExtractor {
+  const source = new Source(options, taken, qualifiers);
   source.children(nodes, "context");
   return source.build();
 }
 
 function compileComposite(composite: CompositeOfElement, options: CompileOptions): CompositeExtractor {
-  const [first, second, third] = composite.parts.map((part) => compilePart(part.nodes, options, true));
+  const [first, second, third] = composite.parts.map((part) => compilePart(part.nodes, options, "component"));
   if (first === undefined || second === undefined) throw new TypeError(`composite ${composite.id} lacks a component`);
   if (third !== undefined) return coordinateComposite(composite.id, first, second, third);
   const ordered = ORDERED.has(composite.parts[1]?.type ?? "composite");
@@ -51,11 +68,14 @@ class Source {
   private readonly constants: unknown[] = [];
   private variables = 0;
   private readonly options: CompileOptions;
-  private readonly component: boolean;
+  private readonly taken: Taken;
+  /** By the id of the quantity parameter that they qualify. */
+  private readonly qualifiers: ReadonlyMap<number, PartExtractor>;
 
-  constructor(options: CompileOptions, component: boolean) {
+  constructor(options: CompileOptions, taken: Taken, qualifiers: ReadonlyMap<number, PartExtractor>) {
     this.options = options;
-    this.component = component;
+    this.taken = taken;
+    this.qualifiers = qualifiers;
   }
 
   /** Code that visits `nodes` of the object in variable `owner`. */
@@ -113,13 +133,7 @@ class Source {
 
   /** What is done with the element in variable `value`. */
   private content(node: TreeNode, value: string): void {
-    for (const values of node.values ?? []) {
-      const emitter = this.constant(emitterOf(values.as, node.type ?? ""));
-      const { budget } = this.options;
-      const caches = { cache: new ValueCache(budget), texts: new ValueCache(budget) };
-      const group = valueGroup(node, values, { component: this.component, ...caches });
-      this.lines.push(`${emitter}(to, ${this.constant(group)}, ${value});`);
-    }
+    for (const values of node.values ?? []) this.values(node, values, value);
     if (node.composites === undefined && (node.nodes ?? []).length === 0) return;
     this.block(`if (typeof ${value} === "object" && ${value} !== null)`, () => {
       for (const composite of node.composites ?? []) {
@@ -127,6 +141,31 @@ class Source {
       }
       this.children(node.nodes ?? [], value);
     });
+  }
+
+  /** The values of one kind: those that are qualified, each by itself, and all others together. */
+  private values(node: TreeNode, values: NonNullable<TreeNode["values"]>[number], value: string): void {
+    const emit = emitterOf(values.as, node.type ?? "");
+    const plain = values.parameters.filter(({ id }) => !this.qualifiers.has(id));
+    if (plain.length > 0) this.emission(emit, node, { ...values, parameters: plain }, value);
+    for (const parameter of values.parameters) {
+      const codes = this.qualifiers.get(parameter.id);
+      if (codes === undefined) continue;
+      this.emission(qualifiedEmitter(codes, emit), node, { ...values, parameters: [parameter] }, `${value}, resource`);
+    }
+  }
+
+  private emission(
+    emit: QualifiedEmitter,
+    node: TreeNode,
+    values: NonNullable<TreeNode["values"]>[number],
+    of: string,
+  ): void {
+    const { budget } = this.options;
+    const caches = { cache: new ValueCache(budget), texts: new ValueCache(budget) };
+    const { taken } = this;
+    const group = valueGroup(node, values, { component: taken !== "all", onlyCodes: taken === "codes", ...caches });
+    this.lines.push(`${this.constant(emit)}(to, ${this.constant(group)}, ${of});`);
   }
 
   private block(head: string, write: () => void): void {

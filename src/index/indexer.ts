@@ -1,5 +1,6 @@
 import type { JsonObject } from "../base/json.ts";
 import { resourceTypeId, resourceTypeName } from "../fhir/resource-types.ts";
+import { qualifiedQuantities } from "../fhir/qualified-quantities.ts";
 import type { SearchValueSink } from "../fhir/search-value.ts";
 import { compileExtractor, type Extractor } from "./compile.ts";
 import { readExtractionTrees, type ExtractionTrees } from "../fhir/extraction-tree.ts";
@@ -31,10 +32,12 @@ export function createIndexer(): Indexer {
   /** By type id; empty where nothing is defined beyond R4. */
   let further: Extractor[][] = [];
   let generation = 0;
+  const extractorOf = (type: string): Extractor =>
+    compileExtractor(trees[type] ?? [], shared, qualifiedQuantities(type));
 
   return {
     index: (typeId, resource, sink, literalOf) => {
-      const extract = (extractors[typeId] ??= compileExtractor(trees[resourceTypeName(typeId)] ?? [], shared));
+      const extract = (extractors[typeId] ??= extractorOf(resourceTypeName(typeId)));
       collector.begin(sink, literalOf);
       extract(collector, resource);
       const more = further[typeId];

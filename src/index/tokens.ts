@@ -87,6 +87,7 @@ function tokenNumbers(group: ValueGroup, system: string, code: string, implied: 
   for (const parameter of group.parameters) {
     if (!group.component) numbers.push(parameter.presentHigh, parameter.presentLow);
     if (code !== "") add(parameter.id, EqualityForm.code, code);
+    if (group.onlyCodes) continue;
     if (code !== "" && system === "") add(parameter.id, EqualityForm.noSystemCode, code);
     const namespace = system === "" ? implied : system;
     if (namespace === "") continue;

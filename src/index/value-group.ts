@@ -31,6 +31,8 @@ export interface ValueGroup {
   parameters: readonly GroupParameter[];
   /** True when the values belong to a composite: no `present`, no texts, no types of references. */
   component: boolean;
+  /** True when of tokens their codes alone are taken, whatever the systems. */
+  onlyCodes: boolean;
   /** Implied code system of `code` elements. */
   system: string | undefined;
   cache: ValueCache;
@@ -42,7 +44,7 @@ export interface ValueGroup {
 export function valueGroup(
   node: TreeNode,
   values: NonNullable<TreeNode["values"]>[number],
-  options: { component: boolean; cache: ValueCache; texts: ValueCache },
+  options: { component: boolean; onlyCodes: boolean; cache: ValueCache; texts: ValueCache },
 ): ValueGroup {
   const halves: Int64Halves = { high: 0, low: 0 };
   const constant: Int64Halves = { high: 0, low: 0 };

@@ -3,9 +3,10 @@ import { searchParameterById, type CompositeContext, type SearchParameter } from
 import { allOf, NEVER, oneOf, type Condition } from "./condition.ts";
 import type { CompositeValue, SimpleValue } from "./criteria.ts";
 import { compositeEqualities, referenceEqualities, TOKEN_FORMS, tokenEquality } from "./equality.ts";
-import { numberTest, type DateRules } from "./ordered.ts";
+import { numberTest } from "./ordered.ts";
+import { qualifiersOfTokens } from "./qualifiers.ts";
 import { quantityCondition } from "./quantity.ts";
-import { presence, simpleCondition } from "./simple.ts";
+import { presence, simpleCondition, type ValueRules } from "./simple.ts";
 import { all, sql } from "./sql.ts";
 
 /** The condition for a value of a composite parameter (contract 10.9), in any of the contexts it has for the types. */
@@ -13,13 +14,17 @@ export function compositeCondition(
   parameter: SearchParameter,
   value: CompositeValue,
   types: readonly string[],
-  rules: DateRules,
+  rules: ValueRules,
 ): Condition {
   return oneOf(
     contextsOf(parameter, types).map(({ context, types: members }) => {
       if (context.context === "element") return elementCondition(context.values, value.parts, rules);
+      const { parameters } = context;
+      const [first] = value.parts;
+      const tokens = first?.type === "token" ? [first] : [];
+      const qualifiers = qualifiersOfTokens(members, parameters[0] ?? 0, tokens);
       const parts = value.parts.map((part, index) =>
-        simpleCondition(storedAs(context.parameters[index] ?? 0, members), part, rules),
+        simpleCondition(storedAs(parameters[index] ?? 0, members), part, { ...rules, qualifiers }),
       );
       return allOf(parts);
     }),
@@ -60,7 +65,7 @@ function contextsOf(
 }
 
 /** The components meet in one element: `composite` is what its values are stored under (fhir/search-value.ts). */
-function elementCondition(composite: number, parts: readonly SimpleValue[], rules: DateRules): Condition {
+function elementCondition(composite: number, parts: readonly SimpleValue[], rules: ValueRules): Condition {
   const [first, second, third] = parts;
   if (first === undefined || second === undefined) return NEVER;
   const qualifiers = equalities(composite, first);

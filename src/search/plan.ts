@@ -8,15 +8,16 @@ import { compositeCondition, compositePresence } from "./composite.ts";
 import { ALWAYS, allOf, conditionSql, NEVER, oneOf, remembered, type Condition } from "./condition.ts";
 import type { Comparison, CriteriaGroup, Criterion, CriterionValue } from "./criteria.ts";
 import { equalityOf } from "./equality.ts";
-import { instantTest, stringContainsTest, stringPrefixTest, uriBelowTest, type DateRules } from "./ordered.ts";
+import { instantTest, stringContainsTest, stringPrefixTest, uriBelowTest } from "./ordered.ts";
 import { hasOwnUrls, ownUrls } from "./own-urls.ts";
+import { qualifiersOf } from "./qualifiers.ts";
 import { keyRanges, referenceLinks, type ReferenceLink } from "./reference-link.ts";
-import { holdsAny, identifierCondition, presence, simpleCondition, stringRows } from "./simple.ts";
+import { holdsAny, identifierCondition, presence, simpleCondition, stringRows, type ValueRules } from "./simple.ts";
 import { all, sql, type Sql } from "./sql.ts";
 import { inHierarchy, inValueSet } from "./terminology.ts";
 
 /** How criteria are understood. */
-export interface SearchRules extends DateRules {
+export interface SearchRules extends ValueRules {
   /** This server's base: chains follow references that are written as URLs below it, too. */
   baseUrl?: string;
 }
@@ -39,7 +40,8 @@ export function scopeCondition(groups: readonly CriteriaGroup[]): Sql {
   return conditionSql(oneOf(groups.map(({ types }) => (types === undefined ? ALWAYS : typesCondition(types)))));
 }
 
-function groupCondition({ types, criteria }: CriteriaGroup, rules: SearchRules): Condition {
+function groupCondition({ types, criteria }: CriteriaGroup, given: SearchRules): Condition {
+  const rules = { ...given, qualifiers: qualifiersOf(types, criteria) };
   const conditions = criteria.map((criterion) => criterionCondition(criterion, types ?? RESOURCE_TYPES, rules));
   if (types === undefined) return allOf(conditions);
   return allOf([typesCondition(types), ...conditions.map((condition) => ofTypes(condition, types))]);
@@ -132,7 +134,7 @@ function valueCondition(
   comparison: Comparison,
   value: CriterionValue,
   types: readonly string[],
-  rules: DateRules,
+  rules: ValueRules,
 ): Condition {
   if (value.type === "composite") return compositeCondition(parameter, value, types, rules);
   const stored = storedParameters(parameter, types);

@@ -12,12 +12,19 @@ import {
 } from "./equality.ts";
 import { dateRowTest, stringPrefixTest, type DateRules } from "./ordered.ts";
 import { nearTest } from "./near.ts";
+import { qualifierTest, type Qualifiers } from "./qualifiers.ts";
 import { quantityCondition } from "./quantity.ts";
 import { restrictTo } from "./restricted-reference.ts";
 import { any, type Sql } from "./sql.ts";
 
+/** How the values of criteria are understood. */
+export interface ValueRules extends DateRules {
+  /** The codes that a search asks for together with a quantity, as qualifiers of its rows. */
+  qualifiers?: Qualifiers;
+}
+
 /** The condition for a value of a plain parameter without a modifier (contract 10.3 to 10.8). */
-export function simpleCondition(stored: readonly StoredParameter[], value: SimpleValue, rules: DateRules): Condition {
+export function simpleCondition(stored: readonly StoredParameter[], value: SimpleValue, rules: ValueRules): Condition {
   switch (value.type) {
     case "token":
       return holdsAny(stored, (parameter) => tokenEquality(parameter, TOKEN_FORMS, value));
@@ -34,7 +41,7 @@ export function simpleCondition(stored: readonly StoredParameter[], value: Simpl
     case "near":
       return { kind: "row", table: "search_quantity", parameters: stored.map(idOf), test: nearTest(value) };
     default:
-      return quantityCondition(stored.map(idOf), value);
+      return quantityCondition(stored.map(idOf), value, qualifierTest(stored.map(idOf), rules.qualifiers));
   }
 }
 

@@ -55,7 +55,8 @@ export const SEARCH_TABLES: readonly {
   {
     table: "search_quantity",
     indexes: [
-      ["value", "(parameter, low, high)"],
+      // Most searches ask for the quantities of a code, which is their qualifier.
+      ["value", "(parameter, qualifier, low, high)"],
       ["key", "(key)"],
     ],
   },
