@@ -23,13 +23,13 @@ export function qualifiedEmitter(codes: PartExtractor, emit: Emitter): Qualified
 
 /** The nodes that lead to the values of one token parameter, and to nothing else. */
 export function nodesOfToken(nodes: readonly TreeNode[], token: number): TreeNode[] {
-  return nodes.flatMap(({ composites: _, ...node }) => {
+  return nodes.flatMap((node) => {
     const values = (node.values ?? []).flatMap((each) => {
       const parameters = each.parameters.filter(({ id }) => id === token);
       return parameters.length === 0 ? [] : [{ ...each, parameters }];
     });
     const children = nodesOfToken(node.nodes ?? [], token);
-    return values.length + children.length === 0 ? [] : [{ ...node, values, nodes: children }];
+    return values.length + children.length === 0 ? [] : [{ ...node, composites: [], values, nodes: children }];
   });
 }
 
