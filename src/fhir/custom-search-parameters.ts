@@ -1,13 +1,35 @@
 import { StokerError } from "../base/errors.ts";
 import type { ExtractionTrees } from "./extraction-tree.ts";
 import { RESOURCE_TYPES } from "./resource-types.ts";
-import { concreteTypes, searchParameter, searchParametersOf, type SearchParameter } from "./search-parameters.ts";
+import {
+  concreteTypes,
+  searchParameter,
+  searchParametersOf,
+  type CompositeComponent,
+  type SearchParameter,
+} from "./search-parameters.ts";
+
+/** A component of a composite of one's own. Its type and targets are those of its definition when it was read. */
+export interface DefinedComponent extends CompositeComponent {
+  /** Canonical of its definition, as written. */
+  definition: string;
+}
 
 /** What a SearchParameter resource defines; also the form in which it is stored. `target`: empty for any type. */
-export type ParameterDefinition = Pick<SearchParameter, "url" | "code" | "type" | "base" | "target" | "expression">;
+export interface ParameterDefinition extends Pick<
+  SearchParameter,
+  "url" | "code" | "type" | "base" | "target" | "expression" | "composite"
+> {
+  /** Version of the definition, where it has one. */
+  version?: string;
+  /** Composites only. */
+  components?: readonly DefinedComponent[] | undefined;
+}
 
 /** A search parameter that a stored SearchParameter resource defines. Its id is 10001 or more. */
 export interface CustomSearchParameter extends SearchParameter {
+  readonly components: readonly DefinedComponent[];
+  readonly version?: string;
   /** Id of the SearchParameter resource. */
   readonly resourceId: string;
   /** Whether everything stored is indexed by it; until then it cannot be searched by. */

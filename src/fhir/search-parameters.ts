@@ -18,9 +18,9 @@ export type SearchParameterType =
   | "special";
 
 /** One component of a composite: another search parameter, evaluated from the composite's context element. */
-interface CompositeComponent {
-  /** {@link SearchParameter.id} of the component's definition. */
-  parameter: number;
+export interface CompositeComponent {
+  /** {@link SearchParameter.id} of the component's definition; absent when that is none of R4's. */
+  parameter?: number;
   type: SearchParameterType;
   /** As {@link SearchParameter.target}. */
   target: readonly string[];
@@ -92,6 +92,11 @@ export function searchParameter(type: string, code: string): SearchParameter | u
 /** The parameter with this id, undefined when none has it. */
 export function searchParameterById(id: number): SearchParameter | undefined {
   return SEARCH_PARAMETERS[id - 1];
+}
+
+/** The parameter with this canonical URL, undefined when none has it. */
+export function searchParameterByUrl(url: string): SearchParameter | undefined {
+  return SEARCH_PARAMETERS.find((parameter) => parameter.url === url);
 }
 
 function parametersByType(): ReadonlyMap<string, ReadonlyMap<string, SearchParameter>> {

@@ -32,7 +32,8 @@ import { hashPair, hashText, type Int64Halves } from "../base/hash.ts";
  *   `values`; the components' equality numbers are computed *as if c were their parameter*, and `present` of c is stored:
  *   equality and equality: {@link compositeValue} of c for each pair of numbers (tokens: code, systemCode, system,
  *   noSystemCode; references: the key's or the text's number).
- *   equality and ordered: rows of parameter c, once for each number of the first component, which is their qualifier.
+ *   equality and ordered, or string: rows of parameter c, once for each number of the first component, which is their
+ *   qualifier; of strings these rows only.
  *   token, number, number (MolecularSequence's coordinates): one quantity row for each number of the token, its
  *   qualifier; `low` is the second component's value, `high` the third's.
  *   Contexts of kind `root` store nothing, not even `present`.

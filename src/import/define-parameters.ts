@@ -3,7 +3,7 @@ import { StokerError } from "../base/errors.ts";
 import type { JsonObject } from "../base/json.ts";
 import type { CustomSearchParameter, ParameterDefinition } from "../fhir/custom-search-parameters.ts";
 import { concreteTypes } from "../fhir/search-parameters.ts";
-import { definitionTrees, readDefinition } from "../index/expression/definition.ts";
+import { compileDefinition, readDefinition } from "../index/expression/definition.ts";
 import {
   nextParameterId,
   readDefinitions,
@@ -25,7 +25,7 @@ export interface DefinitionChange {
 /** The definitions of a database while a transaction that changes them is open. */
 export interface DefinitionRegister {
   /**
-   * Notes what a change will define. Throws `bad-request` when another resource defines a parameter of the same name for
+   * Notes what a change will define; composites come after what they name. Throws `bad-request` when another resource defines a parameter of the same name for
    * one of its types, and what `readDefinition` throws.
    */
   take(change: DefinitionChange): void;
@@ -44,7 +44,8 @@ export async function openDefinitionRegister(client: ClientBase): Promise<Defini
   const defined = new Map<string, ParameterDefinition>(stored);
   return {
     take({ resourceId, resource }) {
-      const definition = resource === undefined ? undefined : readDefinition(resource);
+      const find = (url: string): ParameterDefinition[] => [...defined.values()].filter((each) => each.url === url);
+      const definition = resource === undefined ? undefined : readDefinition(resource, find);
       if (definition === undefined) {
         defined.delete(resourceId);
         return;
@@ -56,16 +57,22 @@ export async function openDefinitionRegister(client: ClientBase): Promise<Defini
       }
       defined.set(resourceId, definition);
     },
-    async store({ resourceId, resource }) {
-      const definition = resource === undefined ? undefined : readDefinition(resource);
+    async store({ resourceId }) {
+      const definition = defined.get(resourceId);
       if (definition === undefined) return await removeDefinition(client, resourceId);
       const known = stored.get(resourceId);
       if (known !== undefined && hasSameValues(known, definition)) {
-        if (known.url !== definition.url) await updateDefinition(client, known.id, definition);
-        return;
+        if (known.url === definition.url && known.version === definition.version) return;
+        const { composite } = known;
+        return await updateDefinition(client, known.id, {
+          ...definition,
+          ...(composite !== undefined && { composite }),
+        });
       }
       const id = await nextParameterId(client);
-      await storeDefinition(client, { id, resourceId, definition, trees: definitionTrees(definition, id) });
+      const { trees, composite } = compileDefinition(definition, id);
+      const row = { ...definition, ...(composite !== undefined && { composite }) };
+      await storeDefinition(client, { id, resourceId, definition: row, trees });
     },
   };
 }
@@ -74,8 +81,9 @@ function hasSameValues(known: CustomSearchParameter, definition: ParameterDefini
   return valuesKey(known) === valuesKey(definition);
 }
 
-function valuesKey({ code, type, base, target, expression }: ParameterDefinition): string {
-  return JSON.stringify([code, type, base, target, expression]);
+function valuesKey({ code, type, base, target, expression, components = [] }: ParameterDefinition): string {
+  const parts = components.map((part) => [part.definition, part.type, part.target, part.expression]);
+  return JSON.stringify([code, type, base, target, expression, ...parts]);
 }
 
 function sharedType(bases: readonly string[], others: readonly string[]): string | undefined {

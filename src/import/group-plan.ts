@@ -92,8 +92,9 @@ export async function define(
   decide: () => Step[],
 ): Promise<Step[]> {
   const register = await openDefinitionRegister(client);
-  for (const { request, change } of items) {
-    if (!isDefinition(change)) continue;
+  const definitions = items.filter(({ change }) => isDefinition(change));
+  // The components of a composite may be defined by the same group.
+  for (const { request, change } of definitions.toSorted((a, b) => rankOf(a) - rankOf(b))) {
     try {
       register.take(definitionOf(change));
     } catch (error) {
@@ -104,6 +105,10 @@ export async function define(
   const steps = decide();
   for (const { item } of steps) if (isDefinition(item.change)) await register.store(definitionOf(item.change));
   return steps;
+}
+
+function rankOf({ change }: Item): number {
+  return change.kind === "put" && change.body.resource["type"] === "composite" ? 1 : 0;
 }
 
 /** Whether the change is one of a SearchParameter resource. */

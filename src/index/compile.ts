@@ -56,11 +56,11 @@ function compileComposite(composite: CompositeOfElement, options: CompileOptions
   const [first, second, third] = composite.parts.map((part) => compilePart(part.nodes, options, "component"));
   if (first === undefined || second === undefined) throw new TypeError(`composite ${composite.id} lacks a component`);
   if (third !== undefined) return coordinateComposite(composite.id, first, second, third);
-  const ordered = ORDERED.has(composite.parts[1]?.type ?? "composite");
-  return ordered ? qualifiedComposite(composite.id, first, second) : equalityComposite(composite.id, first, second);
+  const hasRows = ROWS.has(composite.parts[1]?.type ?? "composite");
+  return hasRows ? qualifiedComposite(composite.id, first, second) : equalityComposite(composite.id, first, second);
 }
 
-const ORDERED: ReadonlySet<SearchParameterType> = new Set<SearchParameterType>(["date", "number", "quantity"]);
+const ROWS: ReadonlySet<SearchParameterType> = new Set<SearchParameterType>(["date", "number", "quantity", "string"]);
 
 /** The text of a function that is being written, and the values it refers to as `k0`, `k1` … */
 class Source {

@@ -31,7 +31,7 @@ export function equalityComposite(id: number, first: PartExtractor, second: Part
   };
 }
 
-/** An equality component and an ordered one: the ordered rows, once for each number of the first. */
+/** An equality component and one of rows (ordered values, or strings): its rows, once for each number of the first. */
 export function qualifiedComposite(id: number, first: PartExtractor, second: PartExtractor): CompositeExtractor {
   return (to, context, resource) => {
     const rows = countRows(to, () => second(to, context, resource));
@@ -93,7 +93,7 @@ function emitPresentOf(to: ValueCollector, id: number): void {
 function countRows(to: ValueCollector, emit: () => void): number {
   let rows = 0;
   const count = (): void => void rows++;
-  to.divert({ ...NOWHERE, date: count, quantity: count } satisfies SearchValueSink, emit);
+  to.divert({ ...NOWHERE, date: count, quantity: count, string: count } satisfies SearchValueSink, emit);
   return rows;
 }
 

@@ -39,7 +39,9 @@ function emitPart(to: ValueCollector, group: ValueGroup, part: unknown): void {
   const text = storableText(part);
   if (text === "") return;
   const folded = foldString(text);
-  for (const { id } of group.parameters) emitText(to, id, EqualityForm.stringExact, text, folded);
+  // In a composite the rows alone count, once for each number of the other component.
+  if (group.component) for (const { id } of group.parameters) to.sink.string(id, text, folded);
+  else for (const { id } of group.parameters) emitText(to, id, EqualityForm.stringExact, text, folded);
 }
 
 /** uri, url, canonical (contract 10.8); a canonical also without `|version`. */

@@ -95,24 +95,34 @@ async function addRows(client: ClientBase, segment: number, rows: readonly NewRo
   if (dates.items.length > 0) {
     await client.query(
       `insert into search_date (segment, stamp, key, low, high, qualifier, parameter)
-       select $1, stamp, key, low, high, 0, parameter
-       from unnest($2::bigint[], $3::int[], $4::bigint[], $5::bigint[], $6::int[]) t (key, stamp, low, high, parameter)`,
-      [segment, dates.keys, dates.stamps, column(dates, "low"), column(dates, "high"), column(dates, "parameter")],
+       select $1, stamp, key, low, high, qualifier, parameter
+       from unnest($2::bigint[], $3::int[], $4::bigint[], $5::bigint[], $6::bigint[], $7::int[])
+         t (key, stamp, low, high, qualifier, parameter)`,
+      [
+        segment,
+        dates.keys,
+        dates.stamps,
+        column(dates, "low"),
+        column(dates, "high"),
+        column(dates, "qualifier"),
+        column(dates, "parameter"),
+      ],
     );
   }
   const quantities = flat(rows, (values) => values.quantities);
   if (quantities.items.length > 0) {
     await client.query(
       `insert into search_quantity (segment, stamp, key, system, code, qualifier, parameter, low, high)
-       select $1, stamp, key, system, code, 0, parameter, low, high
-       from unnest($2::bigint[], $3::int[], $4::bigint[], $5::bigint[], $6::int[], $7::numeric[], $8::numeric[])
-         t (key, stamp, system, code, parameter, low, high)`,
+       select $1, stamp, key, system, code, qualifier, parameter, low, high
+       from unnest($2::bigint[], $3::int[], $4::bigint[], $5::bigint[], $6::bigint[], $7::int[], $8::numeric[], $9::numeric[])
+         t (key, stamp, system, code, qualifier, parameter, low, high)`,
       [
         segment,
         quantities.keys,
         quantities.stamps,
         column(quantities, "system"),
         column(quantities, "code"),
+        column(quantities, "qualifier"),
         column(quantities, "parameter"),
         column(quantities, "low"),
         column(quantities, "high"),
@@ -123,12 +133,14 @@ async function addRows(client: ClientBase, segment: number, rows: readonly NewRo
   if (strings.items.length > 0) {
     await client.query(
       `insert into search_string (segment, stamp, key, qualifier, parameter, value, folded)
-       select $1, stamp, key, 0, parameter, value, folded
-       from unnest($2::bigint[], $3::int[], $4::int[], $5::text[], $6::text[]) t (key, stamp, parameter, value, folded)`,
+       select $1, stamp, key, qualifier, parameter, value, folded
+       from unnest($2::bigint[], $3::int[], $4::bigint[], $5::int[], $6::text[], $7::text[])
+         t (key, stamp, qualifier, parameter, value, folded)`,
       [
         segment,
         strings.keys,
         strings.stamps,
+        column(strings, "qualifier"),
         column(strings, "parameter"),
         column(strings, "value"),
         column(strings, "folded"),

@@ -47,7 +47,7 @@ export async function readDefinitions(db: Queryable): Promise<Definitions> {
     parameters: defined.map(({ id, resource_id: resourceId, definition, trees, enabled: isEnabled }) => ({
       ...definition,
       id: id ?? 0,
-      components: [],
+      components: definition.components ?? [],
       resourceId,
       isEnabled,
       trees,

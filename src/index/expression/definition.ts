@@ -1,24 +1,34 @@
-import { StokerError } from "../../base/errors.ts";
 import type { JsonObject, JsonValue } from "../../base/json.ts";
 import type { ParameterDefinition } from "../../fhir/custom-search-parameters.ts";
 import { resourceTypeId } from "../../fhir/resource-types.ts";
-import { concreteTypes, searchParameter, type SearchParameterType } from "../../fhir/search-parameters.ts";
+import {
+  concreteTypes,
+  searchParameter,
+  type CompositeContext,
+  type SearchParameterType,
+} from "../../fhir/search-parameters.ts";
 import { compileExtractor } from "../compile.ts";
 import type { ExtractionTrees, TreeNode } from "../../fhir/extraction-tree.ts";
 import { createCacheBudget } from "../value-cache.ts";
+import { readComponents, type DefinitionFinder } from "./components.ts";
+import { compileComposite } from "./composite.ts";
 import { readElements } from "./elements.ts";
 import { ExpressionError } from "./parse.ts";
+import { refused } from "./refused.ts";
 import { selectFrom } from "./select.ts";
 import { addValues, newTree, searchableOfOpen } from "./tree.ts";
 
 /**
- * What a SearchParameter resource (checked against R4's structure) defines; undefined when its status is `retired`. Throws
- * `bad-request` or `not-supported` with the element that is missing or cannot be carried out.
+ * What a SearchParameter resource (checked against R4's structure) defines; undefined when its status is `retired`. `find` finds
+ * the parameters of one's own that a composite names; without it, a composite of such parameters is not checked to its end.
+ * Throws `bad-request` or `not-supported` with the element that is missing or cannot be carried out.
  */
-export function readDefinition(resource: JsonObject): ParameterDefinition | undefined {
+export function readDefinition(resource: JsonObject, find?: DefinitionFinder): ParameterDefinition | undefined {
   if (resource["status"] === "retired") return undefined;
+  const version = textOf(resource["version"]);
   const definition: ParameterDefinition = {
     url: textOf(resource["url"]),
+    ...(version !== "" && { version }),
     code: required(resource, "code"),
     type: typeOf(required(resource, "type")),
     base: basesOf(resource["base"]),
@@ -33,27 +43,52 @@ export function readDefinition(resource: JsonObject): ParameterDefinition | unde
   if (xpathUsage !== undefined && xpathUsage !== "normal") {
     throw refused("xpathUsage", "values are compared as they are (normal), in no other way.", "not-supported");
   }
-  if (listOf(resource["component"]).length > 0) throw refused("component", COMPOSITE, "not-supported");
-  definitionTrees(definition, 0);
+  if (definition.type !== "composite") {
+    if (listOf(resource["component"]).length > 0) throw refused("component", "only a composite has components.");
+    compileDefinition(definition, 0);
+    return definition;
+  }
+  definition.components = readComponents(resource, find);
+  if (definition.components !== undefined) compileDefinition(definition, 0);
   return definition;
 }
 
-/**
- * By resource type, the elements that a definition selects, as extraction trees for a parameter with this id. Throws
- * `bad-request` when the expression is not understood, does not fit the type, or selects nothing in one of the bases.
- */
-export function definitionTrees(definition: ParameterDefinition, id: number): ExtractionTrees {
-  const trees: Record<string, readonly TreeNode[]> = {};
-  for (const base of definition.base) {
-    const types = concreteTypes(base).filter((type) => resourceTypeId(type) !== undefined);
-    for (const type of types) trees[type] = treeOf(definition, type, id);
-  }
-  return trees;
+/** What a definition comes to: what is stored of it beside the definition itself. */
+export interface CompiledDefinition {
+  /** By resource type, the elements that it selects; only types of which it has values. */
+  trees: ExtractionTrees;
+  /** Composites only, by resource type. */
+  composite?: Readonly<Record<string, readonly CompositeContext[]>>;
 }
 
-function treeOf(definition: ParameterDefinition, type: string, id: number): readonly TreeNode[] {
+/**
+ * Compiles a definition for a parameter with this id. Throws `bad-request` when an expression is not understood, does not fit
+ * the type, or selects nothing in one of the bases, `not-supported` for components that cannot be asked for together.
+ */
+export function compileDefinition(definition: ParameterDefinition, id: number): CompiledDefinition {
+  const trees: Record<string, readonly TreeNode[]> = {};
+  const composite: Record<string, readonly CompositeContext[]> = {};
+  for (const type of definition.base.flatMap(concreteTypes)) {
+    if (resourceTypeId(type) === undefined) continue;
+    const { contexts, nodes } = compileFor(definition, type, id);
+    if (contexts !== undefined) composite[type] = contexts;
+    if (nodes.length > 0) trees[type] = nodes;
+  }
+  return definition.type === "composite" ? { trees, composite } : { trees };
+}
+
+function compileFor(
+  definition: ParameterDefinition,
+  type: string,
+  id: number,
+): { contexts?: readonly CompositeContext[]; nodes: readonly TreeNode[] } {
   const { expression, type: kind, target } = definition;
   try {
+    if (kind === "composite") {
+      const compiled = compileComposite(ELEMENTS, definition, type, id);
+      compileExtractor(compiled.nodes, { budget: createCacheBudget() });
+      return compiled;
+    }
     const selected = selectFrom(ELEMENTS, type, expression);
     if (selected.length === 0) throw new ExpressionError(`it selects nothing in ${type}`);
     const selections = searchableOfOpen(kind, selected, type);
@@ -63,7 +98,7 @@ function treeOf(definition: ParameterDefinition, type: string, id: number): read
     const tree = newTree();
     for (const selection of selections) addValues(tree, selection, { id, type: kind, target });
     compileExtractor(tree.nodes, { budget: createCacheBudget() });
-    return tree.nodes;
+    return { nodes: tree.nodes };
   } catch (error) {
     if (!(error instanceof ExpressionError) && !(error instanceof TypeError)) throw error;
     throw refused("expression", `${error.message}.`);
@@ -73,13 +108,24 @@ function treeOf(definition: ParameterDefinition, type: string, id: number): read
 /** Read once: a Bundle may bring hundreds of definitions. */
 const ELEMENTS = readElements();
 
-const COMPOSITE = "composite search parameters of one's own are not supported.";
-const TYPES: ReadonlySet<string> = new Set(["token", "string", "date", "number", "quantity", "reference", "uri"]);
+const TYPES: ReadonlySet<string> = new Set([
+  "token",
+  "string",
+  "date",
+  "number",
+  "quantity",
+  "reference",
+  "uri",
+  "composite",
+]);
 
 function typeOf(type: string): SearchParameterType {
   if (TYPES.has(type)) return type as SearchParameterType;
-  const why = type === "composite" ? COMPOSITE : `search parameters of type '${type}' are not supported.`;
-  throw refused("type", why, "not-supported");
+  const why =
+    type === "special"
+      ? "what a special parameter means is said by no expression"
+      : `'${type}' is no type of parameters`;
+  throw refused("type", `${why}.`, "not-supported");
 }
 
 function basesOf(value: JsonValue | undefined): readonly string[] {
@@ -115,9 +161,4 @@ function textOf(value: JsonValue | undefined): string {
 
 function listOf(value: JsonValue | undefined): readonly string[] {
   return Array.isArray(value) ? value.map((each) => (typeof each === "string" ? each : "")) : [];
-}
-
-function refused(element: string, why: string, code: "bad-request" | "not-supported" = "bad-request"): StokerError {
-  const expression = `SearchParameter.${element}`;
-  return new StokerError(code, `${expression}: ${why}`, { expression });
 }

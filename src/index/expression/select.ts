@@ -40,7 +40,6 @@ export function selectFrom(elements: Elements, type: string, expression: string)
 
 /**
  * The selections of a composite component's expression, from its context.
- * @public for the generator of R4's trees (`tools/search-parameters`)
  */
 export function selectIn(elements: Elements, context: Selection, type: string, expression: string): Selection[] {
   return new Selector(elements, { ...context, steps: [] }, type).all(parseExpression(expression));
@@ -83,7 +82,10 @@ class Selector {
     if (of !== undefined) return this.all(of).flatMap((from) => this.#step(from, name));
     const type = this.#type;
     if (name === "%resource") return [{ steps: [{ root: true }], type, owner: type, targets: [] }];
-    if (name === type || name === "Resource" || name === "DomainResource") return [this.#context];
+    if (name === type || name === "Resource" || name === "DomainResource") {
+      if (this.#context.owner === type) return [this.#context];
+      throw new ExpressionError(`${name} is not where the expression of a component begins: it begins at the element`);
+    }
     if (/^[A-Z]/.test(name)) return [];
     return this.#step(this.#context, name);
   }
@@ -107,19 +109,21 @@ class Selector {
 
   #call(node: Call): Selection[] {
     const [argument] = node.given;
-    if (node.of === undefined || argument === undefined || node.given.length > 1) throw notUnderstood(node);
+    if (argument === undefined || node.given.length > 1) throw notUnderstood(node);
+    // Without anything before it, a function is asked of what the expression begins at.
+    const of = (): Selection[] => (node.of === undefined ? [this.#context] : this.all(node.of));
     if (node.name === "as" || node.name === "ofType") {
       if (argument.kind !== "member" || argument.of !== undefined) throw notUnderstood(node);
-      return this.#narrow(this.all(node.of), argument.name);
+      return this.#narrow(of(), argument.name);
     }
     if (node.name === "extension") {
       if (argument.kind !== "text") throw notUnderstood(node);
-      return this.all(node.of)
+      return of()
         .flatMap((from) => this.#step(from, "extension"))
         .map((from) => withStep(from, { where: ["url", argument.text] }));
     }
     if (node.name !== "where") throw notUnderstood(node);
-    return this.#where(this.all(node.of), argument);
+    return this.#where(of(), argument);
   }
 
   #where(found: readonly Selection[], argument: Expression): Selection[] {
@@ -197,7 +201,7 @@ function withStep(from: Selection, step: Step): Selection {
 }
 
 function notUnderstood(node: Call): ExpressionError {
-  const known = node.of !== undefined && KNOWN_CALLS.has(node.name);
+  const known = KNOWN_CALLS.has(node.name);
   return new ExpressionError(
     known ? `${textOf(node)} is not understood` : `the function ${node.name}() is not understood`,
   );
