@@ -208,7 +208,11 @@ function refersSql(links: readonly ReferenceLink[], target: Condition, form: Con
     where ${isReference})`;
 }
 
-/** In the subquery, `r` is the source; the outer one is handed in as `o`. */
+/**
+ * In the subquery, `r` is the source; the outer one is handed in as `o`. What refers to it is found by the index, and
+ * tested then: `offset 0` keeps the planner from going through all sources that pass the test until one refers to it. Asked
+ * once, it thinks that one resource in 200 does, asked twice, that one in 40,000 does, which is nearer to the truth.
+ */
 function referredSql(links: readonly ReferenceLink[], source: Condition, form: ConditionForm): Sql {
   if (form === "set") {
     return sql`r.key in (
@@ -217,8 +221,9 @@ function referredSql(links: readonly ReferenceLink[], source: Condition, form: C
       where (u.value # l.constant) between l.low and l.high)`;
   }
   return sql`exists (select from (select r.key) o (key), ${linkRows(links)}, lateral (
-    select from search_resource r where r.equality @> array[o.key # l.constant] and ${conditionSql(source)}) t
-    where o.key between l.low and l.high)`;
+    select r.segment, r.stamp, r.key, r.last_updated, r.equality from search_resource r
+    where r.equality @> array[o.key # l.constant] and array[o.key # l.constant] <@ r.equality offset 0) r
+    where o.key between l.low and l.high and ${conditionSql(source, "walk")})`;
 }
 
 /** A subquery that is run once, before the index is asked. */
