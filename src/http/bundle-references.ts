@@ -8,8 +8,8 @@ interface Place {
   start: number;
   end: number;
   text: string;
-  /** It is a Reference's `reference`, not another uri. */
-  isReference: boolean;
+  /** A Reference's `reference`, another uri, or the XHTML of a narrative. */
+  kind: "reference" | "uri" | "narrative";
 }
 
 /** What an entry of a transaction refers to. */
@@ -19,28 +19,38 @@ export interface EntryReferences {
   conditional: readonly string[];
 }
 
-const URI_NAMES = /^(?:url|uri|instantiates)$|(?:Uri|Url|Uuid|Oid|Canonical)$/;
+/** Elements of type canonical are none of them: these are not replaced. */
+const URI_NAMES = /^(?:url|uri)$|(?:Uri|Url|Uuid|Oid)$/;
+/** Links in a narrative. */
+const LINK = /(\s(?:href|src)\s*=\s*)(["'])(.*?)\2/g;
 const CONDITIONAL = /^[A-Z][A-Za-z]+\?./;
 
-/** Finds the references and uris of a resource (http://hl7.org/fhir/R4/http.html#trules). */
+/** Finds the references, uris and narratives with links of a resource (http://hl7.org/fhir/R4/http.html#trules). */
 export function referencesOf(bytes: Buffer): EntryReferences {
   const places: Place[] = [];
   const conditional: string[] = [];
   eachStringValue(bytes, (name, start, end) => {
-    const isReference = name === "reference";
-    if (!isReference && !URI_NAMES.test(name)) return;
+    const kind = kindOf(name);
+    if (kind === undefined) return;
+    if (kind === "narrative" && !["href", "src"].some((link) => bytes.subarray(start, end).includes(link))) return;
     const text = JSON.parse(bytes.toString("utf8", start, end)) as string;
-    places.push({ start, end, text, isReference });
-    if (isReference && CONDITIONAL.test(text)) conditional.push(text);
+    places.push({ start, end, text, kind });
+    if (kind === "reference" && CONDITIONAL.test(text)) conditional.push(text);
   });
   return { places, conditional };
+}
+
+function kindOf(name: string): Place["kind"] | undefined {
+  if (name === "reference") return "reference";
+  if (name === "div") return "narrative";
+  return URI_NAMES.test(name) ? "uri" : undefined;
 }
 
 /**
  * The body with its references to other entries, and its conditional ones, replaced by `Type/id`; all other bytes
  * untouched. `targets` holds what they are replaced by: by an entry's `fullUrl`, and by `Type?query`. A relative reference
  * in an entry with a `fullUrl` of another server means that server's resource. Throws `bad-request` for a reference to an
- * entry that the Bundle does not have.
+ * entry that the Bundle does not have, but where the resource is a Bundle itself: its references are to its own entries.
  */
 export function resolveReferences<Body extends CheckedBody>(
   body: Body,
@@ -49,12 +59,13 @@ export function resolveReferences<Body extends CheckedBody>(
   targets: ReadonlyMap<string, string>,
 ): Body {
   const root = rootOf(fullUrl, body.type);
+  const linked = (text: string): string | undefined =>
+    targets.get(text) ?? (root === undefined ? undefined : targets.get(`${root}/${text}`));
   const splices: Splice[] = [];
-  for (const { start, end, text, isReference } of places) {
-    const target =
-      targets.get(text) ?? (isReference && root !== undefined ? targets.get(`${root}/${text}`) : undefined);
+  for (const { start, end, text, kind } of places) {
+    const target = kind === "reference" ? linked(text) : kind === "uri" ? targets.get(text) : withLinks(text, linked);
     if (target === undefined) {
-      if (isReference && /^urn:(?:uuid|oid):/.test(text)) {
+      if (kind === "reference" && body.type !== "Bundle" && /^urn:(?:uuid|oid):/.test(text)) {
         throw new StokerError("bad-request", `The reference ${text.slice(0, 80)} is to no entry of the Bundle.`, {
           issue: "not-found",
         });
@@ -64,6 +75,14 @@ export function resolveReferences<Body extends CheckedBody>(
     }
   }
   return withSplices(body, splices);
+}
+
+/** The XHTML with its links replaced; ids and types have nothing in them that would have to be escaped. */
+function withLinks(xhtml: string, linked: (text: string) => string | undefined): string {
+  return xhtml.replace(LINK, (whole: string, before: string, quote: string, link: string) => {
+    const target = linked(link.replaceAll("&amp;", "&"));
+    return target === undefined ? whole : `${before}${quote}${target}${quote}`;
+  });
 }
 
 /** `http://other/fhir` of `http://other/fhir/Patient/1`. */

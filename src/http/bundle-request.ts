@@ -145,7 +145,7 @@ function belowResource<Result>(work: () => Result): Result {
 function readTarget(url: string, baseUrl: string, isReading: boolean): EntryTarget {
   const relative = url.startsWith(`${baseUrl}/`) ? url.slice(baseUrl.length + 1) : url.replace(/^\/+/, "");
   const mark = relative.indexOf("?");
-  const path = mark < 0 ? relative : relative.slice(0, mark);
+  const path = (mark < 0 ? relative : relative.slice(0, mark)).replace(/\/$/, "");
   const segments = path.split("/").map(decoded);
   // Of a type or of the system, the history stands where an id or a type would.
   const found = segments.indexOf("_history");

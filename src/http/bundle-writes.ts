@@ -15,6 +15,7 @@ import {
   updateInteraction,
   type Interaction,
 } from "./interactions.ts";
+import { HARD_DELETE } from "./hard-delete.ts";
 import {
   conditionalPatchInteraction,
   patchInteraction,
@@ -31,13 +32,13 @@ export function interactionOf(context: PatchContext, entry: EntryRequest): Inter
     throw new StokerError("not-supported", "request.url: nothing can be written there.", { expression: "request.url" });
   }
   if (method === "DELETE") {
-    if (new URLSearchParams(query).has("hardDelete")) {
+    if (HARD_DELETE.some((name) => new URLSearchParams(query).has(name))) {
       throw new StokerError("not-supported", "request.url: hardDelete is not supported in a Bundle.", {
         expression: "request.url",
       });
     }
     return id === undefined
-      ? conditionalDeleteInteraction(context, type, query)
+      ? conditionalDeleteInteraction(context, type, query, preconditions)
       : deleteInteraction(type, id, preconditions);
   }
   if (patch !== undefined) {
@@ -180,6 +181,11 @@ async function findTarget(
   if (targets.has(reference)) return;
   const mark = reference.indexOf("?");
   const type = reference.slice(0, mark);
+  const created = targets.get(conditionName(type, reference.slice(mark + 1)));
+  if (created !== undefined) {
+    targets.set(reference, created);
+    return;
+  }
   const matches = await findMatches(client, context, type, reference.slice(mark + 1), 2);
   const [match] = matches;
   if (match === undefined || matches.length > 1) {
@@ -195,7 +201,7 @@ async function findTarget(
 function refuseTwice(places: readonly number[], changes: readonly Change[]): void {
   const seen = new Set<string>();
   for (const [index, change] of changes.entries()) {
-    if (change.kind === "keep") continue;
+    if (change.kind === "keep" || (change.kind === "delete" && change.id === "")) continue;
     const name = change.kind === "put" ? `${change.body.type}/${change.body.id}` : `${change.type}/${change.id}`;
     if (seen.has(name)) {
       throw atEntry(places[index] ?? 0, new StokerError("bad-request", `Another entry is about ${name}, too.`));

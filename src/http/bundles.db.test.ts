@@ -117,6 +117,62 @@ describe("transaction", () => {
     expect(await server.ids(`/Observation?subject=Patient/${second.id}`)).toEqual([first.id]);
   });
 
+  it("replaces links in narratives, and nothing of type canonical", async () => {
+    const urn = `urn:uuid:${randomUUID()}`;
+    const div = `<div xmlns="http://www.w3.org/1999/xhtml"><a  href='${urn}'>x</a><img src = "${urn}"/>${urn} &amp; "ü"</div>`;
+    const answer = await server.send(
+      "POST",
+      "",
+      bundle(
+        "transaction",
+        { fullUrl: urn, resource: patient(), request: post("Patient") },
+        {
+          resource: { resourceType: "CarePlan", text: { status: "generated", div }, instantiatesCanonical: [urn] },
+          request: post("CarePlan"),
+        },
+      ),
+      { prefer: "return=representation" },
+    );
+    expect(statuses(answer)).toEqual(["201 Created", "201 Created"]);
+    const [{ id }, plan] = answer.body.entry.map((entry: Json) => entry.resource);
+    expect(plan.text.div).toBe(div.replace(`'${urn}'`, `'Patient/${id}'`).replace(`"${urn}"`, `"Patient/${id}"`));
+    expect(plan.instantiatesCanonical).toEqual([urn]);
+  });
+
+  it("leaves the references inside a Bundle that is stored to its own entries", async () => {
+    const [urn, outer] = [`urn:uuid:${randomUUID()}`, `urn:uuid:${randomUUID()}`];
+    const document = bundle(
+      "collection",
+      { fullUrl: urn, resource: patient() } as TestEntry,
+      {
+        resource: observation(urn, { performer: [{ reference: outer }] }),
+      } as TestEntry,
+    );
+    const answer = await server.send(
+      "POST",
+      "",
+      bundle(
+        "transaction",
+        { resource: document, request: post("Bundle") },
+        { fullUrl: outer, resource: { resourceType: "Practitioner" }, request: post("Practitioner") },
+      ),
+      { prefer: "return=representation" },
+    );
+    expect(statuses(answer)).toEqual(["201 Created", "201 Created"]);
+    const [stored, practitioner] = answer.body.entry.map((entry: Json) => entry.resource);
+    expect(stored.entry[1].resource.subject.reference).toBe(urn);
+    expect(stored.entry[1].resource.performer[0].reference).toBe(`Practitioner/${practitioner.id}`);
+  });
+
+  it("takes two conditional deletions that find nothing", async () => {
+    const system = `http://example.org/${randomUUID()}`;
+    const answer = await transaction(
+      { request: { method: "DELETE", url: `Patient?identifier=${system}|1` } },
+      { request: { method: "DELETE", url: `Patient?identifier=${system}|2` } },
+    );
+    expect(statuses(answer)).toEqual(["204 No Content", "204 No Content"]);
+  });
+
   it("resolves conditional references and conditional creates, in one and the same Bundle too", async () => {
     const system = `http://example.org/${randomUUID()}`;
     const identifier = (value: string): object => ({ identifier: [{ system, value }] });
@@ -204,9 +260,9 @@ describe("transaction", () => {
     ],
     ["the same resource twice", [{ resource: patient(id), request: put(`Patient/${id}`) }], 400, "Bundle.entry[1]"],
     [
-      "a condition that finds nothing to delete",
-      [{ request: { method: "DELETE", url: "Patient?identifier=none" } }],
-      404,
+      "a deletion of what must be there",
+      [{ request: { method: "DELETE", url: "Patient?identifier=none", ifMatch: "*" } }],
+      412,
       "Bundle.entry[1]",
     ],
   ])("writes nothing when one entry fails: %s", async (_name, entries, status, expression) => {

@@ -98,7 +98,7 @@ export const INTERACTIONS: readonly InteractionRow[] = [
   {
     name: "conditional delete",
     request: "`DELETE [type]?criteria`",
-    answers: "204, 404 without a match, 412 with several",
+    answers: "204, also without a match, 412 with several",
   },
   {
     name: "hard delete",
@@ -250,7 +250,8 @@ export const SPECIAL_PARAMETERS: readonly { readonly name: string; readonly text
 /** What R4 has and this server has not, and why. */
 export const MISSING: readonly { readonly feature: string; readonly why: string }[] = [
   {
-    feature: "search parameters of one's own of type special, and expressions beyond those that R4's own parameters have",
+    feature:
+      "search parameters of one's own of type special, and expressions beyond those that R4's own parameters have",
     why: "what a special one means is said by no expression; 400 when they are defined",
   },
   {

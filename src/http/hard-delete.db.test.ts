@@ -67,9 +67,27 @@ it("lets the id be used again, from version 1", async () => {
 it.each([
   ["/Patient/never?hardDelete=true", 204],
   ["/Patient/never?hardDelete=maybe", 400],
+  ["/Patient/never?_hardDelete=maybe", 400],
+  ["/Patient/never?_hardDelete=true", 204],
+  ["/Patient?_hardDelete=true&name=x", 400],
   ["/Patient?hardDelete=true&name=x", 400],
 ])("%s: %i", async (path, status) => {
   expect((await server.send("DELETE", path)).status).toBe(status);
+});
+
+it("honours If-Match, and is asked for by _hardDelete, too", async () => {
+  await server.send("PUT", "/Patient/matched", { resourceType: "Patient", id: "matched" });
+  await server.send("PUT", "/Patient/matched", { resourceType: "Patient", id: "matched" });
+  for (const name of ["hardDelete", "_hardDelete"]) {
+    const path = `/Patient/matched?${name}=true`;
+    expect((await server.send("DELETE", path, undefined, { "if-match": 'W/"1"' })).status).toBe(412);
+  }
+  expect((await server.send("GET", "/Patient/matched/_history")).body.total).toBe(2);
+  const erased = await server.send("DELETE", "/Patient/matched?_hardDelete=true", undefined, { "if-match": 'W/"2"' });
+  expect(erased.status).toBe(204);
+  expect((await server.send("GET", "/Patient/matched")).status).toBe(404);
+  const none = await server.send("DELETE", "/Patient/matched?hardDelete=true", undefined, { "if-match": "*" });
+  expect(none.status).toBe(412);
 });
 
 it("goes together with updates of the same resource at the same time", async () => {

@@ -11,7 +11,7 @@ import {
 } from "../import/write-request.ts";
 import type { ReadContext } from "../search/context.ts";
 import { findMatches } from "../search/matches.ts";
-import { parseIfMatch } from "./preferences.ts";
+import { hasTag, parseIfMatch } from "./preferences.ts";
 
 /** The search settings that conditional interactions need. */
 export type ConditionContext = Pick<ReadContext, "baseUrl" | "dateEquality" | "searchParameters">;
@@ -50,7 +50,7 @@ export function updateInteraction(id: string, body: CheckedBody, on: Preconditio
   return unconditional({ kind: "put", body: { ...body, id }, ...preconditionOf(on, `${body.type}/${id}`) });
 }
 
-/** Conditional update: no match creates, one is updated. */
+/** Conditional update: no match creates (not with `If-Match`, which wants one), one is updated. */
 export function conditionalUpdateInteraction(
   context: ConditionContext,
   body: CheckedBody,
@@ -61,6 +61,7 @@ export function conditionalUpdateInteraction(
   const newId = body.id ?? randomUUID();
   return conditional(context, type, criteria, body.bytes.length, (match) => {
     if (match === undefined) {
+      if (on.ifMatch !== undefined) throw nothingToMatch(type);
       const mustBeNew: Precondition = (current) => {
         if (current === undefined || current.deleted) return;
         throw new StokerError("conflict", `Nothing matches the condition, but ${type}/${newId} is there already.`, {
@@ -84,12 +85,25 @@ export function deleteInteraction(type: string, id: string, on: Preconditions): 
   return unconditional({ kind: "delete", type, id, ...preconditionOf(on, `${type}/${id}`) });
 }
 
-/** Conditional delete of the one match. */
-export function conditionalDeleteInteraction(context: ConditionContext, type: string, criteria: string): Interaction {
+/** Conditional delete of the one match. Without one it is like any deletion of what is not there: no error. */
+export function conditionalDeleteInteraction(
+  context: ConditionContext,
+  type: string,
+  criteria: string,
+  on: Preconditions,
+): Interaction {
   return conditional(context, type, criteria, 0, (match) => {
-    if (match === undefined) throw new StokerError("not-found", `No ${type} matches the condition.`);
-    return { kind: "delete", type, id: match.id, check: isStill(match.versionId) };
+    if (match === undefined) {
+      if (on.ifMatch !== undefined) throw nothingToMatch(type);
+      return { kind: "delete", type, id: "" };
+    }
+    const { check } = preconditionOf(on, `${type}/${match.id}`);
+    return { kind: "delete", type, id: match.id, check: both(isStill(match.versionId), check) };
   });
+}
+
+function nothingToMatch(type: string): StokerError {
+  return failed(`No ${type} matches the condition, and If-Match wants one.`);
 }
 
 /** The query of `If-None-Exist`: with or without `?` or `Type?` before it. */
@@ -102,9 +116,11 @@ export function criteriaOf(text: string, type: string): string {
   throw new StokerError("bad-request", `If-None-Exist must be a search for ${type}.`);
 }
 
-/** The name under which interactions with the same criteria wait for one another. */
+/** The name under which interactions with the same criteria, in whatever spelling and order, wait for one another. */
 export function conditionName(type: string, criteria: string): string {
-  return `${type}?${criteria}`;
+  const parameters = new URLSearchParams(criteria);
+  parameters.sort();
+  return `${type}?${parameters.toString()}`;
 }
 
 /** The one resource that a condition finds. */
@@ -159,13 +175,14 @@ function both(first: Precondition, second: Precondition | undefined): Preconditi
 
 /** What `If-Match` and `If-None-Match` ask of the current version of a resource. */
 export function preconditionOf({ ifMatch, ifNoneMatch }: Preconditions, reference: string): { check?: Precondition } {
-  const isUnique = ifNoneMatch?.trim() === "*";
-  if (ifMatch === undefined && !isUnique) return {};
+  if (ifMatch === undefined && ifNoneMatch === undefined) return {};
   const wanted = ifMatch === undefined ? undefined : parseIfMatch(ifMatch);
   return {
     check: (current) => {
       const isThere = current !== undefined && !current.deleted;
-      if (isUnique && isThere) throw failed(`${reference} is there already.`);
+      if (isThere && hasTag(ifNoneMatch, String(current.versionId))) {
+        throw failed(`${reference} is there already, in version ${current.versionId}.`);
+      }
       if (wanted === "*" && !isThere) throw failed(`${reference} is not there.`);
       if (wanted instanceof Set && !matchesVersion(wanted, current)) {
         const found = current === undefined ? "not there" : `at version ${current.versionId}`;

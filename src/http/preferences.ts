@@ -16,7 +16,7 @@ export function returnPreference(prefer: string | readonly string[] | undefined)
 
 /** `Prefer: handling=strict`, among other preferences. */
 export function isStrict(prefer: string | readonly string[] | undefined): boolean {
-  return [prefer ?? []].flat().some((header) => /(?:^|[,;\s])handling=strict(?:$|[,;\s])/i.test(header));
+  return [prefer ?? []].flat().some((header) => /(?:^|[,;\s])handling\s*=\s*"?strict"?(?:$|[,;\s])/i.test(header));
 }
 
 /** The ETag of a version. */
@@ -32,7 +32,7 @@ export function parseIfMatch(header: string): ReadonlySet<number> | "*" {
   if (header.trim() === "*") return "*";
   const versions = new Set<number>();
   for (const tag of header.split(",")) {
-    const match = /^\s*(?:(?:W\/)?"(-?\d{1,10})"|(-?\d{1,10}))\s*$/.exec(tag);
+    const match = /^\s*(?:(?:W\/)?"(-?\d{1,10})"|(-?\d{1,10}))\s*$/i.exec(tag);
     if (match === null) throw new StokerError("bad-request", 'If-Match must be the ETag of a version, like W/"3".');
     versions.add(Number(match[1] ?? match[2]));
   }

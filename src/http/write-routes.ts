@@ -8,11 +8,13 @@ import type { WrittenResource } from "../import/write-request.ts";
 import { readOneVersion } from "../search/read.ts";
 import type { ReadContext } from "../search/context.ts";
 import { FHIR_JSON, sendResource } from "./content-negotiation.ts";
+import { isHardDelete } from "./hard-delete.ts";
 import {
   conditionalDeleteInteraction,
   conditionalUpdateInteraction,
   createInteraction,
   deleteInteraction,
+  preconditionOf,
   updateInteraction,
   type Interaction,
   type Preconditions,
@@ -50,8 +52,10 @@ export async function writeRoutes(app: FastifyInstance, { reading, writer }: Wri
     return await answer(request, reply, interaction);
   });
   app.delete<InstanceRoute>("/:type/:id", async (request, reply) => {
-    if (isHardDelete(request)) {
-      await writer.erase(typeOf(request), request.params.id);
+    if (isHardDelete(criteriaOf(request))) {
+      const type = typeOf(request);
+      const { id } = request.params;
+      await writer.erase(type, id, preconditionOf(preconditionsOf(request), `${type}/${id}`).check);
       return reply.code(204).send();
     }
     return await answer(
@@ -61,13 +65,18 @@ export async function writeRoutes(app: FastifyInstance, { reading, writer }: Wri
     );
   });
   app.delete<TypeRoute>("/:type", async (request, reply) => {
-    if (isHardDelete(request)) {
+    if (isHardDelete(criteriaOf(request))) {
       throw new StokerError(
         "not-supported",
         "hardDelete is for one resource by its id: DELETE [type]/[id]?hardDelete=true.",
       );
     }
-    return await answer(request, reply, conditionalDeleteInteraction(reading, typeOf(request), criteriaOf(request)));
+    const [type, criteria] = [typeOf(request), criteriaOf(request)];
+    return await answer(
+      request,
+      reply,
+      conditionalDeleteInteraction(reading, type, criteria, preconditionsOf(request)),
+    );
   });
 }
 
@@ -150,7 +159,8 @@ export function successOutcome(
   issue: { severity: string; code: string; diagnostics: string }[];
 } {
   const at = version === undefined ? "" : `, version ${version.versionId}`;
-  const diagnostics = outcome === "absent" ? `${type}/${id} is not there.` : `${type}/${id} ${outcome}${at}.`;
+  const absent = id === "" ? `No ${type} matches the condition.` : `${type}/${id} is not there.`;
+  const diagnostics = outcome === "absent" ? absent : `${type}/${id} ${outcome}${at}.`;
   return {
     resourceType: "OperationOutcome",
     id: requestId,
@@ -163,14 +173,6 @@ export function typeOf(request: FastifyRequest<TypeRoute>): string {
   const { type } = request.params;
   if (resourceTypeId(type) !== undefined) return type;
   throw new StokerError("not-found", `'${type.slice(0, 64)}' is not a resource type of FHIR R4.`);
-}
-
-/** `?hardDelete=true`: without a trace, with the history. Throws `bad-request` on a value that is neither true nor false. */
-function isHardDelete(request: FastifyRequest): boolean {
-  const value = new URLSearchParams(criteriaOf(request)).get("hardDelete");
-  if (value === null || value === "false") return false;
-  if (value === "true") return true;
-  throw new StokerError("bad-request", "hardDelete must be true or false.", { expression: "hardDelete" });
 }
 
 /** The query string: the criteria of a conditional interaction. */

@@ -71,6 +71,23 @@ describe("create", () => {
     expect(answers.filter(({ status }) => status === 200)).toHaveLength(11);
     expect(new Set(answers.map(({ body }) => body.id)).size).toBe(1);
   });
+
+  it("knows the same criteria in other spellings and another order", async () => {
+    const system = `http://example.org/${randomUUID()}`;
+    const resource = { resourceType: "Patient", active: true, identifier: [{ system, value: "1" }] };
+    const spellings = [
+      `identifier=${system}|1&active=true`,
+      `active=true&identifier=${encodeURIComponent(`${system}|1`)}`,
+      `Patient?identifier=${system}%7C1&active=true`,
+    ];
+    const answers = await Promise.all(
+      Array.from({ length: 12 }, (_, index) =>
+        server.send("POST", "/Patient", resource, { "if-none-exist": spellings[index % 3] ?? "" }),
+      ),
+    );
+    expect(answers.filter(({ status }) => status === 201)).toHaveLength(1);
+    expect(answers.filter(({ status }) => status === 200)).toHaveLength(11);
+  });
 });
 
 describe("update", () => {
@@ -97,6 +114,8 @@ describe("update", () => {
     ["If-Match that makes no sense", { "if-match": "abc" }, "there", 400],
     ["If-None-Match: * of what is there", { "if-none-match": "*" }, "there", 412],
     ["If-None-Match: * of what is not there", { "if-none-match": "*" }, undefined, 201],
+    ["If-None-Match of the current version", { "if-none-match": 'W/"1", W/"2"' }, "there", 412],
+    ["If-None-Match of an older version", { "if-none-match": 'W/"1"' }, "there", 200],
   ])("%s", async (_name, headers, there, status) => {
     const id = randomUUID();
     if (there !== undefined) {
@@ -161,6 +180,7 @@ describe("conditional update", () => {
     const path = (value: string): string => `/Patient?identifier=${encodeURIComponent(`${system}|${value}`)}`;
     expect((await server.send("PUT", path("1"), identified(system, { id }))).body.id).toBe(id);
     expect((await server.send("PUT", path("2"), identified(system, { id }))).status).toBe(409);
+    expect((await server.send("PUT", path("3"), identified(system), { "if-match": "*" })).status).toBe(412);
   });
 
   it.each(["/Patient", "/Patient?_count=3"])("refuses %s: it asks nothing", async (path) => {
@@ -210,15 +230,19 @@ describe("delete", () => {
     expect((await server.send("DELETE", "/Patient/d2", undefined, { "if-match": 'W/"1"' })).status).toBe(204);
   });
 
-  it("with a condition: none is a 404, one is deleted, several are a 412", async () => {
+  it("with a condition: none is like any deletion of what is not there, one is deleted, several are a 412", async () => {
     const family = `D${randomUUID().slice(0, 8)}`;
     const path = `/Patient?family=${family}`;
-    expect((await server.send("DELETE", path)).status).toBe(404);
+    expect((await server.send("DELETE", path)).status).toBe(204);
+    const said = await server.send("DELETE", path, undefined, { prefer: "return=OperationOutcome" });
+    expect([said.status, said.body.issue[0].diagnostics]).toEqual([200, "No Patient matches the condition."]);
+    expect((await server.send("DELETE", path, undefined, { "if-match": 'W/"1"' })).status).toBe(412);
     await server.send("POST", "/Patient", patient(undefined, family));
     await server.send("POST", "/Patient", patient(undefined, family));
     expect((await server.send("DELETE", path)).status).toBe(412);
     const [id] = await server.ids(path);
     await server.send("DELETE", `/Patient/${id}`);
+    expect((await server.send("DELETE", path, undefined, { "if-match": 'W/"2"' })).status).toBe(412);
     expect((await server.send("DELETE", path)).status).toBe(204);
     expect(await server.ids(path)).toEqual([]);
     expect((await server.send("DELETE", "/Patient")).status).toBe(412);

@@ -7,12 +7,13 @@ import { isRepeatable, isRetryable } from "../store/database-errors.ts";
 import { eraseResource } from "../store/erase.ts";
 import { resourceKeyOf } from "../fhir/resource-key.ts";
 import { clientConfig, type DatabaseConnection } from "../store/connection.ts";
+import { readCurrent } from "../store/read.ts";
 import { changeStatement, removeDefinition } from "../store/search-parameters.ts";
 import { DEFINING_TYPE } from "./define-parameters.ts";
 import { WRITER_NAME } from "./frozen-writers.ts";
 import type { RequestOutcome } from "./group-plan.ts";
 import { BEGIN, WriteGroup } from "./write-group.ts";
-import { StalePlan, type WriteRequest, type WrittenResource } from "./write-request.ts";
+import { StalePlan, type Precondition, type WriteRequest, type WrittenResource } from "./write-request.ts";
 
 /** Writes what API requests ask for. */
 export interface ResourceWriter {
@@ -21,8 +22,11 @@ export interface ResourceWriter {
    * precondition fails, or with PostgreSQL's error; then nothing of the request is written.
    */
   write(request: WriteRequest): Promise<WrittenResource[]>;
-  /** Removes a resource for good, with its history; see `eraseResource`. False when it is not there. */
-  erase(type: string, id: string): Promise<boolean>;
+  /**
+   * Removes a resource for good, with its history; see `eraseResource`. False when it is not there. `check` is asked under the
+   * lock on it.
+   */
+  erase(type: string, id: string, check?: Precondition): Promise<boolean>;
   /** Waits for the writes at hand, and closes the writer's connections. */
   close(): Promise<void>;
 }
@@ -137,8 +141,8 @@ export function openResourceWriter(options: { connection: DatabaseConnection; lo
         waitingBytes -= request.bytes;
       });
     },
-    async erase(type, id) {
-      const work = repeated(() => onClient(pool, (client) => eraseOnClient(client, type, id)));
+    async erase(type, id, check) {
+      const work = repeated(() => onClient(pool, (client) => eraseOnClient(client, type, id, check)));
       const settled = work.then(
         () => undefined,
         () => undefined,
@@ -154,10 +158,19 @@ export function openResourceWriter(options: { connection: DatabaseConnection; lo
   };
 }
 
-async function eraseOnClient(client: PoolClient, type: string, id: string): Promise<boolean> {
+async function eraseOnClient(
+  client: PoolClient,
+  type: string,
+  id: string,
+  check: Precondition | undefined,
+): Promise<boolean> {
   // Nothing is indexed, so that no definition needs to be known.
   await client.query([...BEGIN, ...(type === DEFINING_TYPE ? [changeStatement(undefined)] : [])].join("; "));
   try {
+    if (check !== undefined) {
+      await client.query("select from head where key = $1 for update", [resourceKeyOf(type, id)]);
+      check(await readCurrent(client, type, id));
+    }
     const isErased = await eraseResource(client, resourceKeyOf(type, id), id);
     if (type === DEFINING_TYPE) await removeDefinition(client, id);
     await client.query("commit");

@@ -28,6 +28,7 @@ export interface PutChange {
 export interface DeleteChange {
   kind: "delete";
   type: string;
+  /** Empty: nothing is to be deleted. */
   id: string;
   check?: Precondition;
 }
