@@ -18,3 +18,24 @@ const ELEMENTS: ReadonlyMap<string, SummaryElements> = new Map(
 export function summaryElementsOf(type: string): SummaryElements {
   return ELEMENTS.get(type) ?? { summary: new Set(), mandatory: new Set() };
 }
+
+const NESTED: ReadonlyMap<string, ReadonlySet<string>> = new Map(
+  Object.entries(readGenerated<Record<string, string[]>>("summary-nested.json")).map(([owner, names]) => [
+    owner,
+    new Set(names),
+  ]),
+);
+
+/** Members that no element has in a summary, whatever its type. */
+const NEVER: ReadonlySet<string> = new Set(["id", "extension"]);
+
+/** Members of a data type, or of an inner element (`Observation.component`), that do not belong to a summary. */
+export function notInSummary(owner: string): (name: string) => boolean {
+  const names = NESTED.get(owner);
+  return (name) => NEVER.has(name) || names?.has(name) === true;
+}
+
+/** Whether elements of this type may have other members than `id` and `extension` that do not belong to a summary. */
+export function hasNestedRow(owner: string): boolean {
+  return NESTED.has(owner);
+}

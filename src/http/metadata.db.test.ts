@@ -45,7 +45,12 @@ describe("GET metadata", () => {
 
   it("is shortened by _summary and _elements; mode is for servers with several", async () => {
     const whole = (await server.send("GET", "/metadata?_summary=true")).body;
-    expect([whole.meta, whole.fhirVersion]).toEqual([undefined, "4.0.1"]); // all that it has belongs to a summary
+    expect([whole.meta.tag[0].code, whole.fhirVersion, whole.rest[0].resource[0].searchParam]).toEqual([
+      "SUBSETTED",
+      "4.0.1",
+      undefined,
+    ]);
+    expect(problems(whole)).toEqual([]);
     const summary = (await server.send("GET", "/metadata?_summary=text")).body;
     expect([summary.meta.tag[0].code, summary.rest, problems(summary)]).toEqual(["SUBSETTED", undefined, []]);
     const elements = (await server.send("GET", "/metadata?_elements=software")).body;

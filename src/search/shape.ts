@@ -2,8 +2,12 @@ import { StokerError } from "../base/errors.ts";
 import { cutsFor, isArrayAt, isObjectAt, itemsAt, membersAt, spliced, type Splice } from "../fhir/json-bytes.ts";
 import { readStructure } from "../fhir/structure.ts";
 import { summaryElementsOf } from "../fhir/summary-elements.ts";
+import { elementOf, openNestedSummary } from "./nested-summary.ts";
 
-/** Which members of a resource's JSON an answer has: `_summary`, or `_elements` with their names. */
+/**
+ * Which members of a resource's JSON an answer has: `_summary`, or `_elements` with their names. `true` is about elements of all
+ * levels, the others about those of the first.
+ */
 export type Shape = "true" | "text" | "data" | readonly string[];
 
 /** Reads the value of `_elements`. Throws `bad-request` on what can be no element of a resource. */
@@ -39,7 +43,11 @@ export function checkElements(names: readonly string[], types: readonly string[]
 export function shaped(served: Buffer, type: string, shape: Shape): Buffer {
   const keeps = keptBy(shape, type);
   const members = membersAt(served, 0);
-  const cuts = cutsFor(members, ({ name }) => !keeps(name.startsWith("_") ? name.slice(1) : name));
+  const cuts = cutsFor(members, (member) => !keeps(elementOf(member)));
+  if (shape === "true") {
+    const kept = members.filter((member) => keeps(elementOf(member)));
+    cuts.push(...NESTED(served, type, kept));
+  }
   if (cuts.length === 0) return served;
   const splices: Splice[] = cuts.map((cut) => ({ ...cut, by: new Uint8Array(0) }));
   const meta = members.findLast(({ name }) => name === "meta");
@@ -73,6 +81,7 @@ function keptBy(shape: Shape, type: string): (name: string) => boolean {
 }
 
 const STRUCTURE = readStructure();
+const NESTED = openNestedSummary(STRUCTURE);
 
 /** `value` of `valueQuantity`: the element's name in FHIR's definitions; empty for what is no choice. */
 function choiceOf(type: string, name: string): string {
