@@ -20,6 +20,11 @@ function summaryOf(resource: Json): Json {
   return rest;
 }
 
+function document(attachment: Json, context: Json): Json {
+  const content = [{ attachment, format: { code: "f" } }];
+  return { resourceType: "DocumentReference", id: "a", status: "current", content, context };
+}
+
 describe("_summary=true below the first level", () => {
   it("of a Patient: contacts are no part of it, links are", () => {
     const link = [{ other: { reference: "Patient/2" }, type: "seealso" }];
@@ -36,13 +41,6 @@ describe("_summary=true below the first level", () => {
   });
 
   it("of attachments and the like: all but their data, wherever they are", () => {
-    const document = (attachment: Json, context: Json): Json => ({
-      resourceType: "DocumentReference",
-      id: "a",
-      status: "current",
-      content: [{ attachment, format: { code: "f" } }],
-      context,
-    });
     const period = { start: "2020" };
     expect(
       summaryOf(document({ contentType: "text/plain", data: "QQ==" }, { period, event: [{ text: "e" }] })),
