@@ -4,6 +4,7 @@ import type { ReadContext } from "../search/context.ts";
 import { read, type ServedVersion } from "../search/read.ts";
 import { shapeOf } from "../search/read-shape.ts";
 import { shaped } from "../search/shape.ts";
+import { sendContent, wantsContent } from "./binary.ts";
 import { FHIR_JSON, sendResource } from "./content-negotiation.ts";
 import { operationDefinition } from "./operation-definitions.ts";
 import { etagOf, isNotModified } from "./preferences.ts";
@@ -28,7 +29,7 @@ export async function answerRead(
   return stored?.body === undefined ? sendResource(reply, 200, own) : answerVersion(request, reply, stored);
 }
 
-/** Answers a read or vread: 200, shortened as `_summary` or `_elements` say, 304, or `gone` thrown. */
+/** Answers a read or vread: 200, shortened as `_summary` or `_elements` say, 304, or `gone` thrown. A Binary may be its content. */
 export function answerVersion(
   request: FastifyRequest,
   reply: FastifyReply,
@@ -42,6 +43,7 @@ export function answerVersion(
     throw new StokerError("gone", `Resource ${type}/${id} was deleted in version ${versionId}.`);
   }
   if (isNotModified(request.headers, versionId, lastUpdated)) return reply.code(304).send();
+  if (wantsContent(request)) return sendContent(reply, body);
   return reply.type(FHIR_JSON).send(shape === undefined ? body : shaped(body, type, shape));
 }
 

@@ -180,7 +180,7 @@ export const OPERATIONS: readonly OperationRow[] = [
     name: "everything",
     on: ["Patient"],
     definition: "http://hl7.org/fhir/OperationDefinition/Patient-everything",
-    request: "`GET Patient/[id]/$everything`",
+    request: "`GET Patient/[id]/$everything`, `POST Patient/[id]/$everything`",
     answers: "200, 404, 410. `_since`, `_type`, `_count`, `start`, `end`",
   },
 ];

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { StokerError } from "../base/errors.ts";
 import type { JsonValue } from "../base/json.ts";
 import { indented } from "../fhir/json-indent.ts";
+import { wantsContent } from "./binary.ts";
 
 /** Content type of every FHIR answer. */
 export const FHIR_JSON = "application/fhir+json; charset=utf-8";
@@ -31,9 +32,13 @@ const JSON_TYPES: ReadonlySet<string> = new Set([
 export function negotiateContent(app: FastifyInstance): void {
   app.addHook("onRequest", async (request) => {
     if (!isFhir(request)) return;
-    checkAccept(request);
-    if (isOfR4(request.headers["content-type"] ?? "")) return;
-    throw new StokerError("not-supported", "Bodies must be of FHIR 4.0: fhirVersion=4.0.", { status: 415 });
+    if (!wantsContent(request)) checkAccept(request);
+    const type = request.headers["content-type"] ?? "";
+    if (!isOfR4(type)) {
+      throw new StokerError("not-supported", "Bodies must be of FHIR 4.0: fhirVersion=4.0.", { status: 415 });
+    }
+    if (isUtf8(type)) return;
+    throw new StokerError("not-supported", "Bodies must be UTF-8: charset=utf-8, or none.", { status: 415 });
   });
   app.addHook("preHandler", async (request) => {
     const format = formOf(request)?.get("_format");
@@ -97,6 +102,13 @@ function isJsonOfR4(range: string): boolean {
 function isOfR4(type: string): boolean {
   const version = /;\s*fhirversion\s*=\s*"?([^\s;"]*)/i.exec(type)?.[1];
   return version === undefined || /^4\.0(?:\.1)?$/.test(version);
+}
+
+/** JSON and forms of any other encoding would be read wrongly. */
+function isUtf8(type: string): boolean {
+  const charset = /;\s*charset\s*=\s*"?([^\s;"]*)/i.exec(type)?.[1];
+  if (charset === undefined || /^(?:utf-?8|us-ascii)$/i.test(charset)) return true;
+  return !/^\s*application\/(?:[\w.-]*\+?json|x-www-form-urlencoded)\b/i.test(type);
 }
 
 function mediaType(range: string): string {

@@ -62,6 +62,24 @@ describe("_format and Accept", () => {
     await server.send("DELETE", "/Basic/v");
   });
 
+  it("a body that says it is of another encoding than UTF-8 is a 415", async () => {
+    for (const [charset, status] of [
+      ["iso-8859-1", 415],
+      ['"UTF-16"', 415],
+      ["UTF-8", 200],
+      ['"utf-8"', 200],
+    ] as const) {
+      const headers = { "content-type": `application/fhir+json; charset=${charset}` };
+      expect((await server.send("PUT", "/Observation/digits", DIGITS, headers)).status, charset).toBe(status);
+    }
+  });
+
+  it("a byte order mark is left out", async () => {
+    const body = Buffer.from(`\ufeff{"resourceType":"Patient","id":"bom"}`);
+    const answer = await server.send("PUT", "/Patient/bom", body);
+    expect([answer.status, answer.text.startsWith('{"resourceType"')]).toEqual([201, true]);
+  });
+
   it("writes are refused before anything is written", async () => {
     const answer = await server.send("POST", "/Basic?_format=xml", { resourceType: "Basic" });
     expect(answer.status).toBe(406);

@@ -13,7 +13,7 @@ export function isLocked(method: string, url: string): boolean {
     case "OPTIONS":
       return false;
     case "POST":
-      return !/\/(?:\$import|\$export|\$validate|_search)$/.test(path);
+      return !/\/(?:\$import|\$export|\$validate|\$everything|_search)$/.test(path);
     case "DELETE":
       return !/\/_operations\/[^/]+\/[^/]+$/.test(path);
     default:

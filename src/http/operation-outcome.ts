@@ -30,7 +30,11 @@ function answerTo(thrown: unknown): ErrorAnswer {
       issue: { severity: "error", code: error.issue, diagnostics: error.message, expression },
     };
   }
-  const status = (thrown as Partial<FastifyError> | null | undefined)?.statusCode;
+  const { statusCode: status, code } = (thrown ?? {}) as Partial<FastifyError>;
+  if (code === "FST_ERR_CTP_INVALID_MEDIA_TYPE") {
+    const diagnostics = "The Content-Type of the body must be application/fhir+json or application/json.";
+    return { status: 415, issue: { severity: "error", code: "not-supported", diagnostics } };
+  }
   if (thrown instanceof Error && status !== undefined && status >= 400 && status < 500) {
     return {
       status,

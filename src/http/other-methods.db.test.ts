@@ -15,7 +15,8 @@ it.each<[Method, string, string]>([
   ["POST", "/metadata", "GET, HEAD"],
   ["POST", "/Patient/1", "GET, HEAD, PUT, PATCH, DELETE"],
   ["PUT", "/", "GET, HEAD, POST"],
-  ["PUT", "/Patient/_search", "POST"],
+  ["PUT", "/Patient/_search", "GET, HEAD, POST"],
+  ["PUT", "/Patient/1/$everything", "GET, HEAD, POST"],
   ["PATCH", "/Patient/1/_history/1", "GET, HEAD"],
   ["PUT", "/Patient/1/Observation", "GET, HEAD"],
   ["GET", "/$import", "POST"],
@@ -35,6 +36,9 @@ it.each<[Method, string, number]>([
   ["POST", "/Patient/1/$nothing", 404],
   ["DELETE", "/Patient/1/2/3/4", 404],
   ["PUT", "/Patient", 412],
+  ["GET", "/$nothing", 404],
+  ["GET", "/Patient/$everything", 404],
+  ["GET", "/Patient/1/$nothing", 404],
 ])("%s %s stays %i", async (method, path, status) => {
   const answer = await server.send(method, path, { resourceType: "Patient" });
   expect([answer.status, answer.headers["allow"]]).toEqual([status, undefined]);

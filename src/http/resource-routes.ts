@@ -1,6 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { StokerError } from "../base/errors.ts";
-import { resourceTypeId } from "../fhir/resource-types.ts";
 import type { Compartment } from "../search/compartment.ts";
 import { READ_TIMEOUT_MS, type ReadContext } from "../search/context.ts";
 import { everything } from "../search/everything.ts";
@@ -13,6 +12,8 @@ import { openSearchParameters } from "../store/search-parameters.ts";
 import { answerRead, answerVersion, queryOf } from "./answer-version.ts";
 import { FHIR_JSON } from "./content-negotiation.ts";
 import type { HttpContext } from "./context.ts";
+import { knownType, refuseOperation } from "./known-type.ts";
+import { operationParameters } from "./operation-parameters.ts";
 import { isStrict } from "./preferences.ts";
 
 /** What the routes are registered with. */
@@ -45,16 +46,25 @@ export async function resourceRoutes(app: FastifyInstance, { reading }: Resource
 
   app.get("/", (request, reply) => answerSearch(reading, request, reply, undefined, queryOf(request)));
   const form = { bodyLimit: FORM_BYTES };
-  app.post("/_search", form, (request, reply) => answerSearch(reading, request, reply, undefined, formOf(request)));
+  const searched = { method: SEARCHING, ...form };
+  app.route({
+    ...searched,
+    url: "/_search",
+    handler: (request, reply) => answerSearch(reading, request, reply, undefined, formOf(request)),
+  });
   app.get<TypeRoute>("/:type", (request, reply) =>
     answerSearch(reading, request, reply, typeOf(request), queryOf(request)),
   );
-  app.post<TypeRoute>("/:type/_search", form, (request, reply) =>
-    answerSearch(reading, request, reply, typeOf(request), formOf(request)),
-  );
-  app.get<InstanceRoute>("/:type/:id", (request, reply) =>
-    answerRead(reading, typeOf(request), request.params.id, request, reply),
-  );
+  app.route<TypeRoute>({
+    ...searched,
+    url: "/:type/_search",
+    handler: (request, reply) => answerSearch(reading, request, reply, typeOf(request), formOf(request)),
+  });
+  app.get<InstanceRoute>("/:type/:id", (request, reply) => {
+    const type = typeOf(request);
+    refuseOperation(request.params.id);
+    return answerRead(reading, type, request.params.id, request, reply);
+  });
   app.get("/_history", (request, reply) => answerHistory(reading, request, reply, {}));
   app.get<TypeRoute>("/:type/_history", (request, reply) =>
     answerHistory(reading, request, reply, { type: typeOf(request) }),
@@ -65,12 +75,19 @@ export async function resourceRoutes(app: FastifyInstance, { reading }: Resource
   app.get<InstanceRoute>("/Patient/:id/$everything", async (request, reply) =>
     reply.type(FHIR_JSON).send(await everything(reading, request.params.id, queryOf(request))),
   );
+  app.post<InstanceRoute>("/Patient/:id/$everything", async (request, reply) => {
+    const parameters = [...queryOf(request), ...operationParameters(request.body)];
+    return reply.type(FHIR_JSON).send(await everything(reading, request.params.id, parameters));
+  });
   app.get<CompartmentRoute>("/:type/:id/:member", (request, reply) =>
     answerSearch(reading, request, reply, memberOf(request), queryOf(request), compartmentOf(request)),
   );
-  app.post<CompartmentRoute>("/:type/:id/:member/_search", form, (request, reply) =>
-    answerSearch(reading, request, reply, memberOf(request), formOf(request), compartmentOf(request)),
-  );
+  app.route<CompartmentRoute>({
+    ...searched,
+    url: "/:type/:id/:member/_search",
+    handler: (request, reply) =>
+      answerSearch(reading, request, reply, memberOf(request), formOf(request), compartmentOf(request)),
+  });
   app.get<VersionRoute>("/:type/:id/_history/:version", async (request, reply) => {
     const { id, version } = request.params;
     return answerVersion(request, reply, await readOneVersion(reading, typeOf(request), id, version));
@@ -94,6 +111,9 @@ interface CompartmentRoute {
 }
 
 const FORM = "application/x-www-form-urlencoded";
+
+/** `_search` is for POST; some clients can be told to use it with GET. */
+const SEARCHING = ["GET", "POST"];
 
 /** Greatest search by POST: room for some thousand values, which is as many as a parameter may list. */
 const FORM_BYTES = 2 * 1024 * 1024;
@@ -125,13 +145,6 @@ async function answerHistory(
 
 function typeOf(request: FastifyRequest<TypeRoute>): string {
   return knownType(request.params.type);
-}
-
-function knownType(type: string): string {
-  if (resourceTypeId(type) === undefined) {
-    throw new StokerError("not-found", `'${type.slice(0, 64)}' is not a resource type of FHIR R4.`);
-  }
-  return type;
 }
 
 /** The type that is searched in a compartment; undefined: all of them (`*`). */

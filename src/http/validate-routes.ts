@@ -2,12 +2,12 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { StokerError } from "../base/errors.ts";
 import type { JsonValue } from "../base/json.ts";
 import { operationOutcomeOf, type Issue } from "../fhir/operation-outcome.ts";
-import { resourceTypeId } from "../fhir/resource-types.ts";
 import { parseText, validate, type ParsedText, type Validation } from "../import/validate.ts";
 import type { ReadContext } from "../search/context.ts";
 import { read } from "../search/read.ts";
 import { queryOf } from "./answer-version.ts";
 import { sendResource } from "./content-negotiation.ts";
+import { knownType } from "./known-type.ts";
 import { readValidateRequest } from "./validate-request.ts";
 import { takeJson } from "./write-routes.ts";
 
@@ -118,8 +118,7 @@ async function storedBytes(reading: ReadContext, request: FastifyRequest<Route>)
 }
 
 function typeOf({ params }: FastifyRequest<Route>): string {
-  if (resourceTypeId(params.type) !== undefined) return params.type;
-  throw new StokerError("not-found", `'${params.type.slice(0, 64)}' is not a resource type of FHIR R4.`);
+  return knownType(params.type);
 }
 
 function hasId(value: JsonValue): boolean {

@@ -1,14 +1,15 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { errorCodes, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { StokerError } from "../base/errors.ts";
 import { withMeta } from "../fhir/meta-bytes.ts";
-import { resourceTypeId } from "../fhir/resource-types.ts";
 import { checkBody } from "../import/checked-body.ts";
 import type { ResourceWriter } from "../import/resource-writer.ts";
 import type { WrittenResource } from "../import/write-request.ts";
 import { readOneVersion } from "../search/read.ts";
 import type { ReadContext } from "../search/context.ts";
+import { binaryOf, CONTENT_BYTES } from "./binary.ts";
 import { FHIR_JSON, sendResource } from "./content-negotiation.ts";
 import { isHardDelete } from "./hard-delete.ts";
+import { knownType } from "./known-type.ts";
 import {
   conditionalDeleteInteraction,
   conditionalUpdateInteraction,
@@ -37,6 +38,7 @@ export interface WriteRoutesOptions {
 export async function writeRoutes(app: FastifyInstance, { reading, writer }: WriteRoutesOptions): Promise<void> {
   app.removeAllContentTypeParsers();
   takeJson(app, RESOURCE_BYTES);
+  takeContent(app);
   const answer = answererOf({ reading, writer });
   app.post<TypeRoute>("/:type", async (request, reply) => {
     const body = checkBody(bodyOf(request), typeOf(request));
@@ -83,7 +85,22 @@ export async function writeRoutes(app: FastifyInstance, { reading, writer }: Wri
 /** Takes JSON bodies of at most so many bytes, as bytes: text would hide what is not UTF-8. Others are a 415. */
 export function takeJson(app: FastifyInstance, bodyLimit: number): void {
   const types = ["application/fhir+json", "application/json"];
-  app.addContentTypeParser(types, { parseAs: "buffer", bodyLimit }, (_request, body, done) => done(null, body));
+  app.addContentTypeParser<Buffer>(types, { parseAs: "buffer", bodyLimit }, (_request, body, done) => {
+    // RFC 8259, 8.1: a byte order mark may be ignored.
+    const hasMark = body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf;
+    done(null, hasMark ? body.subarray(3) : body);
+  });
+}
+
+/** Takes bodies of any other type for a Binary, as its content; elsewhere they are a 415. */
+function takeContent(app: FastifyInstance): void {
+  const options = { parseAs: "buffer", bodyLimit: CONTENT_BYTES } as const;
+  app.addContentTypeParser<Buffer>("*", options, (request, content, done) => {
+    const { type, id } = request.params as Partial<InstanceRoute["Params"]>;
+    const isFhir = /^application\/(?:fhir\+|xml\+fhir)/i.test(request.headers["content-type"] ?? "");
+    if (type === "Binary" && !isFhir && request.method !== "DELETE") done(null, binaryOf(content, request, id));
+    else done(new errorCodes.FST_ERR_CTP_INVALID_MEDIA_TYPE(request.headers["content-type"] ?? ""), undefined);
+  });
 }
 
 /** The body as {@link takeJson} left it. Throws `bad-request` when there is none. */
@@ -170,9 +187,7 @@ export function successOutcome(
 
 /** The type in the path. Throws `not-found` when FHIR R4 has no such type. */
 export function typeOf(request: FastifyRequest<TypeRoute>): string {
-  const { type } = request.params;
-  if (resourceTypeId(type) !== undefined) return type;
-  throw new StokerError("not-found", `'${type.slice(0, 64)}' is not a resource type of FHIR R4.`);
+  return knownType(request.params.type);
 }
 
 /** The query string: the criteria of a conditional interaction. */

@@ -1,0 +1,41 @@
+import { StokerError } from "../base/errors.ts";
+import type { JsonObject, JsonValue } from "../base/json.ts";
+
+/**
+ * The parameters of an operation that may also be called by POST (http://hl7.org/fhir/R4/operations.html#executing): those of a
+ * `Parameters` resource, as they would stand in a query string. Throws `bad-request`.
+ */
+export function operationParameters(body: unknown): [name: string, value: string][] {
+  if (typeof body !== "string" || body.trim() === "") return [];
+  const resource = parsed(body);
+  if (!isObject(resource) || resource["resourceType"] !== "Parameters") {
+    throw bad("The body of an operation must be a Parameters resource.", "Parameters");
+  }
+  const list = resource["parameter"] ?? [];
+  if (!Array.isArray(list)) throw bad("Parameters.parameter must be an array.", "Parameters.parameter");
+  return list.map((parameter): [string, string] => {
+    const name = isObject(parameter) ? parameter["name"] : undefined;
+    if (!isObject(parameter) || typeof name !== "string") {
+      throw bad("Every parameter needs a name.", "Parameters.parameter.name");
+    }
+    const value = Object.entries(parameter).find(([member]) => member.startsWith("value"))?.[1];
+    if (typeof value === "string" || typeof value === "number" || typeof value === "boolean") return [name, `${value}`];
+    throw bad(`Parameter '${name.slice(0, 64)}' has no primitive value.`, name.slice(0, 64));
+  });
+}
+
+function parsed(body: string): JsonValue {
+  try {
+    return JSON.parse(body) as JsonValue;
+  } catch {
+    throw bad("The body is not JSON.", "Parameters");
+  }
+}
+
+function isObject(value: JsonValue | undefined): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function bad(text: string, expression: string): StokerError {
+  return new StokerError("bad-request", text, { issue: "structure", expression });
+}
