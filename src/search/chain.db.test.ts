@@ -121,6 +121,22 @@ describe("chains, _has and _list", () => {
     }
   });
 
+  it("lead over 32 references", async () => {
+    const ids = Array.from({ length: 33 }, (_, index) => `deep${index}`);
+    const encounters = ids.map((id, index) => ({
+      resourceType: "Encounter",
+      id,
+      ...(index === 0 ? {} : { partOf: { reference: `Encounter/deep${index - 1}` } }),
+    }));
+    await server.loadLive(...encounters);
+    expect(await server.ids(`/Encounter?${"part-of:Encounter.".repeat(32)}_id=deep0`)).toEqual(["deep32"]);
+    expect(await server.ids(`/Encounter?${"_has:Encounter:part-of:".repeat(32)}_id=deep32`)).toEqual(["deep0"]);
+    const there = "_has:Encounter:part-of:part-of:Encounter.".repeat(16);
+    expect(await server.ids(`/Encounter?_count=50&_id:not=deep32&${there}_id:not=x`)).toEqual(
+      ids.slice(0, 32).toSorted(),
+    );
+  });
+
   it("are in the self link as they were asked", async () => {
     const { body } = await server.get("/Observation?subject:Patient.name=peter");
     expect(linkOf(body, "self")).toBe("/Observation?subject:Patient.name=peter");
@@ -138,7 +154,10 @@ describe("chains, _has and _list", () => {
     ["Patient", "_has:Observation:patient:shoe-size=x"],
     ["Organization", "_has:Observation:patient:code=x"],
     ["Observation", "subject:Patient.birthdate=yesterday"],
-    ["Observation", `${"encounter:Encounter.part-of:Encounter.".repeat(5)}_id=x`],
+    ["Observation", `encounter:Encounter.${"part-of:Encounter.".repeat(32)}_id=x`],
+    ["Encounter", `${"_has:Encounter:part-of:".repeat(33)}_id=x`],
+    ["Basic", `${"subject.".repeat(8)}_id=x`],
+    ["Observation", `${"based-on.".repeat(32)}_id=x`],
   ])("%s?%s is an error, never a wider answer", async (type, query) => {
     const { status, body } = await server.get(`/${type}?${query}`);
     expect(status).toBe(400);

@@ -29,17 +29,23 @@ export function parseFilter(name: string, value: string): Filter {
   return parsePart(name, name, value, 0);
 }
 
-/** Whether every part of the filter means something for resources of the type. */
-export function appliesTo(filter: Filter, type: string, lookup: SearchParameterLookup): boolean {
+/** Those of the types for whose resources every part of the filter means something. */
+export function typesMeant(filter: Filter, types: readonly string[], lookup: SearchParameterLookup): readonly string[] {
+  if (filter.kind === "plain") {
+    return SPECIAL.has(filter.code) ? types : types.filter((type) => lookup.find(type, filter.code) !== undefined);
+  }
   if (filter.kind === "has") {
     const parameter = referenceParameter(filter.type, filter.code, lookup);
-    return (
-      parameter !== undefined && targetsOf(parameter).includes(type) && appliesTo(filter.rest, filter.type, lookup)
-    );
+    if (parameter === undefined || typesMeant(filter.rest, [filter.type], lookup).length === 0) return [];
+    return types.filter((type) => targetsOf(parameter).includes(type));
   }
-  if (filter.kind === "plain") return SPECIAL.has(filter.code) || lookup.find(type, filter.code) !== undefined;
-  const parameter = referenceParameter(type, filter.code, lookup);
-  return parameter !== undefined && chainTypes(filter, parameter, lookup).length > 0;
+  const targets = new Map<string, readonly string[]>();
+  for (const type of types) {
+    const parameter = referenceParameter(type, filter.code, lookup);
+    if (parameter !== undefined) targets.set(type, chainTargets(filter, parameter));
+  }
+  const meant = new Set(typesMeant(filter.rest, [...new Set([...targets.values()].flat())], lookup));
+  return types.filter((type) => targets.get(type)?.some((target) => meant.has(target)));
 }
 
 /** The types that a chain leads to from resources that have this parameter. */
@@ -48,9 +54,11 @@ export function chainTypes(
   parameter: SearchParameter,
   lookup: SearchParameterLookup,
 ): readonly string[] {
-  const { type } = filter;
-  const targets = targetsOf(parameter).filter((target) => type === undefined || target === type);
-  return targets.filter((target) => appliesTo(filter.rest, target, lookup));
+  return typesMeant(filter.rest, chainTargets(filter, parameter), lookup);
+}
+
+function chainTargets({ type }: Filter & { kind: "chain" }, parameter: SearchParameter): readonly string[] {
+  return targetsOf(parameter).filter((target) => type === undefined || target === type);
 }
 
 /** What every type has, and no search parameter's values stand for. */
@@ -66,7 +74,8 @@ export function referenceParameter(
   return parameter?.type === "reference" ? parameter : undefined;
 }
 
-const MAX_DEPTH = 8;
+/** As deep as one filter may lead: PostgreSQL plans so many steps in some 20 ms. */
+const MAX_DEPTH = 32;
 
 function parsePart(part: string, name: string, value: string, depth: number): Filter {
   if (depth > MAX_DEPTH) throw malformed({ name: name.slice(0, 200) }, `leads over more than ${MAX_DEPTH} references`);

@@ -6,7 +6,7 @@ import { compartmentCriterion, typesInCompartment, type Compartment } from "./co
 import { parseControl, type Control } from "./control.ts";
 import type { Comparison, CriteriaGroup, Criterion, CriterionValue } from "./criteria.ts";
 import { splitEscaped, unescape } from "./escape.ts";
-import { appliesTo, chainTypes, parseFilter, referenceParameter, SPECIAL, type Filter } from "./filter-name.ts";
+import { chainTypes, parseFilter, referenceParameter, SPECIAL, typesMeant, type Filter } from "./filter-name.ts";
 import { checkElements } from "./shape.ts";
 import { parseSort, type SortKey } from "./sort.ts";
 import { malformed, parseDate, parseOfType, parseSystemCode, parseToken, parseValue, parseValueSet } from "./values.ts";
@@ -69,7 +69,7 @@ export function parseQuery(request: SearchRequest): SearchQuery {
   return {
     ...control,
     sort,
-    groups: confined(group(types, filters, request), request),
+    groups: confined(group(types, filters, { ...request, links: { count: 0 } }), request),
     used: [...used, ...control.used],
     warnings,
   };
@@ -96,7 +96,7 @@ function searchedTypes(request: SearchRequest): readonly string[] | undefined {
 
 /** A chain that means nothing is no name that may be ignored. */
 function meansSomething(filter: Filter, types: readonly string[], lookup: SearchParameterLookup): boolean {
-  if (types.length > 0 && types.every((type) => appliesTo(filter, type, lookup))) return true;
+  if (types.length > 0 && typesMeant(filter, types, lookup).length === types.length) return true;
   if (filter.kind === "plain") return SPECIAL.has(filter.code);
   throw malformed(filter, "it leads from the searched types over reference parameters to none that is known");
 }
@@ -107,11 +107,17 @@ function unknownText(name: string, type: string | undefined): string {
     : `Search parameter '${name}' is not known for ${type} and was ignored.`;
 }
 
+/** A request with what has been made of it so far. */
+interface Parsing extends SearchRequest {
+  /** Chains and `_has`, each for the types that have it in common. */
+  readonly links: { count: number };
+}
+
 /** Puts the types for which all names mean the same parameters into one group. */
 function group(
   types: readonly string[] | undefined,
   filters: readonly Filter[],
-  request: SearchRequest,
+  request: Parsing,
 ): readonly CriteriaGroup[] {
   const groups = new Map<string, { types: string[]; definitions: (SearchParameter | undefined)[] }>();
   for (const type of types ?? RESOURCE_TYPES) {
@@ -140,8 +146,9 @@ function definitionOf(filter: Filter, type: string, lookup: SearchParameterLooku
 }
 
 /** `parameter` is undefined for what has no values of its own. */
-function parseCriterion(filter: Filter, parameter: SearchParameter | undefined, request: SearchRequest): Criterion {
+function parseCriterion(filter: Filter, parameter: SearchParameter | undefined, request: Parsing): Criterion {
   if (filter.kind === "plain") return parsePlain(filter, parameter, request);
+  if (++request.links.count > MAX_LINKS) throw tooManyTypes(filter);
   if (filter.kind === "has") {
     const reference = referenceParameter(filter.type, filter.code, lookupOf(request));
     if (reference === undefined) throw malformed(filter, "no reference parameter");
@@ -158,6 +165,17 @@ function parseCriterion(filter: Filter, parameter: SearchParameter | undefined, 
     parameter,
     groups: group(chainTypes(filter, parameter, lookupOf(request)), [filter.rest], request),
   };
+}
+
+/**
+ * Steps from one set of types to another that a search may have: a chain that names no types branches at each of its
+ * steps, wherever types mean different parameters by its name.
+ */
+const MAX_LINKS = 500;
+
+function tooManyTypes({ name }: Filter): StokerError {
+  const text = `Search parameter '${name.slice(0, 200)}' leads over too many types: name them, as in 'subject:Patient'.`;
+  return new StokerError("too-costly", text, { status: 400, expression: name.slice(0, 200) });
 }
 
 type PlainFilter = Filter & { kind: "plain" };
