@@ -1,10 +1,13 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { withTables } from "./testing/api-page.ts";
+import { API_TABLES, EXPORT_TABLES, withTables } from "./testing/api-page.ts";
 
-test("the tables of docs/api.md are what capabilities.ts says (UPDATE_DOCS=1 writes them)", () => {
-  const page = new URL("../../docs/api.md", import.meta.url);
+test.each([
+  ["api.md", "capabilities.ts", API_TABLES],
+  ["export.md", "export-parameters.ts", EXPORT_TABLES],
+])("the tables of docs/%s are what %s says (UPDATE_DOCS=1 writes them)", (name, _, tables) => {
+  const page = new URL(`../../docs/${name}`, import.meta.url);
   const text = readFileSync(page, "utf8");
-  if (process.env["UPDATE_DOCS"] === "1") writeFileSync(page, withTables(text));
-  expect(readFileSync(page, "utf8")).toBe(withTables(text));
+  if (process.env["UPDATE_DOCS"] === "1") writeFileSync(page, withTables(text, tables));
+  expect(readFileSync(page, "utf8")).toBe(withTables(text, tables));
 });

@@ -135,6 +135,8 @@ export interface OperationRow {
    * the place where there is a definition for each; there, it goes by the definition's name.
    */
   readonly definition: string | Readonly<Record<string, string>>;
+  /** By the same places, paths of definitions that say what of the others is here: clients look for those of the others. */
+  readonly own?: Readonly<Record<string, string>>;
   readonly request: string;
   readonly answers: string;
 }
@@ -165,6 +167,11 @@ export const OPERATIONS: readonly OperationRow[] = [
       server: `${BULK_DATA}/export`,
       Patient: `${BULK_DATA}/patient-export`,
       Group: `${BULK_DATA}/group-export`,
+    },
+    own: {
+      server: "/OperationDefinition/stoker-export",
+      Patient: "/OperationDefinition/stoker-patient-export",
+      Group: "/OperationDefinition/stoker-group-export",
     },
     request: "`GET $export`, `POST $export`, the same of `Patient/$export` and `Group/[id]/$export`",
     answers: "202; [export.md](export.md) explains it",

@@ -79,12 +79,14 @@ function resourceOf(
 
 function operationsOn(place: string, baseUrl: string): JsonObject[] {
   return OPERATIONS.filter(({ on }) => (typeof on === "string" ? on === place : on.includes(place))).map(
-    ({ name, definition }: OperationRow) => {
+    ({ name, definition, own }: OperationRow) => {
       if (typeof definition === "string") {
         return { name, definition: definition.startsWith("/") ? `${baseUrl}${definition}` : definition };
       }
       const url = definition[place] ?? "";
-      return { name: url.slice(url.lastIndexOf("/") + 1), definition: url };
+      const path = own?.[place];
+      const documentation = path === undefined ? {} : { documentation: `What of it is here: ${baseUrl}${path}` };
+      return { name: url.slice(url.lastIndexOf("/") + 1), definition: url, ...documentation };
     },
   );
 }

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { JsonValue } from "../base/json.ts";
 import { checkResource } from "../check/check-resource.ts";
 import type { LineIssue } from "../check/issue.ts";
+import { readExportRequest, type ExportRequest } from "../export/request.ts";
 import { INTERACTIONS, OPERATIONS, RESOURCE_FLAGS, SEARCH_FEATURES } from "./capabilities.ts";
 import { BASE, openWriteServer, type Json, type WriteServer } from "./testing/write-server.ts";
 
@@ -61,6 +62,23 @@ describe("GET metadata", () => {
   });
 });
 
+/** The parameters of Bulk Data Access, and those of others: a value that is right wherever there is the parameter. */
+const EXPORT_SAMPLES: Record<string, string> = {
+  _type: "Patient",
+  _since: "2026-01-01T00:00:00Z",
+  _until: "2026-01-01T00:00:00Z",
+  _typeFilter: "Patient?gender=male",
+  _elements: "Patient.gender",
+  patient: "Patient/p",
+  includeAssociatedData: "_history",
+  _outputFormat: "ndjson",
+  _container: "c",
+  organizeOutputBy: "Patient",
+  allowPartialManifests: "true",
+  _maxCount: "5",
+  _till: "2026-01-01T00:00:00Z",
+};
+
 describe("OperationDefinitions", () => {
   it("that the CapabilityStatement says are here, are", async () => {
     const { body } = await server.send("GET", "/metadata");
@@ -75,6 +93,46 @@ describe("OperationDefinitions", () => {
       expect([answer.status, answer.body?.url], url).toEqual([200, url]);
       expect(problems(answer.body)).toEqual([]);
       expect(operations.find(({ definition }) => definition === url).name).toBe(answer.body.code);
+    }
+  });
+
+  it("of exports: Bulk Data Access's own are named, and what of them is here is said by those of this server", async () => {
+    const { body } = await server.send("GET", "/metadata");
+    const places: [string, string, ExportRequest["level"], Json][] = [
+      ["export", "stoker-export", "system", body.rest[0]],
+      ...(["Patient", "Group"] as const).map((type): [string, string, ExportRequest["level"], Json] => [
+        `${type.toLowerCase()}-export`,
+        `stoker-${type.toLowerCase()}-export`,
+        type === "Patient" ? "patient" : "group",
+        body.rest[0].resource.find((each: Json) => each.type === type),
+      ]),
+    ];
+    for (const [name, id, level, { operation }] of places) {
+      const published = `http://hl7.org/fhir/uv/bulkdata/OperationDefinition/${name}`;
+      const own = `${BASE}/OperationDefinition/${id}`;
+      const documentation = `What of it is here: ${own}`;
+      expect(operation).toContainEqual({ name, definition: published, documentation });
+      const definition = (await server.send("GET", `/OperationDefinition/${id}`)).body;
+      expect(problems(definition)).toEqual([]);
+      expect(definition).toMatchObject({ url: own, base: published, code: "export", kind: "operation" });
+      expect([definition.system, definition.type, definition.instance, definition.resource]).toEqual([
+        level === "system",
+        level === "patient",
+        level === "group",
+        level === "system" ? undefined : [level === "patient" ? "Patient" : "Group"],
+      ]);
+      // Just those that a kick-off of the level may have.
+      const isTaken = (parameter: string): boolean => {
+        const query = [[parameter, EXPORT_SAMPLES[parameter] ?? "x"]] as const;
+        try {
+          readExportRequest({ level, query, prefer: "respond-async", body: undefined, baseUrl: BASE });
+          return true;
+        } catch {
+          return false;
+        }
+      };
+      const names = definition.parameter.map((parameter: Json) => parameter.name);
+      expect(names).toEqual(Object.keys(EXPORT_SAMPLES).filter(isTaken));
     }
   });
 

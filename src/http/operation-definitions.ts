@@ -1,4 +1,6 @@
 import type { JsonObject } from "../base/json.ts";
+import type { ExportRequest } from "../export/request.ts";
+import { exportParametersOf } from "./export-parameters.ts";
 
 /** A parameter that goes in. */
 interface InRow {
@@ -14,6 +16,10 @@ interface InRow {
 interface OwnDefinition {
   /** The operation, without the `$`. */
   readonly code: string;
+  /** For programs; the code with a capital letter, unless given. */
+  readonly name?: string;
+  /** Canonical URL of the published definition of which it says what is here. */
+  readonly base?: string;
   readonly title: string;
   readonly description: string;
   readonly affectsState: boolean;
@@ -80,22 +86,77 @@ const REINDEX: OwnDefinition = {
   parameters: [],
 };
 
-/** Operations that are defined here and nowhere else, by the id of their OperationDefinition. */
+/** The definitions of Bulk Data Access. */
+const BULK_DATA = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition";
+
+/** An export as it is here: the published definition has parameters that are not, and not all that are. */
+function exportOf(
+  level: ExportRequest["level"],
+  title: string,
+  place: Pick<OwnDefinition, "name" | "base" | "resource" | "system" | "type" | "instance">,
+): OwnDefinition {
+  return {
+    code: "export",
+    title,
+    description:
+      "Writes resources to NDJSON files. Asynchronous: answers 202 with a Content-Location, where the status is asked for.",
+    affectsState: false,
+    comment:
+      "GET, or POST with a Parameters resource, and `Prefer: respond-async`. These are all parameters that are supported; `_until` and `_container` are none of Bulk Data Access 2.0.",
+    ...place,
+    parameters: exportParametersOf(level).flatMap(({ names, type, max, text }) =>
+      names.map((name) => ({ name, type, max, text })),
+    ),
+  };
+}
+
+/** Operations as they are here, by the id of their OperationDefinition. */
 const OWN: ReadonlyMap<string, OwnDefinition> = new Map([
   ["stoker-import", IMPORT],
   ["stoker-reindex", REINDEX],
+  [
+    "stoker-export",
+    exportOf("system", "Export of the system", {
+      base: `${BULK_DATA}/export`,
+      system: true,
+      type: false,
+      instance: false,
+    }),
+  ],
+  [
+    "stoker-patient-export",
+    exportOf("patient", "Export of all patients", {
+      name: "PatientExport",
+      base: `${BULK_DATA}/patient-export`,
+      resource: ["Patient"],
+      system: false,
+      type: true,
+      instance: false,
+    }),
+  ],
+  [
+    "stoker-group-export",
+    exportOf("group", "Export of a group of patients", {
+      name: "GroupExport",
+      base: `${BULK_DATA}/group-export`,
+      resource: ["Group"],
+      system: false,
+      type: false,
+      instance: true,
+    }),
+  ],
 ]);
 
 /** The OperationDefinition that this server at this base has by itself; undefined when there is none of the id. */
 export function operationDefinition(id: string, baseUrl: string): JsonObject | undefined {
   const own = OWN.get(id);
   if (own === undefined) return undefined;
-  const { code, title, description, affectsState, comment, resource, system, type, instance } = own;
+  const { code, name, title, description, affectsState, comment, base, resource, system, type, instance } = own;
   return {
     resourceType: "OperationDefinition",
     id,
     url: `${baseUrl}/OperationDefinition/${id}`,
-    name: code.charAt(0).toUpperCase() + code.slice(1),
+    name: name ?? code.charAt(0).toUpperCase() + code.slice(1),
     title,
     status: "active",
     kind: "operation",
@@ -103,11 +164,12 @@ export function operationDefinition(id: string, baseUrl: string): JsonObject | u
     affectsState,
     code,
     ...(comment !== undefined && { comment }),
+    ...(base !== undefined && { base }),
     ...(resource !== undefined && { resource: [...resource] }),
     system,
     type,
     instance,
-    parameter: own.parameters.map(parameterOf),
+    ...(own.parameters.length > 0 && { parameter: own.parameters.map(parameterOf) }),
   };
 }
 

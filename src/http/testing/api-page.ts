@@ -1,7 +1,19 @@
 import { INTERACTIONS, MISSING, OPERATIONS, SEARCH_FEATURES } from "../capabilities.ts";
+import { EXPORT_PARAMETERS } from "../export-parameters.ts";
+
+type Tables = Readonly<Record<string, () => string[]>>;
+
+/** The generated parts of docs/export.md. */
+export const EXPORT_TABLES: Tables = {
+  parameters: () =>
+    table(
+      ["parameter", "meaning"],
+      EXPORT_PARAMETERS.map(({ names, text }) => [names.map((name) => `\`${name}\``).join(", "), text]),
+    ),
+};
 
 /** The generated parts of docs/api.md, by the name in their `<!-- generated: name -->`. */
-const TABLES: Readonly<Record<string, () => string[]>> = {
+export const API_TABLES: Tables = {
   interactions: () =>
     table(
       ["interaction", "request", "answers"],
@@ -23,9 +35,9 @@ const TABLES: Readonly<Record<string, () => string[]>> = {
 };
 
 /** The page with the tables that {@link INTERACTIONS} and the others say. Throws when one has no place in it. */
-export function withTables(page: string): string {
+export function withTables(page: string, tables: Tables): string {
   let text = page;
-  for (const [name, rows] of Object.entries(TABLES)) {
+  for (const [name, rows] of Object.entries(tables)) {
     const begin = `<!-- generated: ${name} -->\n`;
     const from = text.indexOf(begin);
     const to = text.indexOf("<!-- end -->", from);
