@@ -2,7 +2,7 @@ import { StokerError } from "../base/errors.ts";
 import type { JsonObject, JsonValue } from "../base/json.ts";
 import { isArrayAt, isObjectAt, itemsAt, membersAt, type JsonMember } from "../fhir/json-bytes.ts";
 import { resourceTypeId } from "../fhir/resource-types.ts";
-import { checkParsed, parseBody, type CheckedBody } from "../import/checked-body.ts";
+import { checkParsed, parseBody, refuseRepeated, type CheckedBody } from "../import/checked-body.ts";
 import type { Preconditions } from "./interactions.ts";
 import { JSON_PATCH, readCheckedParameters, readJsonPatchBody, type ReadPatch } from "./patch-interactions.ts";
 
@@ -128,7 +128,9 @@ function readPatch(value: JsonValue | undefined, bytes: Buffer | undefined): Rea
 
 function checkEntryResource(value: JsonValue | undefined, bytes: Buffer | undefined): CheckedBody {
   if (value === undefined || bytes === undefined) throw invalid("resource: the entry has none.", "resource");
-  return checkParsed(value, bytes, bytes.toString("utf8"));
+  const body = checkParsed(value, bytes, bytes.toString("utf8"));
+  refuseRepeated(value, bytes);
+  return body;
 }
 
 /** Errors of the work say where in the entry they are. */

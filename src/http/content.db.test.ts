@@ -74,6 +74,27 @@ describe("_format and Accept", () => {
     }
   });
 
+  it.each<["PUT" | "PATCH" | "POST", string, string, string]>([
+    ["PUT", "/Patient/twice", '{"resourceType":"Patient","id":"x","id":"twice"}', "Patient.id"],
+    [
+      "POST",
+      "/Patient",
+      '{"resourceType":"Patient","contact":[{"gender":"shoe","gend\\u0065r":"male"}]}',
+      "Patient.contact.gender",
+    ],
+    ["PATCH", "/Observation/digits", '[{"op":"add","path":"/note","value":[{"text":"a","text":"b"}]}]', "value.text"],
+    [
+      "POST",
+      "",
+      '{"resourceType":"Bundle","type":"transaction","entry":[{"resource":{"resourceType":"Patient","active":1,"active":true},"request":{"method":"POST","url":"Patient"}}]}',
+      "Bundle.entry[0].resource.active",
+    ],
+  ])("a member that comes twice is a 400: %s %s %s", async (method, path, body, expression) => {
+    const headers = { "content-type": method === "PATCH" ? "application/json-patch+json" : "application/fhir+json" };
+    const answer = await server.send(method, path, body, headers);
+    expect([answer.status, answer.body.issue[0].expression]).toEqual([400, [expression]]);
+  });
+
   it("a byte order mark is left out", async () => {
     const body = Buffer.from(`\ufeff{"resourceType":"Patient","id":"bom"}`);
     const answer = await server.send("PUT", "/Patient/bom", body);

@@ -2,7 +2,14 @@ import type { ClientBase } from "pg";
 import { StokerError } from "../base/errors.ts";
 import type { JsonValue } from "../base/json.ts";
 import { withMeta } from "../fhir/meta-bytes.ts";
-import { checkBody, checkId, checkParsed, parseBody, type CheckedBody } from "../import/checked-body.ts";
+import {
+  checkBody,
+  checkId,
+  checkParsed,
+  parseBody,
+  refuseRepeated,
+  type CheckedBody,
+} from "../import/checked-body.ts";
 import { StalePlan, type PutChange } from "../import/write-request.ts";
 import { fhirPathPatch, jsonPatch, patched, type Patch } from "../patch/patch.ts";
 import type { ReadContext } from "../search/context.ts";
@@ -30,7 +37,7 @@ export interface ReadPatch {
 
 /** Reads a JSON Patch from a body. Throws `bad-request`. */
 export function readJsonPatchBody(bytes: Buffer): ReadPatch {
-  parseBody(bytes); // JSON at all?
+  refuseRepeated(parseBody(bytes).value, bytes);
   return { patch: jsonPatch(bytes), bytes: bytes.length };
 }
 

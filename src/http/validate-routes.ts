@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { StokerError } from "../base/errors.ts";
 import type { JsonValue } from "../base/json.ts";
 import { operationOutcomeOf, type Issue } from "../fhir/operation-outcome.ts";
+import { repeatedIssue } from "../import/checked-body.ts";
 import { parseText, validate, type ParsedText, type Validation } from "../import/validate.ts";
 import type { ReadContext } from "../search/context.ts";
 import { read } from "../search/read.ts";
@@ -76,7 +77,10 @@ async function answer(
       { severity: "error", code: "required", diagnostics: "An update needs an id.", expression: [`${type}.id`] },
     ]);
   }
-  return send(request, reply, issuesOf(validate(value, { type, id }, MAX_ISSUES), type));
+  const validation = validate(value, { type, id }, MAX_ISSUES);
+  const repeated = parsed === undefined ? undefined : repeatedIssue(parsed.value, request.body as Buffer);
+  if (repeated !== undefined) validation.issues.push(repeated);
+  return send(request, reply, issuesOf(validation, type));
 }
 
 function issuesOf({ issues, isCut, profiles }: Validation, type: string): Issue[] {

@@ -8,6 +8,13 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
+it("tells of members that come twice, beside other problems", async () => {
+  const body = '{"resourceType":"Patient","shoe":1,"name":[{"family":"a","family":"b"}]}';
+  const answer = await server.send("POST", "/Patient/$validate", body);
+  const issues = answer.body.issue.map(({ expression }: { expression: string[] }) => expression?.[0]);
+  expect(issues).toEqual(["Patient.shoe", "Patient.name.family"]);
+});
+
 const GOOD = { resourceType: "Patient", id: "p", name: [{ family: "Good" }] };
 const BAD = {
   resourceType: "Patient",

@@ -2,11 +2,12 @@ import { isAscii, isUtf8 } from "node:buffer";
 import { StokerError } from "../base/errors.ts";
 import type { JsonObject, JsonValue } from "../base/json.ts";
 import { checkResource } from "../check/check-resource.ts";
-import type { LineIssue } from "../check/issue.ts";
+import { lineIssue, type LineIssue } from "../check/issue.ts";
 import { describeJsonError } from "../check/json-error.ts";
 import { membersAt, spliced, type Splice } from "../fhir/json-bytes.ts";
 import { resourceTypeName } from "../fhir/resource-types.ts";
 import { isSoftDeleted } from "../fhir/soft-delete.ts";
+import { repeatedMember } from "../fhir/repeated-members.ts";
 import { withoutEmpty } from "../fhir/without-empty.ts";
 import { readDefinition } from "../index/expression/definition.ts";
 
@@ -42,7 +43,24 @@ export function checkBody(bytes: Buffer, type: string): CheckedBody {
   if (body.type !== type) {
     throw invalid("invalid", `The body is a ${body.type}, and the URL says ${type}.`, "resourceType");
   }
+  refuseRepeated(value, bytes);
   return body;
+}
+
+/** Throws `bad-request` when a member comes twice in an object of a body: only the last was checked. */
+export function refuseRepeated(value: JsonValue, bytes: Buffer): void {
+  const issue = repeatedIssue(value, bytes);
+  if (issue !== undefined) throw invalid(issue.code, issue.text, issue.expression);
+}
+
+/** The problem that a member comes twice in an object; undefined when none does. */
+export function repeatedIssue(value: JsonValue, bytes: Buffer): LineIssue | undefined {
+  const path = repeatedMember(bytes, value)?.slice(0, 500);
+  if (path === undefined) return undefined;
+  const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
+  const type = isObject ? value["resourceType"] : undefined;
+  const expression = typeof type === "string" ? `${type.slice(0, 64)}.${path}` : path;
+  return lineIssue("structure", `${expression}: comes more than once in the same object.`, expression);
 }
 
 /**
