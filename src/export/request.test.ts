@@ -116,6 +116,8 @@ describe("a kick-off", () => {
     ["_elements=shoeSize", {}, "400 _elements"],
     ["_elements=Patient.status", {}, "400 _elements"],
     ["_typeFilter=code=x", {}, "400 _typeFilter"],
+    ["_typeFilter=Observation", {}, "400 _typeFilter"],
+    ["_typeFilter=Observation?", {}, "accepted"],
     ["_typeFilter=Observation?kode=x", {}, "400 _typeFilter"],
     ["_typeFilter=Observation?kode=x", lenient, "400 _typeFilter"],
     ["_typeFilter=Observation?_count=2", {}, "400 _typeFilter"],

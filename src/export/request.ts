@@ -175,8 +175,8 @@ class ParameterReader {
     this.#elements.push(type === undefined ? { name } : { type, name });
   }
 
-  #takeFilter({ type, query }: { type: string; query: string }): void {
-    if (resourceTypeId(type) === undefined) {
+  #takeFilter({ type, query }: { type: string; query: string | undefined }): void {
+    if (resourceTypeId(type) === undefined || query === undefined) {
       throw bad(
         `_typeFilter: '${type.slice(0, 64)}' does not begin with a resource type and a question mark.`,
         "_typeFilter",
@@ -228,10 +228,12 @@ function instantOf(name: string, value: string): number {
 }
 
 /** Searches joined by commas: a comma separates two of them where a type with a question mark follows. */
-function filtersOf(value: string): { type: string; query: string }[] {
+function filtersOf(value: string): { type: string; query: string | undefined }[] {
   return value.split(/,(?=[A-Z][A-Za-z]*\?)/).map((text) => {
     const mark = text.indexOf("?");
-    return mark < 0 ? { type: text, query: "" } : { type: text.slice(0, mark).trim(), query: text.slice(mark + 1) };
+    // A type alone would let all of it through.
+    if (mark < 0) return { type: text.trim(), query: undefined };
+    return { type: text.slice(0, mark).trim(), query: text.slice(mark + 1) };
   });
 }
 

@@ -62,7 +62,8 @@ const PARAMETERS: ReadonlySet<string> = new Set([
 const COUNT = ["_count", `${MAX_COUNT}`] as const;
 
 function asSearched([name, value]: readonly [string, string]): readonly [string, string] {
-  return name === "_since" ? ["_lastUpdated", `ge${value}`] : [name, value];
+  // A `+` of a time zone that was not escaped in a query string arrives as a space.
+  return name === "_since" ? ["_lastUpdated", `ge${value.replace(/ (\d\d:\d\d)$/, "+$1")}`] : [name, value];
 }
 
 /** The groups, of one type each, with the period of care added. */

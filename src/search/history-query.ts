@@ -139,7 +139,8 @@ function floor(ticks: bigint): bigint {
 
 /** The closed range of a date of any precision; of a search's prefixes there are none here. */
 function ticksOf(name: string, value: string): { low: bigint; high: bigint } {
-  const range = dateRangeOf(value);
+  // A `+` of a time zone that was not escaped in a query string arrives as a space.
+  const range = dateRangeOf(value.replace(/ (\d\d:\d\d)$/, "+$1"));
   if (range !== undefined) return range;
   throw malformed({ name }, "not a date or time such as 2012, 2012-03-14 or 2012-03-14T09:26:53Z");
 }

@@ -304,6 +304,14 @@ describe("histories, case by case", () => {
     expect(historyEntries(await get("/Patient/_history"))).toContain("Patient/none -5");
   });
 
+  it("understand a time zone whose + was not escaped", async () => {
+    const date = "2001-01-01T00:00:00+00:00";
+    for (const parameter of ["_since", "_at"]) {
+      const escaped = await get(`/Patient/_history?${parameter}=${encodeURIComponent(date)}`);
+      expect(historyEntries(await get(`/Patient/_history?${parameter}=${date}`))).toEqual(historyEntries(escaped));
+    }
+  });
+
   it("leave out rows of searches that are stale because their segment is still loading", async () => {
     const load = await openBatchImport(server.database, { live: false });
     await load.commit([patient("stale", "bare"), patient("stale-too", "bare")]).finally(() => load.close());
