@@ -25,6 +25,8 @@ export type Condition =
   | { kind: "referred"; links: readonly ReferenceLink[]; source: Condition }
   /** It is one of these. */
   | { kind: "keys"; keys: readonly bigint[] }
+  /** Its key is in a closed range: that of a type, or a part of it. */
+  | { kind: "within"; low: bigint; high: bigint }
   /** What it says stands in the store, and is looked up before the search is made: `resolveCondition`. */
   | { kind: "lookup"; find: (lookups: Lookups) => Promise<Condition> }
   /** Anything else about `r`. */
@@ -143,6 +145,8 @@ export function conditionSql(condition: Condition, form: ConditionForm = "lookup
       return referredSql(condition.links, condition.source, form);
     case "keys":
       return sql`r.key = any(${condition.keys}::bigint[])`;
+    case "within":
+      return sql`r.key between ${condition.low} and ${condition.high}`;
     case "lookup":
       throw new TypeError("the condition has not been resolved");
     default:

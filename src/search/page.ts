@@ -4,6 +4,7 @@ import { VERSION_COLUMNS, versionOf, type Queryable, type StoredVersion, type Ve
 import { conditionSql, hasLinks, type Condition } from "./condition.ts";
 import type { Cursor, SortedCursor, StoreOrder } from "./cursor.ts";
 import { sql, statement, type Sql } from "./sql.ts";
+import { windowOf, type KeyRange } from "./window.ts";
 
 /** A page of a search. */
 export interface Page {
@@ -23,6 +24,11 @@ export interface PageRequest {
   isEstimable: boolean;
   /** Whether testing a row means looking at other resources: some ten times as long. */
   hasLinks: boolean;
+  /** The condition for resources of a range of keys, and as {@link conditionOfAnyType} has it. */
+  within: (range: KeyRange) => Sql;
+  ofAnyType: Sql;
+  /** The one range of keys that all matches have, if there is one. */
+  range: KeyRange | undefined;
   count: number;
   sort: StoreOrder;
   after: Cursor | undefined;
@@ -54,6 +60,8 @@ export async function gatheringSql(db: Queryable, condition: Condition): Promise
 export async function readPage(db: Queryable, request: PageRequest): Promise<Page> {
   const { count, isEstimable } = request;
   if (!request.isFiltered) return pageOf(await run(db, request, walkSql(request, count + 1)), request);
+  const inWindows = await readWindows(db, request);
+  if (inWindows !== undefined) return pageOf(inWindows, request);
   const gathering = isEstimable ? (await explain(db, gatherSql(request))).cost : Infinity;
   if (gathering > CHEAP) {
     const sampleSteps = request.hasLinks ? SAMPLE_STEPS / 10 : SAMPLE_STEPS;
@@ -67,6 +75,39 @@ export async function readPage(db: Queryable, request: PageRequest): Promise<Pag
   }
   return pageOf(await run(db, request, gatherSql(request)), request);
 }
+
+/**
+ * The first matches in the order of keys, read in one part of the range of keys after another until there are enough. Keys are
+ * hashes: a part of their range has the same part of the matches, so it is told beforehand how large it must be, and the index
+ * of keys tells which of the rows that have a value are in it. What there are few of is read at once. Undefined where the
+ * planner cannot tell how many there are, or the order is another one.
+ */
+async function readWindows(db: Queryable, request: PageRequest): Promise<PageRow[] | undefined> {
+  const { count, sort, after, range: whole, isEstimable, hasLinks } = request;
+  if (sort !== "key" || whole === undefined || !isEstimable || hasLinks) return undefined;
+  const { rows } = await explain(db, sql`select from search_resource r where ${request.ofAnyType}`);
+  let share = rows < WORTH_A_WINDOW ? 1 : (SPARE * (count + 1)) / rows;
+  const found: PageRow[] = [];
+  let seen = 0;
+  for (let low = after === undefined ? whole.low : after.key + 1n; ;) {
+    const window = windowOf({ low, high: whole.high }, whole, share < LARGEST_SHARE ? share : 1);
+    const condition = request.within(window);
+    found.push(...(await run(db, request, gatherSql({ ...request, condition, after: undefined }))));
+    if (found.length > count) return found.slice(0, count + 1);
+    if (window.high === whole.high) return found;
+    low = window.high + 1n;
+    seen += share;
+    const needed = SPARE * (count + 1 - found.length);
+    share = found.length === 0 ? share * 20 : (seen * needed) / found.length;
+  }
+}
+
+/** Matches, by the planner's guess, from which on it is worth while not to read all of them. */
+const WORTH_A_WINDOW = 400;
+/** A window is to have so many times as many matches as are needed. */
+const SPARE = 3;
+/** A larger part of the range is no longer worth while: the rest is read. */
+const LARGEST_SHARE = 0.3;
 
 /**
  * The cost of a walk: the planner's, and a page for every step, because neighbours in an order are nowhere near each other

@@ -15,15 +15,21 @@ import { keyRanges, referenceLinks, type ReferenceLink } from "./reference-link.
 import { holdsAny, identifierCondition, presence, simpleCondition, stringRows, type ValueRules } from "./simple.ts";
 import { all, sql, type Sql } from "./sql.ts";
 import { inHierarchy, inValueSet } from "./terminology.ts";
+import { textCondition, withoutTexts, type TextLimits } from "./text-search.ts";
+import type { KeyRange } from "./window.ts";
 
 /** How criteria are understood. */
 export interface SearchRules extends ValueRules {
+  /** How much may be read to look for words; what suits a server, where nothing else is said. */
+  textLimits?: TextLimits;
   /** This server's base: chains follow references that are written as URLs below it, too. */
   baseUrl?: string;
 }
 
 /** The condition that a row `r` of search_resource meets when its resource is found. */
 export function searchCondition(groups: readonly CriteriaGroup[], rules: SearchRules): Condition {
+  const { texts, others } = withoutTexts(groups);
+  if (texts.length > 0) return textCondition(texts, searchCondition(others, rules), rules.textLimits);
   const found = oneOf(groups.map((group) => groupCondition(group, rules)));
   const members = groups.flatMap(({ types, criteria }) =>
     criteria
@@ -38,6 +44,13 @@ export function searchCondition(groups: readonly CriteriaGroup[], rules: SearchR
 /** The condition that a row `r` is of one of the searched types, whatever else is asked. */
 export function scopeCondition(groups: readonly CriteriaGroup[]): Sql {
   return conditionSql(oneOf(groups.map(({ types }) => (types === undefined ? ALWAYS : typesCondition(types)))));
+}
+
+/** The one range of keys that all matches have; undefined where they can be of several types. */
+export function scopeRange(groups: readonly CriteriaGroup[]): KeyRange | undefined {
+  const [group, ...others] = groups;
+  const [range, ...further] = group?.types === undefined ? [] : keyRanges(group.types);
+  return others.length + further.length > 0 ? undefined : range;
 }
 
 function groupCondition({ types, criteria }: CriteriaGroup, given: SearchRules): Condition {
@@ -59,7 +72,7 @@ function ofTypes(condition: Condition, types: readonly string[]): Condition {
 }
 
 function typesCondition(types: readonly string[]): Condition {
-  return oneOf(keyRanges(types).map(({ low, high }) => ({ kind: "sql", test: sql`r.key between ${low} and ${high}` })));
+  return oneOf(keyRanges(types).map(({ low, high }) => ({ kind: "within", low, high })));
 }
 
 function criterionCondition(criterion: Criterion, types: readonly string[], rules: SearchRules): Condition {
@@ -89,6 +102,8 @@ function criterionCondition(criterion: Criterion, types: readonly string[], rule
       const links = referenceLinks(criterion.parameter, [criterion.type], types);
       return followed(links, rules, (each) => ({ kind: "referred", links: each, source }));
     }
+    case "text":
+      throw new TypeError("texts are asked of what the other criteria find");
     case "care":
       return careCondition(criterion, types);
     case "member": {

@@ -7,11 +7,12 @@ import { readCursor, readSortedCursor, storeOrder, writeCursor } from "./cursor.
 import { readIncluded, withBodies, type ReadResource } from "./included.ts";
 import { queryUrl } from "./links.ts";
 import { countResources, estimateResources, gatheringSql, readPage, type Page, type PageRequest } from "./page.ts";
-import { scopeCondition, searchCondition } from "./plan.ts";
+import { scopeCondition, scopeRange, searchCondition } from "./plan.ts";
 import { parseQuery, type SearchQuery, type SearchRequest } from "./query.ts";
 import { resolveCondition } from "./resolve.ts";
 import { shaped, type Shape } from "./shape.ts";
 import { readSortTexts } from "./sort-texts.ts";
+import { conditionOfAnyType, conditionWithin } from "./window.ts";
 import { readSortedPage, type SortedRequest } from "./sorted-page.ts";
 
 /**
@@ -83,6 +84,8 @@ async function find(context: ReadContext, query: SearchQuery): Promise<Found> {
       test: conditionSql(resolved, "walk"),
       isEstimable: isEstimable(resolved),
       hasLinks: hasLinks(resolved),
+      within: (range) => conditionSql(conditionWithin(resolved, range)),
+      ofAnyType: conditionSql(conditionOfAnyType(resolved)),
     });
     const matches = await withBodies(client, context.blocks, page.versions);
     const included = await readIncluded(client, context, query.includes, matches);
@@ -90,7 +93,7 @@ async function find(context: ReadContext, query: SearchQuery): Promise<Found> {
   });
 }
 
-type ConditionForms = Pick<PageRequest, "condition" | "test" | "isEstimable" | "hasLinks"> &
+type ConditionForms = Pick<PageRequest, "condition" | "test" | "isEstimable" | "hasLinks" | "within" | "ofAnyType"> &
   Pick<SortedRequest, "texts">;
 
 /** How the page is read: in an order the store keeps, or in any other. Throws `bad-request` on a wrong cursor. */
@@ -104,7 +107,8 @@ function pageReader(query: SearchQuery): (db: Queryable, forms: ConditionForms) 
   }
   const after = cursor === undefined ? undefined : readCursor(cursor, sort);
   const isFiltered = groups.some((group) => group.criteria.length > 0);
-  return (db, forms) => readPage(db, { ...forms, scope, count, sort, after, isFiltered });
+  const range = scopeRange(groups);
+  return (db, forms) => readPage(db, { ...forms, scope, range, count, sort, after, isFiltered });
 }
 
 function resourceEntry(
