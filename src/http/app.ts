@@ -10,6 +10,7 @@ import { leaveLengthOut } from "./head-answers.ts";
 import { registerHealthRoutes } from "./health-routes.ts";
 import { registerImportRoutes } from "./import-routes.ts";
 import { isLocked, lockedError } from "./initial-import-lock.ts";
+import { openMetadata } from "./metadata.ts";
 import { metadataRoutes } from "./metadata-routes.ts";
 import { openMetrics } from "./metrics.ts";
 import { collectMethods, refuseOtherMethods } from "./other-methods.ts";
@@ -95,12 +96,13 @@ export function createApp(context: HttpContext): FastifyInstance {
     { prefix: "/fhir" },
   );
   const reading = readContext(context);
-  void app.register(metadataRoutes, { prefix: "/fhir", version: context.version, reading });
+  const metadata = openMetadata(context.version, reading);
+  void app.register(metadataRoutes, { prefix: "/fhir", metadata });
   void app.register(resourceRoutes, { prefix: "/fhir", reading });
   const writer = openResourceWriter({ connection: context.database.connection, logger: context.logger });
   app.addHook("onClose", () => writer.close());
   void app.register(writeRoutes, { prefix: "/fhir", reading, writer });
-  void app.register(bundleRoutes, { prefix: "/fhir", reading, writer });
+  void app.register(bundleRoutes, { prefix: "/fhir", reading, writer, metadata });
   void app.register(patchRoutes, { prefix: "/fhir", reading, writer });
   void app.register(validateRoutes, { prefix: "/fhir", reading });
   // Last: it looks at what the others have registered.

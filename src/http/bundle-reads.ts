@@ -1,4 +1,5 @@
 import { StokerError } from "../base/errors.ts";
+import { operationOutcomeOf } from "../fhir/operation-outcome.ts";
 import type { ReadContext } from "../search/context.ts";
 import { everything } from "../search/everything.ts";
 import { history } from "../search/history.ts";
@@ -7,7 +8,10 @@ import { shapeOf } from "../search/read-shape.ts";
 import { search } from "../search/search.ts";
 import { shaped } from "../search/shape.ts";
 import type { EntryRequest } from "./bundle-request.ts";
-import { etagOf, isNotModified } from "./preferences.ts";
+import { shapedStatement, type Metadata } from "./metadata.ts";
+import { newRequestId } from "./request-id.ts";
+import { validationIssues } from "./validation.ts";
+import { etagOf, hasTag, isNotModified } from "./preferences.ts";
 
 /** What reading an entry gives. */
 export interface EntryReading {
@@ -18,10 +22,24 @@ export interface EntryReading {
   resource?: Buffer;
 }
 
-/** Carries out an entry that reads: read, vread, history, search, $everything. Throws what these throw. */
-export async function readForEntry(reading: ReadContext, entry: EntryRequest, strict: boolean): Promise<EntryReading> {
-  const { type, id, isHistory, version, member, query } = entry.target;
+/** What the entries of a Bundle read from. */
+export interface EntrySources {
+  reading: ReadContext;
+  metadata: () => Promise<Metadata>;
+}
+
+/**
+ * Carries out an entry that reads: read, vread, history, search, $everything, $validate, capabilities. Throws what these throw.
+ */
+export async function readForEntry(
+  { reading, metadata }: EntrySources,
+  entry: EntryRequest,
+  strict: boolean,
+): Promise<EntryReading> {
+  const { type, id, isHistory, version, member, operation, query } = entry.target;
   const parameters = [...new URLSearchParams(query)];
+  if (operation === "metadata") return statementReading(entry, await metadata(), parameters);
+  if (operation === "$validate") return await validationReading(reading, entry, parameters);
   if (isHistory && version === undefined) {
     const bundle = await history(reading, { type, id, parameters, strict });
     if (bundle === undefined) throw new StokerError("not-found", `Resource ${type}/${id} is not known.`);
@@ -41,6 +59,26 @@ export async function readForEntry(reading: ReadContext, entry: EntryRequest, st
   const answer = versionReading(entry, found);
   if (shape === undefined || answer.resource === undefined) return answer;
   return { ...answer, resource: shaped(answer.resource, type, shape) };
+}
+
+function statementReading(
+  { preconditions }: EntryRequest,
+  { bytes, tag }: Metadata,
+  parameters: readonly [string, string][],
+): EntryReading {
+  const etag = `W/"${tag}"`;
+  if (hasTag(preconditions.ifNoneMatch, tag)) return { status: 304, etag };
+  return { status: 200, etag, resource: shapedStatement(bytes, parameters) };
+}
+
+async function validationReading(
+  reading: ReadContext,
+  { target, validated }: EntryRequest,
+  query: readonly [string, string][],
+): Promise<EntryReading> {
+  const { type = "", id } = target;
+  const issues = await validationIssues(reading, { type, id, query, body: validated });
+  return { status: 200, resource: Buffer.from(JSON.stringify(operationOutcomeOf(newRequestId(), issues))) };
 }
 
 function versionReading(entry: EntryRequest, { version, body }: ServedVersion): EntryReading {

@@ -30,6 +30,8 @@ export interface EntryRequest {
   body: CheckedBody | undefined;
   /** Of a PATCH only. */
   patch: ReadPatch | undefined;
+  /** The resource of a `$validate`, which nobody has looked at. */
+  validated: Buffer | undefined;
 }
 
 /** The path and query of an entry's `request.url`, below the base. */
@@ -40,6 +42,8 @@ export interface EntryTarget {
   version: string | undefined;
   /** Of readings below a resource: the type searched in its compartment, `*`, or `$everything`. */
   member: string | undefined;
+  /** What is neither a resource nor a search. */
+  operation: "metadata" | "$validate" | undefined;
   query: string;
 }
 
@@ -83,8 +87,8 @@ export function readEntry({ value, resource }: RawEntry, baseUrl: string): Entry
     throw invalid("request.method: GET, HEAD, POST, PUT, PATCH or DELETE is expected.", "request.method");
   }
   if (typeof url !== "string") throw invalid("request.url: a URL is expected.", "request.url");
-  const target = readTarget(url, baseUrl, method === "GET" || method === "HEAD");
-  const isWrite = method === "POST" || method === "PUT";
+  const target = readTarget(url, baseUrl, method);
+  const isWrite = (method === "POST" || method === "PUT") && target.operation === undefined;
   return {
     method,
     target,
@@ -97,6 +101,7 @@ export function readEntry({ value, resource }: RawEntry, baseUrl: string): Entry
     ifModifiedSince: textOf(request, "ifModifiedSince"),
     body: isWrite ? readResource(value["resource"], resource, target) : undefined,
     patch: method === "PATCH" ? readPatch(value["resource"], resource) : undefined,
+    validated: target.operation === "$validate" ? resource : undefined,
   };
 }
 
@@ -144,11 +149,18 @@ function belowResource<Result>(work: () => Result): Result {
   }
 }
 
-function readTarget(url: string, baseUrl: string, isReading: boolean): EntryTarget {
+function readTarget(url: string, baseUrl: string, method: EntryRequest["method"]): EntryTarget {
+  const isReading = method === "GET" || method === "HEAD";
   const relative = url.startsWith(`${baseUrl}/`) ? url.slice(baseUrl.length + 1) : url.replace(/^\/+/, "");
   const mark = relative.indexOf("?");
   const path = (mark < 0 ? relative : relative.slice(0, mark)).replace(/\/$/, "");
   const segments = path.split("/").map(decoded);
+  const query = mark < 0 ? "" : relative.slice(mark + 1);
+  const operation = operationOf(segments, method);
+  if (operation !== undefined) {
+    const [type, id] = operation === "metadata" ? [] : segments.slice(0, -1);
+    return { type, id, isHistory: false, version: undefined, member: undefined, operation, query };
+  }
   // Of a type or of the system, the history stands where an id or a type would.
   const found = segments.indexOf("_history");
   const place = found === 0 || found === 1 ? found : 2;
@@ -167,8 +179,17 @@ function readTarget(url: string, baseUrl: string, isReading: boolean): EntryTarg
     isHistory,
     version,
     member: isHistory ? undefined : below,
-    query: mark < 0 ? "" : relative.slice(mark + 1),
+    operation: undefined,
+    query,
   };
+}
+
+/** `metadata`, `[type]/$validate` by POST, `[type]/[id]/$validate` by POST and GET. */
+function operationOf(segments: readonly string[], method: EntryRequest["method"]): EntryTarget["operation"] {
+  const [type = "", ...below] = segments;
+  if (method === "GET" && type === "metadata" && below.length === 0) return "metadata";
+  if (below.at(-1) !== "$validate" || below.length > 2 || resourceTypeId(type) === undefined) return undefined;
+  return method === "POST" || (method === "GET" && below.length === 2) ? "$validate" : undefined;
 }
 
 /** Whether something of this name can be read below resources of the type. */

@@ -12,7 +12,13 @@ import { FHIR_JSON } from "./content-negotiation.ts";
 import type { Interaction } from "./interactions.ts";
 import { errorOutcome } from "./operation-outcome.ts";
 import { isStrict, returnPreference } from "./preferences.ts";
+import type { Metadata } from "./metadata.ts";
 import { bodyOf, successOutcome, takeJson, type WriteRoutesOptions } from "./write-routes.ts";
+
+/** What the routes are registered with. */
+export interface BundleRoutesOptions extends WriteRoutesOptions {
+  metadata: () => Promise<Metadata>;
+}
 
 /** Greatest batch or transaction. */
 const BUNDLE_BYTES = 64 * 1024 * 1024;
@@ -21,13 +27,16 @@ const BUNDLE_BYTES = 64 * 1024 * 1024;
 const READ_BYTES = 64 * 1024 * 1024;
 
 /** `batch` and `transaction` (http://hl7.org/fhir/R4/http.html#transaction), for a prefix `/fhir`. */
-export async function bundleRoutes(app: FastifyInstance, { reading, writer }: WriteRoutesOptions): Promise<void> {
+export async function bundleRoutes(
+  app: FastifyInstance,
+  { reading, writer, metadata }: BundleRoutesOptions,
+): Promise<void> {
   app.removeAllContentTypeParsers();
   takeJson(app, BUNDLE_BYTES);
   app.post("/", async (request, reply) => {
     const bundle = readBundle(bodyOf(request));
     const carryOut = bundle.type === "batch" ? carryOutBatch : carryOutTransaction;
-    const entries = await carryOut({ request, reading, writer, left: READ_BYTES }, bundle);
+    const entries = await carryOut({ request, reading, writer, metadata, left: READ_BYTES }, bundle);
     return reply.type(FHIR_JSON).send(responseBundle(bundle.type, entries));
   });
 }
@@ -36,6 +45,7 @@ interface Context {
   request: FastifyRequest;
   reading: ReadContext;
   writer: ResourceWriter;
+  metadata: () => Promise<Metadata>;
   /** Bytes that may still be read. */
   left: number;
 }
@@ -46,7 +56,10 @@ async function carryOutTransaction(context: Context, bundle: BundleRequest): Pro
   const entries = bundle.entries.map((raw, place) => atPlace(place, () => readEntry(raw, reading.baseUrl)));
   const writes = new Map<number, { entry: EntryRequest; interaction: Interaction }>();
   for (const [place, entry] of entries.entries()) {
-    const interaction = atPlace(place, () => interactionOf(reading, entry));
+    const interaction = atPlace(place, () => {
+      if (entry.method === "POST" && entry.target.operation !== undefined) throw notInTransaction();
+      return interactionOf(reading, entry);
+    });
     if (interaction !== undefined) writes.set(place, { entry, interaction });
   }
   const written = await writeTransaction(writer, reading, writes);
@@ -60,6 +73,11 @@ async function carryOutTransaction(context: Context, bundle: BundleRequest): Pro
     );
   }
   return answers;
+}
+
+function notInTransaction(): StokerError {
+  const text = "request.url: an operation by POST is for batches; a transaction writes all of its entries or none.";
+  return new StokerError("not-supported", text, { expression: "request.url" });
 }
 
 /** Each entry by itself: first all that write, at once, then those that read. */
@@ -86,11 +104,11 @@ async function carryOutBatch(context: Context, bundle: BundleRequest): Promise<R
 }
 
 async function readingOf(context: Context, entry: EntryRequest): Promise<ResponseEntry> {
-  const { reading, request } = context;
+  const { request } = context;
   // Whoever has gone away waits for no answer.
   if (request.socket.destroyed) context.left = 0;
   if (context.left > 0) {
-    const found = await readForEntry(reading, entry, isStrict(request.headers["prefer"]));
+    const found = await readForEntry(context, entry, isStrict(request.headers["prefer"]));
     context.left -= found.resource?.length ?? 0;
     if (context.left > 0) return readEntryResponse(found);
   }

@@ -26,7 +26,7 @@ import {
 /** The interaction of an entry that writes; undefined for one that reads. Throws what the interaction throws. */
 export function interactionOf(context: PatchContext, entry: EntryRequest): Interaction | undefined {
   const { method, target, body, patch, preconditions } = entry;
-  if (method === "GET" || method === "HEAD") return undefined;
+  if (method === "GET" || method === "HEAD" || target.operation !== undefined) return undefined;
   const { type, id, query } = target;
   if (type === undefined || target.isHistory || (method === "POST" && id !== undefined)) {
     throw new StokerError("not-supported", "request.url: nothing can be written there.", { expression: "request.url" });

@@ -159,13 +159,12 @@ describe("a composite of one's own in an element", () => {
   });
 
   it("of references, with a component that is one's own", async () => {
-    const reference = (id: string): Json => ({ reference: `Practitioner/${id}` });
     await put({
       resourceType: "CareTeam",
       id: "team",
       participant: [
-        { role: [coded("lead")], member: reference("a") },
-        { role: [coded("aide")], member: reference("b") },
+        { role: [coded("lead")], member: { reference: "Practitioner/a" } },
+        { role: [coded("aide")], member: { reference: "Practitioner/b" } },
       ],
     });
     await put(simple("role", "token", "CareTeam.participant.role", { base: ["CareTeam"], version: "2" }));

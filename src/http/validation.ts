@@ -1,0 +1,95 @@
+import { StokerError } from "../base/errors.ts";
+import type { JsonValue } from "../base/json.ts";
+import type { Issue } from "../fhir/operation-outcome.ts";
+import { repeatedIssue } from "../import/checked-body.ts";
+import { parseText, validate, type Validation } from "../import/validate.ts";
+import type { ReadContext } from "../search/context.ts";
+import { read } from "../search/read.ts";
+import { readValidateRequest } from "./validate-request.ts";
+
+/** A `$validate` as it came. */
+export interface ValidationRequest {
+  type: string;
+  /** Undefined when it is one of the type. */
+  id: string | undefined;
+  query: readonly (readonly [string, string])[];
+  /** A resource, or a Parameters; undefined when there is none. */
+  body: Buffer | undefined;
+}
+
+/** Problems that are listed of one resource. */
+const MAX_ISSUES = 100;
+
+/**
+ * All problems that the structural checks find. Profiles are not checked: who asks for one is told so by `not-supported`. Throws
+ * `bad-request`, `not-found` and `gone`, too.
+ */
+export async function validationIssues(reading: ReadContext, request: ValidationRequest): Promise<readonly Issue[]> {
+  const { type, id } = request;
+  const stored = id === undefined ? undefined : async () => await storedBytes(reading, type, id);
+  const parsed = request.body === undefined ? undefined : parseText(request.body);
+  if (parsed !== undefined && "issue" in parsed) return [errorOf(parsed.issue)];
+  const { mode, profile, resource } = readValidateRequest(type, parsed?.value, request.query);
+  if (mode === "profile" || profile !== undefined) {
+    throw new StokerError("not-supported", "Profiles are not checked: only the structure of FHIR R4 is.", {
+      expression: profile === undefined ? "mode" : "profile",
+    });
+  }
+  if (mode === "delete") {
+    if (stored === undefined) throw new StokerError("bad-request", "mode: delete is for one resource: [type]/[id].");
+    await stored();
+    return [note("Nothing is in the way of a deletion.")];
+  }
+  let value = resource;
+  if (value === undefined) {
+    if (stored === undefined) throw new StokerError("bad-request", "There is no resource to validate.");
+    const read = parseText(await stored());
+    if ("issue" in read) return [errorOf(read.issue)];
+    value = read.value;
+  }
+  if (mode === "update" && id === undefined && !hasId(value)) {
+    return [
+      ...issuesOf(validate(value, { type, id }, MAX_ISSUES - 1), type).filter(({ severity }) => severity === "error"),
+      { severity: "error", code: "required", diagnostics: "An update needs an id.", expression: [`${type}.id`] },
+    ];
+  }
+  const validation = validate(value, { type, id }, MAX_ISSUES);
+  const repeated =
+    parsed === undefined || request.body === undefined ? undefined : repeatedIssue(parsed.value, request.body);
+  if (repeated !== undefined) validation.issues.push(repeated);
+  return issuesOf(validation, type);
+}
+
+function issuesOf({ issues, isCut, profiles }: Validation, type: string): Issue[] {
+  const found = issues.map(errorOf);
+  if (isCut) found.push(note(`The check ended after ${MAX_ISSUES} problems; there may be more.`));
+  if (issues.length === 0) {
+    const unchecked =
+      "missing elements, invariants, profiles and codes of bindings that are not required are not checked";
+    found.push(note(`The structural checks found no problems; ${unchecked}.`));
+  }
+  if (profiles.length > 0) {
+    const diagnostics = "The profiles that the resource names are not checked.";
+    found.push({ severity: "warning", code: "not-supported", diagnostics, expression: [`${type}.meta.profile`] });
+  }
+  return found;
+}
+
+function errorOf({ code, text, expression }: Validation["issues"][number]): Issue {
+  return { severity: "error", code, diagnostics: text, ...(expression !== undefined && { expression: [expression] }) };
+}
+
+function note(diagnostics: string): Issue {
+  return { severity: "information", code: "informational", diagnostics };
+}
+
+async function storedBytes(reading: ReadContext, type: string, id: string): Promise<Buffer> {
+  const { body, version } = await read(reading, type, id);
+  if (body !== undefined) return body;
+  throw new StokerError("gone", `Resource ${type}/${id} was deleted in version ${version.versionId}.`);
+}
+
+function hasId(value: JsonValue): boolean {
+  const id = typeof value === "object" && value !== null && !Array.isArray(value) ? value["id"] : undefined;
+  return typeof id === "string" && id !== "";
+}
