@@ -29,7 +29,7 @@ export const EXPORT_PARAMETERS: readonly ExportParameterRow[] = [
     names: ["_typeFilter"],
     type: "string",
     max: "*",
-    text: "a search like `Observation?status=final`, URL-encoded; with commas or several times. Of several for one type one must match; types without a filter come whole. `_sort`, `_count`, `_include` and the like are a 400",
+    text: "a search like `Observation?status=final`, its `&` and `=` URL-encoded; with commas or several times. Of several for one type one must match; types without a filter come whole. `_sort`, `_count`, `_include` and the like are a 400",
   },
   {
     names: ["_elements"],
