@@ -94,6 +94,8 @@ describe("writing a Binary as it is", () => {
 
   it.each([
     ["POST", "/Binary", "application/fhir+xml"],
+    ["POST", "/Binary", "application/x-www-form-urlencoded"],
+    ["PUT", "/Binary/1", ""],
     ["POST", "/Patient", "text/plain"],
     ["PUT", "/Patient/1", "image/png"],
     ["POST", "", "text/plain"],

@@ -92,14 +92,15 @@ export function takeJson(app: FastifyInstance, bodyLimit: number): void {
   });
 }
 
-/** Takes bodies of any other type for a Binary, as its content; elsewhere they are a 415. */
+/** Takes bodies of any other type for a Binary, as its content; elsewhere they are a 415, and so is what curl says unless told. */
 function takeContent(app: FastifyInstance): void {
   const options = { parseAs: "buffer", bodyLimit: CONTENT_BYTES } as const;
   app.addContentTypeParser<Buffer>("*", options, (request, content, done) => {
     const { type, id } = request.params as Partial<InstanceRoute["Params"]>;
-    const isFhir = /^application\/(?:fhir\+|xml\+fhir)/i.test(request.headers["content-type"] ?? "");
-    if (type === "Binary" && !isFhir && request.method !== "DELETE") done(null, binaryOf(content, request, id));
-    else done(new errorCodes.FST_ERR_CTP_INVALID_MEDIA_TYPE(request.headers["content-type"] ?? ""), undefined);
+    const mediaType = request.headers["content-type"] ?? "";
+    const isContent = mediaType !== "" && !/^application\/(?:fhir\+|xml\+fhir|x-www-form-urlencoded)/i.test(mediaType);
+    if (type === "Binary" && isContent && request.method !== "DELETE") done(null, binaryOf(content, request, id));
+    else done(new errorCodes.FST_ERR_CTP_INVALID_MEDIA_TYPE(mediaType), undefined);
   });
 }
 
