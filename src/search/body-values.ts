@@ -3,6 +3,7 @@ import { readExtractionTrees, type TreeNode } from "../fhir/extraction-tree.ts";
 import { resourceTypeId } from "../fhir/resource-types.ts";
 import type { StoredParameter } from "../fhir/derived-parameters.ts";
 import { objectIn, objectsIn, textIn } from "./json-members.ts";
+import { BARE_ID } from "./values.ts";
 
 /** Takes from a resource the texts that tokens and references are sorted by. */
 export type TextsOf = (resource: JsonObject) => string[];
@@ -80,13 +81,15 @@ function content(node: TreeNode, value: JsonValue, found: Visit): void {
 function textsAt(node: TreeNode, value: JsonValue, stored: readonly StoredParameter[], baseUrl: string): string[] {
   const texts: string[] = [];
   for (const { as, parameters } of node.values ?? []) {
-    for (const { id, refersTo, onlyTarget } of parameters) {
+    for (const { id, refersTo, onlyTarget, targets } of parameters) {
       for (const { parameter, targetType } of stored) {
         if (parameter !== id) continue;
         if (as === "token") texts.push(...tokenTexts(node.type ?? "", value));
         if (as !== "reference") continue;
         const reference = referenceText(node.type ?? "", value, onlyTarget, baseUrl);
         if (reference === undefined) continue;
+        // An element that is a resource itself is of one type, and no value of parameters that refer to others.
+        if (targets?.includes(reference.type ?? "") === false) continue;
         if ([refersTo, targetType].every((type) => type === undefined || type === reference.type))
           texts.push(reference.text);
       }
@@ -131,7 +134,7 @@ function referenceText(
   const named = [/(?:^|\/)([A-Za-z]+)\/[^/?]*$/.exec(text)?.[1], textIn(element["type"])].find(
     (name) => resourceTypeId(name ?? "") !== undefined,
   );
-  if (text.includes("/")) return { text, type: named };
+  if (!BARE_ID.test(text)) return { text, type: named };
   const inferred = named ?? onlyTarget;
   return { text: inferred === undefined ? text : `${inferred}/${text}`, type: inferred };
 }

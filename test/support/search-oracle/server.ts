@@ -1,0 +1,93 @@
+import { openWriteServer, type WriteServer } from "../../../src/http/testing/write-server.ts";
+import { openWorld, type Stored, type World } from "./world.ts";
+
+/** A server with resources in it, and the oracle that knows them. */
+export interface OracleServer {
+  readonly server: WriteServer;
+  readonly world: World;
+  /** `Type/id` of the matches of a search, sorted; fails when the answer is not 200. */
+  matches(path: string): Promise<string[]>;
+  close(): Promise<void>;
+}
+
+/**
+ * Stores the resources by PUT. `earlier` are stored before: those of the same ids become versions that nothing finds any more,
+ * the others are deleted.
+ */
+export async function openOracleServer(
+  resources: readonly Stored[],
+  earlier: readonly Stored[] = [],
+): Promise<OracleServer> {
+  const server = await openWriteServer();
+  const put = async (resource: Stored): Promise<Stored> => {
+    const { status, text, body } = await server.send("PUT", `/${nameOf(resource)}`, resource);
+    if (status !== 200 && status !== 201) throw new Error(`${nameOf(resource)}: ${status} ${text}`);
+    return body as Stored;
+  };
+  await inParallel(earlier, async (resource) => void (await put(resource)));
+  const names = new Set(resources.map(nameOf));
+  await inParallel(
+    earlier.filter((resource) => !names.has(nameOf(resource))),
+    async (resource) => void (await server.send("DELETE", `/${nameOf(resource)}`)),
+  );
+  const stored: Stored[] = [];
+  await inParallel(resources, async (resource) => void stored.push(await put(resource)));
+  return {
+    server,
+    world: openWorld(stored),
+    matches: async (path) => (await entries(server, path)).match,
+    close: () => server.close(),
+  };
+}
+
+/** `Type/id` of the entries of a whole answer, by `search.mode`: matches and includes, each in the answer's order. */
+export async function entries(server: WriteServer, path: string): Promise<{ match: string[]; include: string[] }> {
+  const { status, text, body } = await server.send("GET", `${path}${path.includes("?") ? "&" : "?"}_count=1000`);
+  if (status !== 200) throw new Error(`${status} ${(body.issue?.[0]?.diagnostics as string | undefined) ?? text}`);
+  const found: Record<string, string[]> = { match: [], include: [] };
+  for (const { search, resource } of (body.entry ?? []) as { search: { mode: string }; resource: Stored }[]) {
+    found[search.mode]?.push(nameOf(resource));
+  }
+  if ((body.link as { relation: string }[]).some(({ relation }) => relation === "next")) throw new Error("more pages");
+  const warnings = (body.entry ?? []).filter((each: { search: { mode: string } }) => each.search.mode === "outcome");
+  if (warnings.length > 0) throw new Error(`not understood: ${JSON.stringify(warnings)}`);
+  return { match: found["match"] ?? [], include: found["include"] ?? [] };
+}
+
+/** `Type/id`. */
+export function nameOf({ resourceType, id }: Stored): string {
+  return `${resourceType}/${id}`;
+}
+
+/** Does it for all, a few at a time. */
+export async function inParallel<T>(items: readonly T[], act: (item: T) => Promise<void>): Promise<void> {
+  const queue = [...items];
+  const work = async (): Promise<void> => {
+    for (let item = queue.pop(); item !== undefined; item = queue.pop()) await act(item);
+  };
+  await Promise.all(Array.from({ length: 6 }, work));
+}
+
+/** One difference between server and oracle. */
+export interface Difference {
+  readonly search: string;
+  readonly missing: readonly string[];
+  readonly surplus: readonly string[];
+  readonly error?: string;
+}
+
+/** Compares what a search finds with what it must find; undefined when they agree. */
+export async function compare(
+  found: () => Promise<readonly string[]>,
+  search: string,
+  expected: readonly string[],
+): Promise<Difference | undefined> {
+  try {
+    const actual = await found();
+    const missing = expected.filter((name) => !actual.includes(name));
+    const surplus = actual.filter((name, index) => !expected.includes(name) || actual.indexOf(name) !== index);
+    return missing.length + surplus.length === 0 ? undefined : { search, missing, surplus };
+  } catch (error) {
+    return { search, missing: [], surplus: [], error: String(error) };
+  }
+}

@@ -1,0 +1,223 @@
+import { dateOf, isDate, periodOf, timingOf, type DateOperand, type DateValue } from "./dates.ts";
+import { systemAt, targetsAt, type Definition } from "./definitions.ts";
+import { isQuantity, quantityOf, type QuantityOperand, type QuantityValue } from "./numbers.ts";
+import { readReference, refersTo, type ReferenceOperand, type ReferenceValue } from "./references.ts";
+import type { Node } from "./select.ts";
+
+/** An element that a token parameter can search: its codes, and what is compared besides. */
+export interface TokenValue {
+  readonly kind: "token";
+  readonly codes: readonly Coding[];
+  /** For `:text`. */
+  readonly texts: readonly string[];
+  /** Codes of an Identifier's type, and its value, for `:of-type`. */
+  readonly types: readonly { readonly system: string | undefined; readonly code: string; readonly value: string }[];
+}
+
+interface Coding {
+  readonly system: string | undefined;
+  readonly code: string | undefined;
+  /** The one code system of the binding: the code can be asked for with it and with none. */
+  readonly implied?: string | undefined;
+}
+
+interface TextValue {
+  readonly kind: "string" | "uri" | "canonical";
+  readonly texts: readonly string[];
+}
+
+/** What an element is compared by. `nothing`: the element is there, and has no value that could be compared. */
+export type Value = TokenValue | TextValue | DateValue | QuantityValue | ReferenceValue | { readonly kind: "nothing" };
+
+/** An asked value. */
+export type Operand =
+  | { readonly kind: "token"; readonly system?: string; readonly code?: string }
+  | { readonly kind: "ofType"; readonly system: string; readonly code: string; readonly value: string }
+  | { readonly kind: "text"; readonly text: string }
+  /** A value set or a part of a hierarchy, and the tokens it stands for. */
+  | { readonly kind: "set"; readonly text: string; readonly isToken?: boolean; readonly members: readonly Operand[] }
+  | DateOperand
+  | QuantityOperand
+  | ReferenceOperand
+  | { readonly kind: "composite"; readonly parts: readonly Operand[] };
+
+/** This server's base. */
+export const BASE = "http://stoker.test/fhir";
+
+type Members = Readonly<Record<string, unknown>>;
+
+function text(value: unknown): string | undefined {
+  return typeof value === "string" && value !== "" ? value : undefined;
+}
+
+function texts(values: readonly unknown[]): string[] {
+  return values.flat().filter((value): value is string => text(value) !== undefined);
+}
+
+/** The value of an element for a parameter of this type; undefined when such parameters do not search its type. */
+export function valueOf(parameter: Pick<Definition, "type" | "target">, node: Node): Value | undefined {
+  const { value, type } = node;
+  const members = (typeof value === "object" && value !== null ? value : {}) as Members;
+  switch (parameter.type) {
+    case "token":
+      return tokenOf(node, members);
+    case "string":
+      return stringOf(type, value, members);
+    case "uri":
+      return { kind: type === "canonical" ? "canonical" : "uri", texts: versions(String(value), type === "canonical") };
+    case "date":
+      if (type === "Period") return periodOf(members);
+      if (type === "Timing") return timingOf(members);
+      return ["date", "dateTime", "instant"].includes(type) ? dateOf(String(value)) : undefined;
+    case "number":
+    case "quantity":
+      return numberOf(parameter.type, type, value);
+    case "reference":
+      return referenceOf(parameter.target, node, members);
+    default:
+      throw new Error(`no values of ${parameter.type}`);
+  }
+}
+
+function numberOf(parameter: string, type: string, value: unknown): Value | undefined {
+  const kinds = parameter === "number" ? NUMBERS : QUANTITIES;
+  return kinds.has(type) ? (quantityOf(type, value) ?? { kind: "nothing" }) : undefined;
+}
+
+const NUMBERS: ReadonlySet<string> = new Set(["decimal", "integer", "positiveInt", "unsignedInt", "Range"]);
+const QUANTITIES: ReadonlySet<string> = new Set(
+  "Quantity,Age,Duration,Count,Distance,SimpleQuantity,Money,Range,SampledData".split(","),
+);
+
+function token(codes: readonly Coding[], shown: readonly unknown[] = [], types: TokenValue["types"] = []): TokenValue {
+  return { kind: "token", codes, texts: texts(shown), types };
+}
+
+function tokenOf({ type, path, value }: Node, members: Members): Value | undefined {
+  const coding = ({ system, code }: Members): Coding => ({ system: text(system), code: text(code) });
+  switch (type) {
+    case "CodeableConcept": {
+      const codings = (members["coding"] ?? []) as Members[];
+      return token(codings.map(coding), [members["text"], ...codings.map(({ display }) => display)]);
+    }
+    case "Coding":
+      return token([coding(members)], [members["display"]]);
+    case "Identifier": {
+      const { system, type: kind = {} } = members;
+      const { coding: codings = [], text: shown } = kind as { coding?: Members[]; text?: unknown };
+      const id = text(members["value"]);
+      const types = codings.flatMap((each) => {
+        const { system: of, code } = coding(each);
+        return code === undefined || id === undefined ? [] : [{ system: of, code, value: id }];
+      });
+      return token([{ system: text(system), code: id }], [shown], types);
+    }
+    case "ContactPoint":
+      return token([{ system: undefined, code: text(members["value"]) }]);
+    case "code":
+    case "boolean":
+    case "id":
+    case "string":
+    case "uri":
+      return token([{ system: undefined, code: String(value), implied: type === "code" ? systemAt(path) : undefined }]);
+    default:
+      return undefined;
+  }
+}
+
+function stringOf(type: string, value: unknown, members: Members): Value | undefined {
+  const parts = PARTS[type];
+  if (parts !== undefined) return { kind: "string", texts: texts(parts.map((part) => members[part])) };
+  return ["string", "markdown", "code", "id"].includes(type) ? { kind: "string", texts: texts([value]) } : undefined;
+}
+
+const PARTS: Readonly<Record<string, readonly string[]>> = {
+  HumanName: ["family", "given", "prefix", "suffix", "text"],
+  Address: ["line", "city", "district", "state", "postalCode", "country", "text"],
+};
+
+function versions(uri: string, canonical: boolean): string[] {
+  const bar = canonical ? uri.indexOf("|") : -1;
+  return bar > 0 ? [uri, uri.slice(0, bar)] : [uri];
+}
+
+function referenceOf(targets: readonly string[], node: Node, members: Members): Value | undefined {
+  const { value, path } = node;
+  if (typeof value === "string") return { kind: "canonical", texts: versions(value, true) };
+  const { resourceType, id } = members;
+  // Bundle's first entry is in the place of a reference.
+  if (typeof resourceType === "string") {
+    return targets.includes(resourceType)
+      ? readReference({ reference: `${resourceType}/${String(id)}` }, [], BASE)
+      : undefined;
+  }
+  const possible = targetsAt(path);
+  const both = possible?.filter((type) => targets.length === 0 || targets.includes(type)) ?? targets;
+  return readReference(members, both, BASE);
+}
+
+/** Lower case, without accents. */
+export function fold(value: string): string {
+  return value.normalize("NFD").replaceAll(/\p{M}/gu, "").toLowerCase().normalize("NFC");
+}
+
+/** Whether the value is, or with the modifier stands to, the asked one (contract 10.3 to 10.8). */
+export function isValue(
+  value: Value,
+  operand: Operand,
+  modifier: string | undefined,
+  targets: readonly string[],
+): boolean {
+  switch (operand.kind) {
+    case "token":
+      if (modifier === "identifier") {
+        return value.kind === "reference" && value.identifier !== undefined && isCode(value.identifier, operand);
+      }
+      return value.kind === "token" && value.codes.some((coding) => isCode(coding, operand));
+    case "set":
+      return operand.members.some((member) => isValue(value, member, undefined, targets));
+    case "ofType":
+      return (
+        value.kind === "token" &&
+        value.types.some(
+          (each) => each.system === operand.system && each.code === operand.code && each.value === operand.value,
+        )
+      );
+    case "text":
+      return isText(value, operand.text, modifier);
+    case "date":
+      return value.kind === "date" && isDate(value, operand);
+    case "quantity":
+      return value.kind === "quantity" && isQuantity(value, operand);
+    case "reference":
+      if (value.kind === "canonical") return value.texts.includes(operand.text);
+      return value.kind === "reference" && refersTo(value, operand, targets, BASE);
+    default:
+      throw new Error("a composite has no value of its own");
+  }
+}
+
+function isCode(stored: Coding, { system, code }: { system?: string; code?: string }): boolean {
+  if (code !== undefined && stored.code !== code) return false;
+  if (system === undefined) return true;
+  if (system === "") return stored.system === undefined;
+  return (stored.system ?? stored.implied) === system;
+}
+
+function isText(value: Value, asked: string, modifier: string | undefined): boolean {
+  if (value.kind === "token") {
+    return modifier === "text" && value.texts.some((each) => fold(each).startsWith(fold(asked)));
+  }
+  if (value.kind === "string") {
+    return value.texts.some((each) => {
+      if (modifier === "exact") return each === asked;
+      return modifier === "contains" ? fold(each).includes(fold(asked)) : fold(each).startsWith(fold(asked));
+    });
+  }
+  if (value.kind !== "uri" && value.kind !== "canonical") return false;
+  return value.texts.some((each) => {
+    if (modifier === "below") return each.startsWith(asked) && !each.startsWith("urn:");
+    if (modifier === "above") return asked.startsWith(each) && !each.startsWith("urn:");
+    return each === asked;
+  });
+}
