@@ -83,11 +83,8 @@ describe("parameters of every type", () => {
   });
 
   it.each([
-    ["Patient?_text=x", "not-supported"],
-    ["Patient?_content=x", "not-supported"],
     ["Patient?_filter=x", "not-supported"],
     ["Patient?_query=x", "not-supported"],
-    ["Observation?subject._content=x", "not-supported"],
     ["Patient?_list=$current-problems", "not-supported"],
     ["Patient?_list:not=l1", "not-supported"],
     ["Patient?_lastUpdated:not=2020", "not-supported"],

@@ -1,5 +1,7 @@
 import type { SearchParameter } from "../fhir/search-parameters.ts";
 import type { DecimalOperand } from "./decimal.ts";
+import type { TextPlace } from "./resource-text.ts";
+import type { WordTest } from "./words.ts";
 
 /** Comparison prefixes of dates, numbers and quantities. */
 export const PREFIXES = ["eq", "ne", "lt", "gt", "le", "ge", "sa", "eb", "ap"] as const;
@@ -112,6 +114,8 @@ export type Criterion =
       url: string;
       isItself: boolean;
     }
+  /** Words of its narrative, or of all of it (`_text`, `_content`); `name` is as written in the query. */
+  | { kind: "text"; name: string; place: TextPlace; test: WordTest }
   /** A date of one of the parameters overlaps a range of ticks, or there is none. */
   | { kind: "care"; parameters: readonly SearchParameter[]; low: bigint; high: bigint }
   | { kind: "always"; matches: boolean };

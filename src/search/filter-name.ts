@@ -62,7 +62,7 @@ function chainTargets({ type }: Filter & { kind: "chain" }, parameter: SearchPar
 }
 
 /** What every type has, and no search parameter's values stand for. */
-export const SPECIAL: ReadonlySet<string> = new Set(["_id", "_lastUpdated", "_list"]);
+export const SPECIAL: ReadonlySet<string> = new Set(["_id", "_lastUpdated", "_list", "_text", "_content"]);
 
 /** The reference parameter of this name, undefined when the type has none. */
 export function referenceParameter(
@@ -103,11 +103,4 @@ function parsePart(part: string, name: string, value: string, depth: number): Fi
 }
 
 /** Filters of FHIR that are not here: leaving them out would silently widen the answer. */
-export const UNSUPPORTED_FILTERS: ReadonlySet<string> = new Set([
-  "_has",
-  "_filter",
-  "_query",
-  "_text",
-  "_content",
-  "_in",
-]);
+export const UNSUPPORTED_FILTERS: ReadonlySet<string> = new Set(["_has", "_filter", "_query", "_in"]);

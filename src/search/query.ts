@@ -8,7 +8,9 @@ import type { Comparison, CriteriaGroup, Criterion, CriterionValue } from "./cri
 import { splitEscaped, unescape } from "./escape.ts";
 import { chainTypes, parseFilter, referenceParameter, SPECIAL, typesMeant, type Filter } from "./filter-name.ts";
 import { checkElements } from "./shape.ts";
+import type { TextPlace } from "./resource-text.ts";
 import { parseSort, type SortKey } from "./sort.ts";
+import { parseWords } from "./words.ts";
 import { malformed, parseDate, parseOfType, parseSystemCode, parseToken, parseValue, parseValueSet } from "./values.ts";
 
 /** A search as it came in. */
@@ -183,7 +185,7 @@ type PlainFilter = Filter & { kind: "plain" };
 function parsePlain(filter: PlainFilter, parameter: SearchParameter | undefined, request: SearchRequest): Criterion {
   const { name, modifier, value } = filter;
   const context = { name, baseUrl: request.baseUrl };
-  if (modifier === "missing" && filter.code !== "_list") {
+  if (modifier === "missing" && !WITHOUT_MISSING.has(filter.code)) {
     const missing = parseBoolean(filter);
     return parameter === undefined ? { kind: "always", matches: !missing } : { kind: "missing", parameter, missing };
   }
@@ -198,6 +200,11 @@ function parsePlain(filter: PlainFilter, parameter: SearchParameter | undefined,
       return { kind: "lastUpdated", values: alternatives.map((text) => parseDate(text, context)) };
     }
     if (filter.code === "_list" && modifier === undefined) return listCriterion(filter, alternatives);
+    const place = TEXT_PLACES.get(filter.code);
+    if (place !== undefined && modifier === undefined) {
+      const tests = alternatives.map((text) => parseWords(unescape(text), name));
+      return { kind: "text", name, place, test: { kind: "or", tests } };
+    }
     throw unsupportedModifier(filter);
   }
   const { comparison, referenceType } = parseModifier(filter, parameter);
@@ -208,6 +215,12 @@ function parsePlain(filter: PlainFilter, parameter: SearchParameter | undefined,
   );
   return { kind: "values", parameter, comparison, values: alternatives.map(parse) };
 }
+
+const TEXT_PLACES: ReadonlyMap<string, TextPlace> = new Map([
+  ["_text", "narrative"],
+  ["_content", "content"],
+]);
+const WITHOUT_MISSING: ReadonlySet<string> = new Set(["_list", ...TEXT_PLACES.keys()]);
 
 /** Members of stored lists. */
 function listCriterion(filter: PlainFilter, alternatives: readonly string[]): Criterion {
