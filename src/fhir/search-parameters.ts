@@ -19,7 +19,7 @@ export type SearchParameterType =
 
 /** One component of a composite: another search parameter, evaluated from the composite's context element. */
 export interface CompositeComponent {
-  /** {@link SearchParameter.id} of the component's definition; absent when that is none of R4's. */
+  /** {@link SearchParameter.id} of the component's definition; absent in composites that are not R4's. */
   parameter?: number;
   type: SearchParameterType;
   /** As {@link SearchParameter.target}. */

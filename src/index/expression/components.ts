@@ -59,7 +59,7 @@ function readComponent(
   if (type === "composite" || type === "special") {
     throw refused(`${path}.definition`, `a parameter of type ${type} cannot be a component.`, "not-supported");
   }
-  return { definition, type, target, expression, ...(ofR4 !== undefined && { parameter: ofR4.id }) };
+  return { definition, type, target, expression };
 }
 
 function objectOf(value: JsonValue): JsonObject {

@@ -1,6 +1,6 @@
 import type { CompositeOfElement, ExtractionTrees } from "../../fhir/extraction-tree.ts";
 import type { DefinedComponent, ParameterDefinition } from "../../fhir/custom-search-parameters.ts";
-import { searchParameterById, type CompositeContext, type SearchParameterType } from "../../fhir/search-parameters.ts";
+import { SEARCH_PARAMETERS, type CompositeContext, type SearchParameterType } from "../../fhir/search-parameters.ts";
 import type { Elements } from "./elements.ts";
 import { ExpressionError } from "./parse.ts";
 import { refused } from "./refused.ts";
@@ -97,11 +97,18 @@ function answeredBy(elements: Elements, type: string, { context, parts }: FoundC
   if (context.steps.length > 0) return undefined;
   const ids: number[] = [];
   for (const { component, selections } of parts) {
-    const known = component.parameter === undefined ? undefined : searchParameterById(component.parameter);
-    if (known?.base.includes(type) !== true || known.expression === "") return undefined;
-    const own = searchable(known.type, selectFrom(elements, type, known.expression), known.url);
-    if (keysOf(own) !== keysOf(selections)) return undefined;
-    ids.push(known.id);
+    const wanted = keysOf(selections);
+    // Not always the one that defines the component: of `combo-code`, `code` is what selects from the resource.
+    const same = SEARCH_PARAMETERS.find(
+      (known) =>
+        known.type === component.type &&
+        known.base.includes(type) &&
+        known.expression !== "" &&
+        JSON.stringify(known.target) === JSON.stringify(component.target) &&
+        keysOf(searchable(known.type, selectFrom(elements, type, known.expression), known.url)) === wanted,
+    );
+    if (same === undefined) return undefined;
+    ids.push(same.id);
   }
   return ids;
 }
@@ -122,7 +129,7 @@ function checkPair(types: readonly SearchParameterType[]): void {
   if (types.length === 2 && FIRST.has(first ?? "composite") && SECOND.has(second ?? "composite")) return;
   throw refused(
     "component",
-    `${types.join(" and ")} are not supported together: two components are needed, of which the first is a token or a reference and the second a token, reference, date, number, quantity or string. Only components that select from the resource itself just what R4's own parameters do may be of any types.`,
+    `${types.join(" and ")} are not supported together: two components are needed, of which the first is a token or a reference and the second a token, reference, date, number, quantity or string. Components that select from the resource itself just what R4's own parameters do may be of any types.`,
     "not-supported",
   );
 }
