@@ -42,6 +42,7 @@ export function answerVersion(
   if (body === undefined) {
     throw new StokerError("gone", `Resource ${type}/${id} was deleted in version ${versionId}.`);
   }
+  if (type === "Binary") reply.header("vary", "accept");
   if (isNotModified(request.headers, versionId, lastUpdated)) return reply.code(304).send();
   if (wantsContent(request)) return sendContent(reply, body);
   return reply.type(FHIR_JSON).send(shape === undefined ? body : shaped(body, type, shape));

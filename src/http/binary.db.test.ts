@@ -28,6 +28,7 @@ describe("reading a Binary", () => {
       "content-security-policy": "sandbox; default-src 'none'",
     });
     expect(answer.headers["last-modified"]).toBeDefined();
+    expect(answer.headers["vary"]).toBe("accept");
   });
 
   it.each([
@@ -40,6 +41,7 @@ describe("reading a Binary", () => {
   ])("with Accept: %s%s is the resource", async (accept, query) => {
     const answer = await server.send("GET", `/Binary/b${query}`, undefined, accept === undefined ? {} : { accept });
     expect([answer.status, answer.body.contentType]).toEqual([200, "image/png"]);
+    expect(answer.headers["vary"]).toBe("accept, accept-encoding");
   });
 
   it.each([

@@ -10,7 +10,7 @@ import {
   gzip,
   type InputType,
 } from "node:zlib";
-import type { FastifyInstance, RequestPayload } from "fastify";
+import type { FastifyInstance, FastifyReply, RequestPayload } from "fastify";
 import { StokerError } from "../base/errors.ts";
 
 /** Shorter answers are not worth it. */
@@ -24,11 +24,11 @@ const THRESHOLD_BYTES = 1024;
 export function takeAndGiveCompressed(app: FastifyInstance): void {
   app.addHook("onSend", async (request, reply, payload) => {
     // What the 200 would say (RFC 9110, 15.4.5).
-    if (reply.statusCode === 304) reply.header("vary", "accept-encoding");
+    if (reply.statusCode === 304) reply.header("vary", varyOf(reply));
     const type = reply.getHeader("content-type");
     const isJson = typeof type === "string" && /^application\/(?:fhir\+)?json(?:;|$)/.test(type);
     if (!isJson || (typeof payload !== "string" && !Buffer.isBuffer(payload))) return payload;
-    reply.header("vary", "accept-encoding");
+    reply.header("vary", varyOf(reply));
     if (Buffer.byteLength(payload) < THRESHOLD_BYTES) return payload;
     const encoding = acceptedEncoding(request.headers["accept-encoding"]);
     if (encoding === undefined) return payload;
@@ -43,6 +43,11 @@ export function takeAndGiveCompressed(app: FastifyInstance): void {
     reply.raw.once("close", () => inflated.destroy());
     return inflated;
   });
+}
+
+function varyOf(reply: FastifyReply): string {
+  const other = reply.getHeader("vary");
+  return other === undefined ? "accept-encoding" : `${String(other)}, accept-encoding`;
 }
 
 type Encoding = "gzip" | "br" | "deflate";

@@ -30,8 +30,10 @@ const JSON_TYPES: ReadonlySet<string> = new Set([
  * called before any route is there.
  */
 export function negotiateContent(app: FastifyInstance): void {
-  app.addHook("onRequest", async (request) => {
+  app.addHook("onRequest", async (request, reply) => {
     if (!isFhir(request)) return;
+    // Without it, browsers guess from Last-Modified for how long an answer is good, and show what was changed since.
+    reply.header("cache-control", "private, no-cache");
     if (!wantsContent(request)) checkAccept(request);
     const type = request.headers["content-type"] ?? "";
     if (!isOfR4(type)) {

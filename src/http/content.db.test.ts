@@ -108,6 +108,20 @@ describe("_format and Accept", () => {
   });
 });
 
+it("no answer is taken from a cache without asking, errors and 304 included", async () => {
+  const { etag = "" } = (await server.send("GET", "/Patient/long")).headers;
+  for (const [path, headers, status] of [
+    ["/Patient/long", {}, 200],
+    ["/Patient/long", { "if-none-match": etag }, 304],
+    ["/Patient", {}, 200],
+    ["/Patient/none", {}, 404],
+    ["/metadata", {}, 200],
+  ] as const) {
+    const answer = await server.send("GET", path, undefined, headers);
+    expect([answer.status, answer.headers["cache-control"]]).toEqual([status, "private, no-cache"]);
+  }
+});
+
 describe("_pretty", () => {
   it("indents, and keeps the digits of decimals", async () => {
     const { text, headers } = await server.send("GET", "/Observation/digits?_pretty=true");

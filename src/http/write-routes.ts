@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { errorCodes, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { StokerError } from "../base/errors.ts";
 import { withMeta } from "../fhir/meta-bytes.ts";
@@ -203,8 +204,15 @@ export function preconditionsOf(request: FastifyRequest): Preconditions {
   return {
     ifMatch: headerOf(request, "if-match"),
     ifNoneMatch: headerOf(request, "if-none-match"),
-    ifNoneExist: headerOf(request, "if-none-exist"),
+    ifNoneExist: utf8Of(headerOf(request, "if-none-exist")),
   };
+}
+
+/** Node reads headers as Latin-1; criteria that were not escaped came as UTF-8. */
+function utf8Of(header: string | undefined): string | undefined {
+  if (header === undefined) return undefined;
+  const bytes = Buffer.from(header, "latin1");
+  return isUtf8(bytes) ? bytes.toString() : header;
 }
 
 function headerOf(request: FastifyRequest, name: string): string | undefined {

@@ -72,6 +72,15 @@ describe("create", () => {
     expect(new Set(answers.map(({ body }) => body.id)).size).toBe(1);
   });
 
+  it("reads criteria that are not escaped as UTF-8", async () => {
+    const family = `Müller${randomUUID()}`;
+    const headers = { "if-none-exist": Buffer.from(`family:exact=${family}`).toString("latin1") };
+    expect((await server.send("POST", "/Patient", patient(undefined, family), headers)).status).toBe(201);
+    expect((await server.send("POST", "/Patient", patient(undefined, family), headers)).status).toBe(200);
+    const latin = { "if-none-exist": `family:exact=${family}` };
+    expect((await server.send("POST", "/Patient", patient(undefined, family), latin)).status).toBe(200);
+  });
+
   it("knows the same criteria in other spellings and another order", async () => {
     const system = `http://example.org/${randomUUID()}`;
     const resource = { resourceType: "Patient", active: true, identifier: [{ system, value: "1" }] };
