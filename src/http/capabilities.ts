@@ -223,11 +223,15 @@ export const SEARCH_FEATURES: readonly SearchRow[] = [
   },
   {
     feature: "`_has`",
-    text: "`_has:Observation:patient:code=1234-5`; chains and `_has` may hold one another, up to 8 references deep",
+    text: "`_has:Observation:patient:code=1234-5`; chains and `_has` may hold one another, up to 32 references deep",
   },
   {
     feature: "`_list`",
     text: "members of a stored List: `_list=42`. Not the lists that are operations (`$current-…`)",
+  },
+  {
+    feature: "`_text`, `_content`",
+    text: 'words of the narrative, or of the whole resource: `_text=lung cancer`, `_content="lung cancer"`, beside parameters that find at most 10,000 resources (below)',
   },
   {
     feature: "`_sort`",
@@ -250,7 +254,7 @@ export const SEARCH_FEATURES: readonly SearchRow[] = [
 
 /** Search parameters that no type defines. */
 export const SPECIAL_PARAMETERS: readonly { readonly name: string; readonly text: string }[] = [
-  { name: "_has", text: "Reverse chaining, nested up to 8 deep." },
+  { name: "_has", text: "Reverse chaining, nested up to 32 deep." },
   { name: "_list", text: "Members of a stored List." },
 ];
 
@@ -268,7 +272,7 @@ export const MISSING: readonly { readonly feature: string; readonly why: string 
   { feature: "XML Patch", why: "the store keeps JSON; 415" },
   { feature: "XML, Turtle", why: "the store keeps the bytes of JSON; 406" },
   {
-    feature: "`_filter`, `_text`, `_content`, `_query`",
+    feature: "`_filter`, `_query`",
     why: "not there yet. 400: leaving them out would widen the answer",
   },
   {

@@ -205,7 +205,13 @@ describe("what the tables say is so", () => {
         ? searchParam.map(({ name }: Json) => [type, name])
         : [],
     );
-    const own: Record<string, string> = { _id: "_id=x", _lastUpdated: "_lastUpdated=gt2020", near: "near=1|1|1|km" };
+    const own: Record<string, string> = {
+      _id: "_id=x",
+      _lastUpdated: "_lastUpdated=gt2020",
+      _text: "_text=x",
+      _content: "_content=x",
+      near: "near=1|1|1|km",
+    };
     for (const [type, name] of listed) {
       const path = `/${type}?${own[name] ?? `${name}:missing=true`}&_count=1`;
       const { status, text } = await server.send("GET", path, undefined, { prefer: "handling=strict" });
@@ -216,6 +222,8 @@ describe("what the tables say is so", () => {
   const values: Record<string, string> = {
     _has: "_has:Observation:patient:status=final",
     _list: "_list=l",
+    _text: "_text=lung",
+    _content: "_content=lung",
     _sort: "_sort=-birthdate",
     _include: "_include=*",
     _revinclude: "_revinclude=Observation:subject",
