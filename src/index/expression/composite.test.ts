@@ -72,4 +72,3 @@ describe("R4's composites, defined again", () => {
     expect(() => readDefinition(again(parameter))).toThrow(/SearchParameter.component: .* not supported together/);
   });
 });
-});
