@@ -1,19 +1,16 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { criterionOn, deepCriterion, searchable } from "./support/search-oracle/criteria.ts";
+import { criterionOn, randomSearches, searchable } from "./support/search-oracle/criteria.ts";
 import { TYPES } from "./support/search-oracle/definitions.ts";
-import { written } from "./support/search-oracle/query.ts";
 import { generateResources } from "./support/search-oracle/resources.ts";
 import { note, randomFor, SCALE } from "./support/search-oracle/scale.ts";
 import {
-  compare,
-  inParallel,
-  nameOf,
+  compareSearches,
   openOracleServer,
   type Difference,
   type OracleServer,
 } from "./support/search-oracle/server.ts";
 import { TERMINOLOGY } from "./support/search-oracle/terminology.ts";
-import type { Criterion, Stored } from "./support/search-oracle/world.ts";
+import type { Search, Stored } from "./support/search-oracle/world.ts";
 
 let oracle: OracleServer;
 
@@ -25,22 +22,9 @@ beforeAll(async () => {
 
 afterAll(() => oracle?.close());
 
-interface Search {
-  readonly type: string;
-  readonly criteria: readonly Criterion[];
-}
-
 /** Asks the server and the oracle. */
-async function compareAll(searches: readonly Search[]): Promise<Difference[]> {
-  const differences: Difference[] = [];
-  let found = 0;
-  await inParallel(searches, async ({ type, criteria }) => {
-    const expected = ofType(type).filter((resource) => criteria.every((each) => oracle.world.matches(resource, each)));
-    found += Math.min(expected.length, 1);
-    const path = `/${type}?${criteria.map(written).join("&")}`;
-    const difference = await compare(() => oracle.matches(path), decodeURIComponent(path), expected.map(nameOf));
-    if (difference !== undefined) differences.push(difference);
-  });
+async function compareAll(searches: readonly Search[]): Promise<readonly Difference[]> {
+  const { found, differences } = await compareSearches(oracle, searches);
   note(`${searches.length} searches, ${found} find something, ${differences.length} differ`);
   return differences;
 }
@@ -64,13 +48,6 @@ test("every search parameter of every type finds what its definition says", { ti
 
 test("combinations, chains and _has of any depth", { timeout: 3_600_000 }, async () => {
   const random = randomFor(2);
-  const searches: Search[] = [];
-  while (searches.length < 300 * SCALE) {
-    const resource = random.pick(oracle.world.resources);
-    const criteria = Array.from({ length: 1 + random.below(3) }, () =>
-      deepCriterion(random, oracle.world, resource, random.below(4)),
-    ).filter((criterion) => criterion !== undefined);
-    if (criteria.length > 0) searches.push({ type: resource.resourceType, criteria });
-  }
+  const searches = randomSearches(random, oracle.world, 300 * SCALE);
   expect(await compareAll(searches)).toEqual([]);
 });

@@ -2,7 +2,7 @@ import { definitionOf, definitionsOf, type Definition } from "./definitions.ts";
 import { operandFor, questionAbout } from "./operands.ts";
 import type { Random } from "./random.ts";
 import type { Operand, Value } from "./values.ts";
-import { leadsTo, type Criterion, type Stored, type World } from "./world.ts";
+import { leadsTo, type Criterion, type Search, type Stored, type World } from "./world.ts";
 
 /** Answered from columns, and asked by other criteria. */
 const COLUMNS: ReadonlySet<string> = new Set(["_id", "_lastUpdated"]);
@@ -78,4 +78,19 @@ function hasFrom(random: Random, world: World, resource: Stored, depth: number):
   const { source, definition } = random.pick(from);
   const rest = deepCriterion(random, world, source, depth - 1);
   return rest && { kind: "has", type: source.resourceType, code: definition.code, rest };
+}
+
+/** Searches with one to three criteria that lead over up to three references each, all about resources that are there. */
+export function randomSearches(random: Random, world: World, count: number): Search[] {
+  const types = [...new Set(world.resources.map(({ resourceType }) => resourceType))];
+  const searches: Search[] = [];
+  while (searches.length < count) {
+    const type = random.pick(types);
+    const resource = random.pick(world.resources.filter(({ resourceType }) => resourceType === type));
+    const criteria = Array.from({ length: 1 + random.below(3) }, () =>
+      deepCriterion(random, world, resource, random.below(4)),
+    ).filter((criterion) => criterion !== undefined);
+    if (criteria.length > 0) searches.push({ type, criteria });
+  }
+  return searches;
 }

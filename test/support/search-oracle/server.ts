@@ -1,5 +1,6 @@
 import { openWriteServer, type WriteServer } from "../../../src/http/testing/write-server.ts";
-import { openWorld, type Stored, type World } from "./world.ts";
+import { written } from "./query.ts";
+import { openWorld, type Search, type Stored, type World } from "./world.ts";
 
 /** A server with resources in it, and the oracle that knows them. */
 export interface OracleServer {
@@ -90,4 +91,24 @@ export async function compare(
   } catch (error) {
     return { search, missing: [], surplus: [], error: String(error) };
   }
+}
+
+/** Compares searches; `found` is how many of them must find something. */
+export async function compareSearches(
+  oracle: OracleServer,
+  searches: readonly Search[],
+): Promise<{ found: number; differences: readonly Difference[] }> {
+  const differences: Difference[] = [];
+  let found = 0;
+  await inParallel(searches, async ({ type, criteria }) => {
+    const expected = oracle.world.resources.filter(
+      (resource) =>
+        resource.resourceType === type && criteria.every((criterion) => oracle.world.matches(resource, criterion)),
+    );
+    found += Math.min(expected.length, 1);
+    const path = `/${type}?${criteria.map(written).join("&")}`;
+    const difference = await compare(() => oracle.matches(path), decodeURIComponent(path), expected.map(nameOf));
+    if (difference !== undefined) differences.push(difference);
+  });
+  return { found, differences };
 }

@@ -24,6 +24,12 @@ export type Criterion =
   | { readonly kind: "chain"; readonly code: string; readonly type?: string; readonly rest: Criterion }
   | { readonly kind: "has"; readonly type: string; readonly code: string; readonly rest: Criterion };
 
+/** A search for resources of a type that meet all criteria. */
+export interface Search {
+  readonly type: string;
+  readonly criteria: readonly Criterion[];
+}
+
 /** All resources, and what searches must find among them. */
 export interface World {
   readonly resources: readonly Stored[];
