@@ -155,6 +155,13 @@ describe("fhir-kit-client", () => {
     }
   });
 
+  it("calls operations by POST", async () => {
+    const patient: Json = await client.create({ resourceType: "Patient", body: { resourceType: "Patient" } as Json });
+    const { id } = patient;
+    const everything: Json = await client.operation({ name: "everything", resourceType: "Patient", id });
+    expect(everything.entry.map(({ resource }: Json) => resource.id)).toEqual([id]);
+  });
+
   it("validates", async () => {
     const input = { resourceType: "Patient", gender: "x", birthDate: "y" };
     const outcome: Json = await client.operation({ name: "$validate", resourceType: "Patient", input });

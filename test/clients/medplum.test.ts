@@ -138,6 +138,14 @@ describe("MedplumClient", () => {
     expect(lines.join("")).toContain(created.id);
   });
 
+  it("stores files as Binary resources, and reads them back as they were", async () => {
+    const binary: Json = await medplum.createBinary({ data: "bytes of a file\n", contentType: "text/plain" });
+    expect(binary).toMatchObject({ resourceType: "Binary", contentType: "text/plain" });
+    expect(await medplum.readResource("Binary", binary.id)).toEqual(binary);
+    const content = await medplum.download(`${server.base}/Binary/${binary.id}`, { headers: { accept: "text/plain" } });
+    expect(await content.text()).toBe("bytes of a file\n");
+  });
+
   it("validates", async () => {
     const outcome: Json = await medplum.validateResource(patient("V", { gender: "x", birthDate: "y" }));
     expect(outcome.issue.map(({ expression }: Json) => expression[0])).toEqual(["Patient.gender", "Patient.birthDate"]);
