@@ -25,6 +25,8 @@ export interface Interaction extends WriteRequest {
 export interface Preconditions {
   ifMatch?: string | undefined;
   ifNoneMatch?: string | undefined;
+  /** An HTTP date; of headers only. */
+  ifUnmodifiedSince?: string | undefined;
   ifNoneExist?: string | undefined;
 }
 
@@ -173,15 +175,26 @@ function both(first: Precondition, second: Precondition | undefined): Preconditi
   };
 }
 
-/** What `If-Match` and `If-None-Match` ask of the current version of a resource. */
-export function preconditionOf({ ifMatch, ifNoneMatch }: Preconditions, reference: string): { check?: Precondition } {
-  if (ifMatch === undefined && ifNoneMatch === undefined) return {};
+/**
+ * What `If-Match`, `If-None-Match` and, without the first, `If-Unmodified-Since` ask of the current version of a resource (RFC 9110,
+ * 13.2.2). A date that is none is left out of account.
+ */
+export function preconditionOf(
+  { ifMatch, ifNoneMatch, ifUnmodifiedSince }: Preconditions,
+  reference: string,
+): { check?: Precondition } {
+  const unmodifiedSince = ifMatch === undefined ? Date.parse(ifUnmodifiedSince ?? "") : Number.NaN;
+  if (ifMatch === undefined && ifNoneMatch === undefined && Number.isNaN(unmodifiedSince)) return {};
   const wanted = ifMatch === undefined ? undefined : parseIfMatch(ifMatch);
   return {
     check: (current) => {
       const isThere = current !== undefined && !current.deleted;
       if (isThere && hasTag(ifNoneMatch, String(current.versionId))) {
         throw failed(`${reference} is there already, in version ${current.versionId}.`);
+      }
+      // HTTP dates have whole seconds.
+      if (isThere && Math.floor(current.lastUpdated / 1000) * 1000 > unmodifiedSince) {
+        throw failed(`${reference} was changed after the date in If-Unmodified-Since.`);
       }
       if (wanted === "*" && !isThere) throw failed(`${reference} is not there.`);
       if (wanted instanceof Set && !matchesVersion(wanted, current)) {

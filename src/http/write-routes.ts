@@ -204,6 +204,7 @@ export function preconditionsOf(request: FastifyRequest): Preconditions {
   return {
     ifMatch: headerOf(request, "if-match"),
     ifNoneMatch: headerOf(request, "if-none-match"),
+    ifUnmodifiedSince: headerOf(request, "if-unmodified-since"),
     ifNoneExist: utf8Of(headerOf(request, "if-none-exist")),
   };
 }

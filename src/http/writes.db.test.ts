@@ -99,6 +99,9 @@ describe("create", () => {
   });
 });
 
+const PAST = "Mon, 01 Jan 2001 00:00:00 GMT";
+const FUTURE = "Fri, 01 Jan 2100 00:00:00 GMT";
+
 describe("update", () => {
   it("creates with the client's id, then makes further versions", async () => {
     const created = await put("u1");
@@ -125,6 +128,11 @@ describe("update", () => {
     ["If-None-Match: * of what is not there", { "if-none-match": "*" }, undefined, 201],
     ["If-None-Match of the current version", { "if-none-match": 'W/"1", W/"2"' }, "there", 412],
     ["If-None-Match of an older version", { "if-none-match": 'W/"1"' }, "there", 200],
+    ["If-Unmodified-Since before the last change", { "if-unmodified-since": PAST }, "there", 412],
+    ["If-Unmodified-Since after it", { "if-unmodified-since": FUTURE }, "there", 200],
+    ["If-Unmodified-Since of what is not there", { "if-unmodified-since": PAST }, undefined, 201],
+    ["If-Unmodified-Since that is no date", { "if-unmodified-since": "soon" }, "there", 200],
+    ["If-Match with If-Unmodified-Since", { "if-match": 'W/"2"', "if-unmodified-since": PAST }, "there", 200],
   ])("%s", async (_name, headers, there, status) => {
     const id = randomUUID();
     if (there !== undefined) {
