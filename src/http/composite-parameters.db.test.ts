@@ -180,6 +180,25 @@ describe("a composite of one's own in an element", () => {
     expect(await server.ids("/CareTeam?role-member=lead$Practitioner/b")).toEqual([]);
   });
 
+  it("can be chained to, and be a condition, but no order", async () => {
+    await put({
+      resourceType: "Observation",
+      id: "top",
+      status: "final",
+      code: coded("z"),
+      hasMember: [{ reference: "Observation/early-string" }],
+    });
+    expect(await server.ids("/Observation?has-member:Observation.meet-string=x$umit")).toEqual(["top"]);
+    expect(await server.ids("/Observation?_has:Observation:has-member:_id=top&meet-string=y$zoe")).toEqual([
+      "early-string",
+    ]);
+    const criteria = { "if-none-exist": "meet-string=x$umit&_id=early-string" };
+    const found = await server.send("POST", "/Observation", { resourceType: "Observation" }, criteria);
+    expect([found.status, found.body.id]).toEqual([200, "early-string"]);
+    const sorted = await server.send("GET", "/Observation?_sort=meet-string");
+    expect([sorted.status, sorted.body.issue[0].code]).toEqual([400, "not-supported"]);
+  });
+
   it("does not depend on what becomes of its components", async () => {
     const found = "/CareTeam?role-member=lead$Practitioner/a";
     await put(simple("role", "string", "CareTeam.name", { base: ["CareTeam"] }));
