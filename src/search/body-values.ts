@@ -86,7 +86,9 @@ function textsAt(node: TreeNode, value: JsonValue, stored: readonly StoredParame
         if (parameter !== id) continue;
         if (as === "token") texts.push(...tokenTexts(node.type ?? "", value));
         if (as !== "reference") continue;
-        const reference = referenceText(node.type ?? "", value, onlyTarget, baseUrl);
+        // What counts references to one type does not make one of an id whose type is not known.
+        const inferred = refersTo === undefined ? onlyTarget : undefined;
+        const reference = referenceText(node.type ?? "", value, inferred, baseUrl);
         if (reference === undefined) continue;
         // An element that is a resource itself is of one type, and no value of parameters that refer to others.
         if (targets?.includes(reference.type ?? "") === false) continue;

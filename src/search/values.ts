@@ -153,7 +153,14 @@ function parseReference(text: string, types: readonly string[], context: ValueCo
     }
     return { type: "reference", targets: [{ type, id }], texts: [`${own}${type}/${id}`] };
   }
-  if (!BARE_ID.test(text)) return { type: "reference", targets: [], texts: [text] };
+  if (!BARE_ID.test(text)) {
+    const [, url = text, named = ""] = RESOURCE_URL.exec(text) ?? [];
+    if (resourceTypeId(named) === undefined) return { type: "reference", targets: [], texts: [text] };
+    if (context.referenceType !== undefined && context.referenceType !== named) {
+      throw malformed(context, `the value refers to another type, ${named}`);
+    }
+    return { type: "reference", targets: [], texts: [url] };
+  }
   if (context.referenceType !== undefined) {
     const { referenceType: type } = context;
     return { type: "reference", targets: [{ type, id: text }], texts: [`${own}${type}/${text}`] };
@@ -163,6 +170,8 @@ function parseReference(text: string, types: readonly string[], context: ValueCo
 }
 
 const TYPED_REFERENCE = /^([A-Za-z]+)\/([A-Za-z0-9\-.]{1,64})(?:\/_history\/[A-Za-z0-9\-.]{1,64})?$/;
+/** A URL of a resource on any server; versions are not stored. */
+const RESOURCE_URL = /^(.+\/([A-Za-z]+)\/[A-Za-z0-9\-.]{1,64})(?:\/_history\/[A-Za-z0-9\-.]{1,64})?$/s;
 /** An id without a type. */
 export const BARE_ID: RegExp = /^[A-Za-z0-9\-.]{1,64}$/;
 

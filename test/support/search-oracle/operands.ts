@@ -265,6 +265,9 @@ function referenceOperand(random: Random, modifier: string | undefined, value: R
     { kind: "reference", text: `${type.toLowerCase()}/${id}` },
     { kind: "reference", text: `https://other.example/fhir/${type}/${id}` },
   ];
-  if (value?.text !== undefined && random.chance(0.7)) return { kind: "reference", text: value.text };
+  if (value?.text !== undefined && random.chance(0.7)) {
+    const isUrl = value.text.startsWith("http");
+    return { kind: "reference", text: isUrl && random.chance(0.3) ? `${value.text}/_history/1` : value.text };
+  }
   return random.pick(typed);
 }

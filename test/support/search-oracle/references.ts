@@ -70,7 +70,7 @@ export function refersTo(
   const asked = text.startsWith(`${base}/`) ? text.slice(base.length + 1) : text;
   const [, type, id] = /^([A-Za-z]+)\/([A-Za-z0-9\-.]{1,64})(?:\/_history\/.*)?$/.exec(asked) ?? [];
   if (type !== undefined && TYPES.includes(type)) return stored.type === type && stored.id === id;
-  if (!ID.test(text)) return stored.text === text;
+  if (!ID.test(text)) return stored.text === withoutVersion(text);
   if (ofType !== undefined) return stored.type === ofType && stored.id === text;
   return stored.text === text || (stored.id === text && targets.includes(stored.type ?? ""));
 }

@@ -142,7 +142,7 @@ function versions(uri: string, canonical: boolean): string[] {
 }
 
 function referenceOf(targets: readonly string[], node: Node, members: Members): Value | undefined {
-  const { value, path } = node;
+  const { type, value, path } = node;
   if (typeof value === "string") return { kind: "canonical", texts: versions(value, true) };
   const { resourceType, id } = members;
   // Bundle's first entry is in the place of a reference.
@@ -151,6 +151,7 @@ function referenceOf(targets: readonly string[], node: Node, members: Members): 
       ? readReference({ reference: `${resourceType}/${String(id)}` }, [], BASE)
       : undefined;
   }
+  if (type !== "Reference") return undefined;
   const possible = targetsAt(path);
   const both = possible?.filter((type) => targets.length === 0 || targets.includes(type)) ?? targets;
   return readReference(members, both, BASE);
