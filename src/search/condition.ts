@@ -32,6 +32,9 @@ export type Condition =
   /** Anything else about `r`. */
   | { kind: "sql"; test: Sql };
 
+/** The condition that there is a row of ordered values. */
+export type RowCondition = Extract<Condition, { kind: "row" }>;
+
 /** What conditions are looked up with, in the search's own state of the database. */
 export interface Lookups {
   db: Queryable;
@@ -123,7 +126,7 @@ export function conditionSql(condition: Condition, form: ConditionForm = "lookup
     case "holds":
       return holdsSql(condition.values, form);
     case "row":
-      return rowSql(condition.table, condition.parameters, condition.test);
+      return rowSql(condition);
     case "term":
       return termSql(condition.parameters, condition.test);
     case "and": {
@@ -240,13 +243,17 @@ function termSql(parameters: readonly number[], test: Sql): Sql {
  * The same segment and stamp, or it is a value of another version. The segment lets the planner join partition by
  * partition.
  */
-function rowSql(table: OrderedTable, parameters: readonly number[], test: Sql): Sql {
-  const version = sql`s.segment = r.segment and s.key = r.key and s.stamp = r.stamp`;
-  if (table === "search_date") return sql`exists (select from search_date s where ${version} and ${test})`;
+function rowSql(row: RowCondition): Sql {
+  return sql`exists (${rowsSql(row)} and s.segment = r.segment and s.key = r.key and s.stamp = r.stamp)`;
+}
+
+/** The rows `s` that pass the test. */
+export function rowsSql({ table, parameters, test }: RowCondition): Sql {
+  if (table === "search_date") return sql`select from search_date s where ${test}`;
   const [parameter = 0, ...others] = parameters;
   const isOneOf =
     others.length === 0 ? sql`s.parameter = ${parameter}` : sql`s.parameter = any(${parameters}::integer[])`;
-  const rows = sql`${version} and ${isOneOf} and ${test}`;
-  if (table === "search_quantity") return sql`exists (select from search_quantity s where ${rows})`;
-  return sql`exists (select from search_string s where ${rows})`;
+  const rows = sql`${isOneOf} and ${test}`;
+  if (table === "search_quantity") return sql`select from search_quantity s where ${rows}`;
+  return sql`select from search_string s where ${rows}`;
 }

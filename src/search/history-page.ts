@@ -5,7 +5,7 @@ import type { Queryable } from "../store/read.ts";
 import { ALWAYS, conditionSql } from "./condition.ts";
 import type { WideHistoryPosition } from "./cursor.ts";
 import type { HistoryQuery } from "./history-query.ts";
-import { explain } from "./page.ts";
+import { explain } from "./planner.ts";
 import { keyRanges } from "./reference-link.ts";
 import { resolveCondition } from "./resolve.ts";
 import { all, any, sql, statement, type Sql } from "./sql.ts";

@@ -8,7 +8,7 @@ import { readHistoryCursor, readWideHistoryCursor, writeHistoryCursor, type Wide
 import { countWideHistory, estimateWideHistory, readWideHistory } from "./history-page.ts";
 import { parseHistoryQuery, type HistoryQuery, type HistoryRequest } from "./history-query.ts";
 import { queryUrl } from "./links.ts";
-import { fittingCount } from "./page.ts";
+import { fittingCount } from "./page-rows.ts";
 import { servedBody } from "./search.ts";
 import { shaped, type Shape } from "./shape.ts";
 

@@ -4,6 +4,7 @@ import { keyRangeOfType, typeIdOfKey } from "../fhir/resource-key.ts";
 import { resourceTypeId, resourceTypeName } from "../fhir/resource-types.ts";
 import { searchParametersOf, type SearchParameter } from "../fhir/search-parameters.ts";
 import { referenceParameter } from "./filter-name.ts";
+import { checkFollowable } from "./followable.ts";
 import { referenceLinks, targetsOf, type ReferenceLink } from "./reference-link.ts";
 
 /** One `_include` or `_revinclude`. */
@@ -23,7 +24,7 @@ export interface Include {
 
 /**
  * Reads `Type:parameter`, `Type:parameter:TargetType`, `Type:*` or `*`. Throws `bad-request` when it names no type or
- * reference parameter of R4, `not-supported` for `_revinclude=*`.
+ * reference parameter of R4, `not-supported` for `_revinclude=*` and for references by canonical URL.
  */
 export function parseInclude(name: string, value: string, lookup: SearchParameterLookup): Include {
   const direction = name.startsWith("_include") ? "forward" : "reverse";
@@ -38,6 +39,7 @@ export function parseInclude(name: string, value: string, lookup: SearchParamete
   const parameter = code === "*" ? undefined : referenceParameter(source, code, lookup);
   const isKnown = resourceTypeId(source) !== undefined && (code === "*" || parameter !== undefined);
   if (!isKnown || more.length > 0) throw refused(name, "needs a resource type and a reference parameter of it");
+  if (parameter !== undefined) checkFollowable(parameter, name);
   if (target !== undefined) {
     const isTarget =
       parameter === undefined ? resourceTypeId(target) !== undefined : targetsOf(parameter).includes(target);

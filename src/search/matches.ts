@@ -4,7 +4,7 @@ import { VERSION_COLUMNS, versionOf, type StoredVersion, type VersionColumns } f
 import { beginSnapshot } from "../store/snapshot.ts";
 import { READ_TIMEOUT_MS, withSearchParameters, type ReadContext } from "./context.ts";
 import { tooLong, withDeadline } from "./deadline.ts";
-import { gatheringSql } from "./page.ts";
+import { gatheringSql } from "./planner.ts";
 import { searchCondition } from "./plan.ts";
 import { parseQuery } from "./query.ts";
 import { resolveCondition } from "./resolve.ts";

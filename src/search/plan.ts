@@ -16,7 +16,7 @@ import { holdsAny, identifierCondition, presence, simpleCondition, stringRows, t
 import { all, sql, type Sql } from "./sql.ts";
 import { inHierarchy, inValueSet } from "./terminology.ts";
 import { textCondition, withoutTexts, type TextLimits } from "./text-search.ts";
-import type { KeyRange } from "./window.ts";
+import type { KeyRange } from "./windows.ts";
 
 /** How criteria are understood. */
 export interface SearchRules extends ValueRules {

@@ -5,6 +5,7 @@ import type { SearchParameter } from "../fhir/search-parameters.ts";
 import { compartmentCriterion, typesInCompartment, type Compartment } from "./compartment.ts";
 import { parseControl, type Control } from "./control.ts";
 import type { Comparison, CriteriaGroup, Criterion, CriterionValue } from "./criteria.ts";
+import { checkChain, checkFollowable } from "./followable.ts";
 import { splitEscaped, unescape } from "./escape.ts";
 import { chainTypes, parseFilter, referenceParameter, SPECIAL, typesMeant, type Filter } from "./filter-name.ts";
 import { checkElements } from "./shape.ts";
@@ -65,7 +66,9 @@ export function parseQuery(request: SearchRequest): SearchQuery {
       warnings.push(unknownText(name, request.type));
     }
   }
-  if (request.strict && warnings[0] !== undefined) throw new StokerError("bad-request", warnings[0]);
+  if (request.strict && warnings[0] !== undefined) {
+    throw new StokerError("bad-request", warnings[0].replace(" and was ignored", ""));
+  }
   const sort = parseSort(control.sort, types, lookupOf(request));
   if (Array.isArray(control.shape)) checkElements(control.shape, types ?? RESOURCE_TYPES);
   return {
@@ -154,6 +157,7 @@ function parseCriterion(filter: Filter, parameter: SearchParameter | undefined, 
   if (filter.kind === "has") {
     const reference = referenceParameter(filter.type, filter.code, lookupOf(request));
     if (reference === undefined) throw malformed(filter, "no reference parameter");
+    checkFollowable(reference, filter.name);
     return {
       kind: "has",
       type: filter.type,
@@ -162,6 +166,7 @@ function parseCriterion(filter: Filter, parameter: SearchParameter | undefined, 
     };
   }
   if (parameter === undefined) throw malformed(filter, "no reference parameter");
+  checkChain(parameter, filter.name);
   return {
     kind: "chain",
     parameter,

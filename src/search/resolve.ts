@@ -1,9 +1,9 @@
 import { BlockCache } from "../store/body.ts";
 import type { Queryable } from "../store/read.ts";
 import { ALWAYS, allOf, conditionSql, linkRows, NEVER, oneOf, type Condition, type Lookups } from "./condition.ts";
-import { explain } from "./page.ts";
+import { expectedMatches } from "./planner.ts";
 import type { ReferenceLink } from "./reference-link.ts";
-import { sql, statement, type Sql } from "./sql.ts";
+import { sql, statement } from "./sql.ts";
 import { resolveTerm } from "./terms.ts";
 
 /**
@@ -68,13 +68,13 @@ async function resolveAll(lookups: Lookups, conditions: readonly Condition[]): P
 }
 
 /** Whether it is worth while to look them up, by the planner's guess: too many are found out by reading the limit. */
-async function mayBeFew(db: Queryable, condition: Sql, limit: number): Promise<boolean> {
-  return (await explain(db, sql`select from search_resource r where ${condition}`)).rows <= limit;
+async function mayBeFew(db: Queryable, condition: Condition, limit: number): Promise<boolean> {
+  return (await expectedMatches(db, condition)) <= limit;
 }
 
 async function lookUpTargets(db: Queryable, links: readonly ReferenceLink[], target: Condition): Promise<Condition> {
   const condition = conditionSql(target);
-  if (!(await mayBeFew(db, condition, MAX_TARGETS))) return { kind: "refers", links, target };
+  if (!(await mayBeFew(db, target, MAX_TARGETS))) return { kind: "refers", links, target };
   const found = await db.query<{ key: string }>(
     statement(sql`select r.key::text from search_resource r where ${condition} limit ${MAX_TARGETS + 1}`),
   );
@@ -88,7 +88,7 @@ async function lookUpTargets(db: Queryable, links: readonly ReferenceLink[], tar
 
 async function lookUpSources(db: Queryable, links: readonly ReferenceLink[], source: Condition): Promise<Condition> {
   const condition = conditionSql(source);
-  if (!(await mayBeFew(db, condition, MAX_SOURCES))) return { kind: "referred", links, source };
+  if (!(await mayBeFew(db, source, MAX_SOURCES))) return { kind: "referred", links, source };
   const found = await db.query<{ keys: string[] | null }>(
     statement(sql`with r as materialized (
         select r.equality from search_resource r where ${condition} limit ${MAX_SOURCES + 1})

@@ -6,13 +6,14 @@ import { readSnapshot, withSearchParameters, type ReadContext } from "./context.
 import { readCursor, readSortedCursor, storeOrder, writeCursor } from "./cursor.ts";
 import { readIncluded, withBodies, type ReadResource } from "./included.ts";
 import { queryUrl } from "./links.ts";
-import { countResources, estimateResources, gatheringSql, readPage, type Page, type PageRequest } from "./page.ts";
+import { readPage, type PageRequest } from "./page.ts";
+import type { Page } from "./page-rows.ts";
 import { scopeCondition, scopeRange, searchCondition } from "./plan.ts";
+import { countResources, estimateResources, gatheringSql } from "./planner.ts";
 import { parseQuery, type SearchQuery, type SearchRequest } from "./query.ts";
 import { resolveCondition } from "./resolve.ts";
 import { shaped, type Shape } from "./shape.ts";
 import { readSortTexts } from "./sort-texts.ts";
-import { conditionOfAnyType, conditionWithin } from "./window.ts";
 import { readSortedPage, type SortedRequest } from "./sorted-page.ts";
 
 /**
@@ -80,12 +81,11 @@ async function find(context: ReadContext, query: SearchQuery): Promise<Found> {
     if (query.count === 0) return { total, page: { versions: [], next: undefined }, matches: [], included: [] };
     const page = await readPageOf(client, {
       condition,
+      resolved,
       texts: await readSortTexts(client, condition, query.sort, context.baseUrl),
       test: conditionSql(resolved, "walk"),
       isEstimable: isEstimable(resolved),
       hasLinks: hasLinks(resolved),
-      within: (range) => conditionSql(conditionWithin(resolved, range)),
-      ofAnyType: conditionSql(conditionOfAnyType(resolved)),
     });
     const matches = await withBodies(client, context.blocks, page.versions);
     const included = await readIncluded(client, context, query.includes, matches);
@@ -93,7 +93,7 @@ async function find(context: ReadContext, query: SearchQuery): Promise<Found> {
   });
 }
 
-type ConditionForms = Pick<PageRequest, "condition" | "test" | "isEstimable" | "hasLinks" | "within" | "ofAnyType"> &
+type ConditionForms = Pick<PageRequest, "condition" | "resolved" | "test" | "isEstimable" | "hasLinks"> &
   Pick<SortedRequest, "texts">;
 
 /** How the page is read: in an order the store keeps, or in any other. Throws `bad-request` on a wrong cursor. */

@@ -8,7 +8,7 @@ import type { Queryable } from "../store/read.ts";
 import { readDefinitions } from "../store/search-parameters.ts";
 import { allOf, linkRows, oneOf, type Condition } from "./condition.ts";
 import type { CriteriaGroup } from "./criteria.ts";
-import { gatheringSql } from "./page.ts";
+import { gatheringSql } from "./planner.ts";
 import { searchCondition } from "./plan.ts";
 import { withOwnUrls } from "./own-urls.ts";
 import { parseQuery } from "./query.ts";

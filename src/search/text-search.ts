@@ -2,7 +2,7 @@ import { BlockCache, readBodies } from "../store/body.ts";
 import { VERSION_COLUMNS, versionOf, type VersionColumns } from "../store/read.ts";
 import { NEVER, type Condition, type Lookups } from "./condition.ts";
 import type { CriteriaGroup, Criterion } from "./criteria.ts";
-import { gatheringSql } from "./page.ts";
+import { gatheringSql } from "./planner.ts";
 import { resolveCondition } from "./resolve.ts";
 import { textOfBody, type TextPlace } from "./resource-text.ts";
 import { sql, statement, type Sql } from "./sql.ts";
