@@ -106,7 +106,9 @@ export function openExpectation(paths) {
           number(halvesOf(parameter.id, row), `${name} ${row.join(" ")}`);
           if (row[0] === "key at") out.rows.add(`term ${BASE_TERMS} ${base(row[3])} ${row[3]}`);
         }
-        addRows(out, parameter.id, "0", values);
+        for (const qualifier of qualifiersOf(parameter, planOf(resource.resourceType), resource)) {
+          addRows(out, parameter.id, qualifier, values);
+        }
         for (const text of values.texts) {
           const value = number(halvesOf(parameter.id, [EqualityForm.text, text]), `${name} text ${text}`);
           out.rows.add(`term ${parameter.id} ${value} ${text}`);
@@ -138,6 +140,23 @@ function addDerived(out, { name, rule, found }, plain, number) {
 
 function isSame(a, b) {
   return a.size === b.size && [...a].every((each) => b.has(each));
+}
+
+/**
+ * The rows of a quantity that is a component of a composite of the whole resource, beside a code, are there once for each of the
+ * resource's codes, which qualifies them; more than four, or none, qualify nothing.
+ */
+function qualifiersOf(parameter, plan, resource) {
+  const [token] = plan
+    .flatMap(({ parameter: { composite } }) => composite?.[resource.resourceType] ?? [])
+    .flatMap(({ context, parameters }) =>
+      context === "root" && parameters[1] === parameter.id ? [parameters[0]] : [],
+    );
+  if (parameter.type !== "quantity" || token === undefined) return ["0"];
+  const tokens = plan.find((each) => each.parameter.id === token).evaluate(resource);
+  const codes = tokens.flatMap(({ equality }) => equality.filter(([form]) => form === EqualityForm.code));
+  const qualifiers = new Set(codes.map((row) => String(toBigInt(halvesOf(token, row)))));
+  return qualifiers.size === 0 || qualifiers.size > 4 ? ["0"] : [...qualifiers];
 }
 
 /** Halves of an equality row for a parameter. */
