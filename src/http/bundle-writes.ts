@@ -1,5 +1,6 @@
 import type { ClientBase } from "pg";
 import { StokerError } from "../base/errors.ts";
+import { resourceTypeId } from "../fhir/resource-types.ts";
 import type { ResourceWriter } from "../import/resource-writer.ts";
 import type { Change, PutChange, WrittenResource } from "../import/write-request.ts";
 import { findMatches } from "../search/matches.ts";
@@ -129,11 +130,12 @@ async function resolveAll(
       }
       targets.set(entry.fullUrl, target);
     }
-    const { ifNoneExist } = entry.preconditions;
-    if (ifNoneExist !== undefined && entry.method === "POST") {
-      targets.set(conditionName(type, criteriaOf(ifNoneExist, type)), target);
-    }
+    const criteria = criteriaIn(entry, type);
+    if (criteria !== undefined) targets.set(conditionName(type, criteria), target);
   }
+  const deleted = new Set(
+    changes.flatMap((change) => (change.kind === "delete" ? [`${change.type}/${change.id}`] : [])),
+  );
   const resolved: Change[] = [];
   for (const [index, { place, entry }] of ordered.entries()) {
     const change = changes[index];
@@ -151,13 +153,20 @@ async function resolveAll(
       const references = newReferencesOf(change);
       for (const reference of references.conditional) {
         inTime();
-        await findTarget(client, context, reference, targets);
+        await findTarget(client, context, reference, targets, deleted);
       }
       return resolveReferences(change.body, references, entry.fullUrl, targets);
     });
     resolved.push({ ...change, ...precondition, body });
   }
   return resolved;
+}
+
+/** The condition of a conditional create or update, whose resource conditional references of other entries find. */
+function criteriaIn({ method, target, preconditions }: EntryRequest, type: string): string | undefined {
+  if (method === "PUT" && target.id === undefined) return target.query;
+  const { ifNoneExist } = preconditions;
+  return method === "POST" && ifNoneExist !== undefined ? criteriaOf(ifNoneExist, type) : undefined;
 }
 
 /** The references of a change; of a patch only those that it brings. */
@@ -171,42 +180,54 @@ function newReferencesOf(change: PutChange | PatchedChange): EntryReferences {
   };
 }
 
-/** Looks a conditional reference up, once for all entries. */
+/** Looks a conditional reference up, once for all entries. What another entry deletes is deleted by then. */
 async function findTarget(
   client: ClientBase,
   context: PatchContext,
   reference: string,
   targets: Map<string, string>,
+  deleted: ReadonlySet<string>,
 ): Promise<void> {
   if (targets.has(reference)) return;
   const mark = reference.indexOf("?");
   const type = reference.slice(0, mark);
+  if (resourceTypeId(type) === undefined) {
+    throw new StokerError(
+      "bad-request",
+      `A conditional reference is to a '${type.slice(0, 64)}', which is no type of R4.`,
+    );
+  }
   const created = targets.get(conditionName(type, reference.slice(mark + 1)));
   if (created !== undefined) {
     targets.set(reference, created);
     return;
   }
-  const matches = await findMatches(client, context, type, reference.slice(mark + 1), 2);
+  const found = await findMatches(client, context, type, reference.slice(mark + 1), 2 + deleted.size);
+  const matches = found.filter(({ id }) => !deleted.has(`${type}/${id}`));
   const [match] = matches;
   if (match === undefined || matches.length > 1) {
-    const found = match === undefined ? "No resource matches" : "More than one resource matches";
-    throw new StokerError("precondition-failed", `${found} the conditional reference to a ${type}.`, {
+    const count = match === undefined ? "No resource matches" : "More than one resource matches";
+    throw new StokerError("precondition-failed", `${count} the conditional reference to a ${type}.`, {
       issue: match === undefined ? "not-found" : "multiple-matches",
     });
   }
   targets.set(reference, `${type}/${match.id}`);
 }
 
-/** A transaction in which a resource comes twice has no meaning. */
+/**
+ * A transaction in which a resource comes twice has no meaning; but conditional creates may find what others find or update. `changes`
+ * are in their order, deletions first.
+ */
 function refuseTwice(places: readonly number[], changes: readonly Change[]): void {
-  const seen = new Set<string>();
+  const seen = new Map<string, Change["kind"]>();
   for (const [index, change] of changes.entries()) {
-    if (change.kind === "keep" || (change.kind === "delete" && change.id === "")) continue;
+    if (change.kind === "delete" && change.id === "") continue;
     const name = change.kind === "put" ? `${change.body.type}/${change.body.id}` : `${change.type}/${change.id}`;
-    if (seen.has(name)) {
+    const other = seen.get(name);
+    if (change.kind === "keep" ? other === "delete" : other !== undefined) {
       throw atEntry(places[index] ?? 0, new StokerError("bad-request", `Another entry is about ${name}, too.`));
     }
-    seen.add(name);
+    if (change.kind !== "keep") seen.set(name, change.kind);
   }
 }
 

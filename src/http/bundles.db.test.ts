@@ -164,6 +164,36 @@ describe("transaction", () => {
     expect(stored.entry[1].resource.performer[0].reference).toBe(`Practitioner/${practitioner.id}`);
   });
 
+  it("knows what its deletions have deleted, and what its conditional updates find", async () => {
+    const system = `http://example.org/${randomUUID()}`;
+    const one = (value: string): object => ({ identifier: [{ system, value }] });
+    const existing = await server.send("POST", "/Patient", patient(undefined, one("1")));
+    const deletion = { request: { method: "DELETE", url: `Patient/${existing.body.id}` } };
+    const condition = { ifNoneExist: `identifier=${system}|1` };
+    const created = await transaction(
+      { resource: patient(undefined, one("1")), request: post("Patient", condition) },
+      deletion,
+    );
+    expect([created.status, created.body.issue[0].expression]).toEqual([400, ["Bundle.entry[0]"]]);
+    const reference = observation(`Patient?identifier=${system}|1`);
+    const referred = await transaction({ resource: reference, request: post("Observation") }, deletion);
+    expect([referred.status, referred.body.issue[0].code]).toEqual([412, "not-found"]);
+
+    const updated = await server.send(
+      "POST",
+      "",
+      bundle(
+        "transaction",
+        { resource: observation(`Patient?identifier=${system}|2`), request: post("Observation") },
+        { resource: patient(undefined, one("2")), request: put(`Patient?identifier=${system}|2`) },
+      ),
+      { prefer: "return=representation" },
+    );
+    expect(statuses(updated)).toEqual(["201 Created", "201 Created"]);
+    const [found, target] = updated.body.entry.map((entry: Json) => entry.resource);
+    expect(found.subject.reference).toBe(`Patient/${target.id}`);
+  });
+
   it("takes two conditional deletions that find nothing", async () => {
     const system = `http://example.org/${randomUUID()}`;
     const answer = await transaction(
