@@ -31,8 +31,15 @@ function ofType(type: string): Stored[] {
   return oracle.world.resources.filter(({ resourceType }) => resourceType === type);
 }
 
+/** Reference parameters that can be followed: canonical URLs cannot, and are refused. */
 function referencesOf(type: string): readonly Definition[] {
-  return searchable(type).filter((definition) => definition.type === "reference");
+  return searchable(type).filter(
+    (definition) =>
+      definition.type === "reference" &&
+      ofType(type).some((resource) =>
+        oracle.world.values(resource, definition).some(({ kind }) => kind === "reference"),
+      ),
+  );
 }
 
 test("compartments have the resources that their definitions say", { timeout: 3_600_000 }, async () => {

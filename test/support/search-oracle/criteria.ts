@@ -55,6 +55,8 @@ export function deepCriterion(random: Random, world: World, resource: Stored, de
 }
 
 function chainFrom(random: Random, world: World, resource: Stored, depth: number): Criterion | undefined {
+  // What a Bundle "refers" to is inside of it, where chains are refused.
+  if (resource.resourceType === "Bundle") return undefined;
   const ways = searchable(resource.resourceType)
     .filter(({ type }) => type === "reference")
     .flatMap((definition) => world.targets(resource, definition).map((target) => ({ definition, target })));
