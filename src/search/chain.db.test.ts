@@ -109,8 +109,16 @@ describe("chains, _has and _list", () => {
     const parameters = [...new URLSearchParams(query)];
     const { groups } = parseQuery({ type, parameters, strict: true, baseUrl: BASE });
     const condition = searchCondition(groups, { dateEquality: "overlap", now: 0 });
-    const resolved = await resolveCondition(server.database.pool, condition);
-    for (const each of [condition, resolved]) {
+    const { pool } = server.database;
+    const nothing = { targets: -1, sources: -1, planSize: 1_000_000, forced: 0 };
+    const variants = [
+      condition,
+      await resolveCondition(pool, condition),
+      await resolveCondition(pool, condition, undefined, nothing),
+      // Every other step must be looked up.
+      await resolveCondition(pool, condition, undefined, { ...nothing, planSize: 1, forced: 1000 }),
+    ];
+    for (const each of variants) {
       for (const form of ["lookup", "set", "walk"] as ConditionForm[]) {
         const found = await server.database.pool.query<{ id: string }>(
           statement(sql`select h.id from search_resource r join head h on h.key = r.key
@@ -118,6 +126,19 @@ describe("chains, _has and _list", () => {
         );
         expect([form, found.rows.map(({ id }) => id).join()]).toEqual([form, expected]);
       }
+    }
+  });
+
+  it("that must be looked up lead to a bounded number of resources", async () => {
+    const limits = { targets: -1, sources: -1, planSize: 1, forced: 1 };
+    for (const [type, name] of [
+      ["Observation", "subject:Patient.organization._id:not"],
+      ["Organization", "_has:Patient:organization:_has:Observation:patient:_id:not"],
+    ] as const) {
+      const { groups } = parseQuery({ type, parameters: [[name, "x"]], strict: true, baseUrl: BASE });
+      const condition = searchCondition(groups, { dateEquality: "overlap", now: 0 });
+      const resolving = resolveCondition(server.database.pool, condition, undefined, limits);
+      await expect(resolving).rejects.toMatchObject({ code: "too-costly", status: 400 });
     }
   });
 

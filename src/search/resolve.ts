@@ -1,10 +1,13 @@
+import type { StokerError } from "../base/errors.ts";
 import { BlockCache } from "../store/body.ts";
 import type { Queryable } from "../store/read.ts";
 import { ALWAYS, allOf, conditionSql, linkRows, NEVER, oneOf, type Condition, type Lookups } from "./condition.ts";
+import { isTooDeep } from "./plan-size.ts";
 import { expectedMatches } from "./planner.ts";
 import type { ReferenceLink } from "./reference-link.ts";
 import { sql, statement } from "./sql.ts";
 import { resolveTerm } from "./terms.ts";
+import { tooCostly } from "./too-costly.ts";
 
 /**
  * The condition as it is asked of the database: rows of current versions only, at every place; texts of tokens, and
@@ -15,10 +18,11 @@ export async function resolveCondition(
   db: Queryable,
   condition: Condition,
   blocks: BlockCache = new BlockCache(0),
+  limits: ResolveLimits = LIMITS,
 ): Promise<Condition> {
   const { rows } = await db.query<{ any: boolean }>({ text: "select exists (select from stale_row) as any" });
   const current = rows[0]?.any === true ? NOT_STALE : ALWAYS;
-  return allOf([await resolve({ db, blocks, current, found: new Map() }, condition), current]);
+  return allOf([await resolve({ db, blocks, current, found: new Map(), limits }, condition), current]);
 }
 
 /**
@@ -30,11 +34,24 @@ const NOT_STALE: Condition = {
   test: sql`not exists (select from stale_row x where x.segment = r.segment and x.key = r.key and x.stamp = r.stamp)`,
 };
 
-/** Targets of a chain, and sources of a reverse one, that are looked up at most. */
-const MAX_TARGETS = 10_000;
-const MAX_SOURCES = 2000;
+/** How many resources are looked up, and when they must be. */
+export interface ResolveLimits {
+  /** Targets of a chain, and sources of a reverse one, that are looked up at most. */
+  readonly targets: number;
+  readonly sources: number;
+  /** Larger plans are not made: what is to be followed is looked up then, up to `forced` resources. */
+  readonly planSize: number;
+  readonly forced: number;
+}
 
-async function resolve(lookups: Lookups, condition: Condition): Promise<Condition> {
+/** A plan of 20,000 nodes is gone through in some ms. */
+const LIMITS: ResolveLimits = { targets: 10_000, sources: 2000, planSize: 20_000, forced: 200_000 };
+
+interface Resolving extends Lookups {
+  limits: ResolveLimits;
+}
+
+async function resolve(lookups: Resolving, condition: Condition): Promise<Condition> {
   const { db, current } = lookups;
   switch (condition.kind) {
     case "term":
@@ -43,11 +60,11 @@ async function resolve(lookups: Lookups, condition: Condition): Promise<Conditio
       return resolve(lookups, await condition.find(lookups));
     case "refers": {
       const target = allOf([await resolve(lookups, condition.target), current]);
-      return lookUpTargets(db, condition.links, target);
+      return lookUpTargets(lookups, condition.links, target);
     }
     case "referred": {
       const source = allOf([await resolve(lookups, condition.source), current]);
-      return lookUpSources(db, condition.links, source);
+      return lookUpSources(lookups, condition.links, source);
     }
     case "and":
       return allOf(await resolveAll(lookups, condition.conditions));
@@ -61,24 +78,40 @@ async function resolve(lookups: Lookups, condition: Condition): Promise<Conditio
 }
 
 /** One after another: they share a connection. */
-async function resolveAll(lookups: Lookups, conditions: readonly Condition[]): Promise<readonly Condition[]> {
+async function resolveAll(lookups: Resolving, conditions: readonly Condition[]): Promise<readonly Condition[]> {
   const resolved: Condition[] = [];
   for (const condition of conditions) resolved.push(await resolve(lookups, condition));
   return resolved;
 }
 
-/** Whether it is worth while to look them up, by the planner's guess: too many are found out by reading the limit. */
-async function mayBeFew(db: Queryable, condition: Condition, limit: number): Promise<boolean> {
-  return (await expectedMatches(db, condition)) <= limit;
+/**
+ * How many are looked up at most; undefined: none, by the planner's guess there are more than is worth while. Too many are
+ * found out by reading the limit.
+ */
+async function lookUpLimit(
+  lookups: Resolving,
+  condition: Condition,
+  limit: number,
+): Promise<{ limit: number; isForced: boolean } | undefined> {
+  const { db, limits } = lookups;
+  if (await isTooDeep(lookups, condition, limits.planSize)) return { limit: limits.forced, isForced: true };
+  return (await expectedMatches(db, condition)) <= limit ? { limit, isForced: false } : undefined;
 }
 
-async function lookUpTargets(db: Queryable, links: readonly ReferenceLink[], target: Condition): Promise<Condition> {
-  const condition = conditionSql(target);
-  if (!(await mayBeFew(db, target, MAX_TARGETS))) return { kind: "refers", links, target };
-  const found = await db.query<{ key: string }>(
-    statement(sql`select r.key::text from search_resource r where ${condition} limit ${MAX_TARGETS + 1}`),
+async function lookUpTargets(
+  lookups: Resolving,
+  links: readonly ReferenceLink[],
+  target: Condition,
+): Promise<Condition> {
+  const few = await lookUpLimit(lookups, target, lookups.limits.targets);
+  if (few === undefined) return { kind: "refers", links, target };
+  const found = await lookups.db.query<{ key: string }>(
+    statement(sql`select r.key::text from search_resource r where ${conditionSql(target)} limit ${few.limit + 1}`),
   );
-  if (found.rows.length > MAX_TARGETS) return { kind: "refers", links, target };
+  if (found.rows.length > few.limit) {
+    if (few.isForced) throw tooMany(few.limit);
+    return { kind: "refers", links, target };
+  }
   const keys = found.rows.map(({ key }) => BigInt(key)).toSorted(byValue);
   const values = links.flatMap(({ constant, low, high }) =>
     keys.filter((key) => low <= key && key <= high).map((key) => key ^ constant),
@@ -86,19 +119,30 @@ async function lookUpTargets(db: Queryable, links: readonly ReferenceLink[], tar
   return values.length === 0 ? NEVER : { kind: "holds", values: [...new Set(values)] };
 }
 
-async function lookUpSources(db: Queryable, links: readonly ReferenceLink[], source: Condition): Promise<Condition> {
-  const condition = conditionSql(source);
-  if (!(await mayBeFew(db, source, MAX_SOURCES))) return { kind: "referred", links, source };
-  const found = await db.query<{ keys: string[] | null }>(
+async function lookUpSources(
+  lookups: Resolving,
+  links: readonly ReferenceLink[],
+  source: Condition,
+): Promise<Condition> {
+  const few = await lookUpLimit(lookups, source, lookups.limits.sources);
+  if (few === undefined) return { kind: "referred", links, source };
+  const found = await lookups.db.query<{ keys: string[] | null }>(
     statement(sql`with r as materialized (
-        select r.equality from search_resource r where ${condition} limit ${MAX_SOURCES + 1})
-      select case when (select count(*) from r) <= ${MAX_SOURCES} then array(
+        select r.equality from search_resource r where ${conditionSql(source)} limit ${few.limit + 1})
+      select case when (select count(*) from r) <= ${few.limit} then array(
         select distinct (u.value # l.constant)::text from (select unnest(r.equality) as value from r) u, ${linkRows(links)}
         where (u.value # l.constant) between l.low and l.high) end as keys`),
   );
-  const [row] = found.rows;
-  if (row === undefined || row.keys === null) return { kind: "referred", links, source };
-  return { kind: "keys", keys: row.keys.map(BigInt).toSorted(byValue) };
+  const keys = found.rows[0]?.keys ?? undefined;
+  if (keys === undefined) {
+    if (few.isForced) throw tooMany(few.limit);
+    return { kind: "referred", links, source };
+  }
+  return { kind: "keys", keys: keys.map(BigInt).toSorted(byValue) };
+}
+
+function tooMany(limit: number): StokerError {
+  return tooCostly(`a chain or _has leads over so many references, and to more than ${limit} resources on its way`);
 }
 
 function byValue(a: bigint, b: bigint): number {

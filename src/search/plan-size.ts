@@ -1,0 +1,39 @@
+import type { Condition, Lookups } from "./condition.ts";
+import { hasLinks, remembered } from "./condition.ts";
+
+/**
+ * Whether a statement that follows links to resources of this condition, row by row, has so large a plan that PostgreSQL
+ * takes long to go through it, which no timeout ends: below each partition of one step it visits all partitions of the next,
+ * so that the time is the number of partitions to the power of the number of steps.
+ */
+export async function isTooDeep(lookups: Lookups, condition: Condition, limit: number): Promise<boolean> {
+  if (!hasLinks(condition)) return false;
+  const partitions = await remembered(lookups, "partitions", () => countPartitions(lookups));
+  return planSize({ kind: "refers", links: [], target: condition }, partitions) > limit;
+}
+
+/** Nodes of a plan that are visited for a condition that is tested in each of so many partitions. */
+export function planSize(condition: Condition, partitions: number): number {
+  switch (condition.kind) {
+    case "and":
+    case "or":
+      return condition.conditions.reduce((sum, member) => sum + planSize(member, partitions), 0);
+    case "not":
+      return planSize(condition.condition, partitions);
+    case "refers":
+      return partitions * (1 + planSize(condition.target, partitions));
+    case "referred":
+      return partitions * (1 + planSize(condition.source, partitions));
+    case "row":
+      return partitions;
+    default:
+      return 0;
+  }
+}
+
+async function countPartitions({ db }: Lookups): Promise<number> {
+  const { rows } = await db.query<{ count: number }>({
+    text: "select count(*)::int as count from pg_inherits where inhparent = 'search_resource'::regclass",
+  });
+  return rows[0]?.count ?? 1;
+}
