@@ -256,6 +256,23 @@ describe("changes", () => {
     expect(await versions("&includeAssociatedData=_history,_deleted")).toEqual(["1", "2", "3 deleted"]);
   });
 
+  it("files are gzipped for who takes that", async () => {
+    await write("PUT", "Account/large", { resourceType: "Account", id: "large", description: "x".repeat(5000) });
+    const done = await runExport(server.base, "$export?_type=Account");
+    const [{ url }] = done.body.output;
+    const plain = await fetch(url, { headers: { "accept-encoding": "identity" } });
+    const text = await plain.text();
+    expect([plain.headers.get("content-encoding"), plain.headers.get("content-length")]).toEqual([
+      null,
+      String(text.length),
+    ]);
+    const zipped = await fetch(url, { headers: { "accept-encoding": "gzip" } });
+    expect([zipped.headers.get("content-encoding"), zipped.headers.get("vary")]).toEqual(["gzip", "accept-encoding"]);
+    expect(await zipped.text()).toBe(text);
+    const head = await fetch(url, { method: "HEAD", headers: { "accept-encoding": "gzip" } });
+    expect([head.status, await head.text()]).toEqual([200, ""]);
+  });
+
   it("an export is one state of the store, whatever is written meanwhile", async () => {
     await write("PUT", "Basic/s1", { resourceType: "Basic", id: "s1", code: { text: "old" } });
     const client = await server.database.pool.connect();

@@ -5,12 +5,13 @@ import {
   constants,
   createBrotliDecompress,
   createGunzip,
+  createGzip,
   createInflate,
   deflate,
   gzip,
   type InputType,
 } from "node:zlib";
-import type { FastifyInstance, FastifyReply, RequestPayload } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest, RequestPayload } from "fastify";
 import { StokerError } from "../base/errors.ts";
 
 /** Shorter answers are not worth it. */
@@ -18,7 +19,7 @@ const THRESHOLD_BYTES = 1024;
 
 /**
  * `Accept-Encoding` for JSON answers, and `Content-Encoding` for bodies, whose limits then count the inflated bytes. Not for
- * NDJSON, which is streamed and may be asked for in ranges. To be called before any route is there, and after all that
+ * NDJSON, which is streamed; see {@link gzippedStream}. To be called before any route is there, and after all that
  * changes answers: it comes before a HEAD loses its body, so that it has the headers of the GET.
  */
 export function takeAndGiveCompressed(app: FastifyInstance): void {
@@ -43,6 +44,26 @@ export function takeAndGiveCompressed(app: FastifyInstance): void {
     reply.raw.once("close", () => inflated.destroy());
     return inflated;
   });
+}
+
+/**
+ * A stream of so many bytes, gzipped when the client takes that, with the headers that say so or give the length. It ends with
+ * the answer.
+ */
+export function gzippedStream(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { stream, bytes }: { stream: Readable; bytes: number },
+): Readable {
+  reply.header("vary", varyOf(reply));
+  const isZipped = bytes >= THRESHOLD_BYTES && acceptedEncoding(request.headers["accept-encoding"]) === "gzip";
+  if (!isZipped || request.method === "HEAD") {
+    reply.header("content-length", String(bytes));
+    return stream;
+  }
+  reply.header("content-encoding", "gzip");
+  // Either one's end is the other's; the error is the answer's.
+  return pipeline(stream, createGzip({ level: 1 }), () => undefined);
 }
 
 function varyOf(reply: FastifyReply): string {

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 import { operationOutcome } from "../fhir/operation-outcome.ts";
 import type { Exports } from "../export/exports.ts";
 import type { ExportRequest } from "../export/request.ts";
+import { gzippedStream } from "./compression.ts";
 import { FHIR_NDJSON, sendResource } from "./content-negotiation.ts";
 import type { HttpContext } from "./context.ts";
 
@@ -76,7 +77,7 @@ export function registerExportRoutes(
   app.get<FileRoute>("/_operations/export/:id/:name", async (request, reply) => {
     const file = await exports.file(request.params.id, request.params.name);
     if ("url" in file) return reply.redirect(file.url);
-    return reply.header("content-type", FHIR_NDJSON).header("content-length", String(file.bytes)).send(file.stream);
+    return reply.header("content-type", FHIR_NDJSON).send(gzippedStream(request, reply, file));
   });
 }
 
