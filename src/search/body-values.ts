@@ -30,7 +30,7 @@ export function textReaders(
       const texts: string[] = [];
       for (const node of tree)
         visit(node, resource, (found, value) => {
-          for (const text of textsAt(found, value, stored, baseUrl)) texts.push(text);
+          for (const text of textsAt(found, value, stored, baseUrl, resource)) texts.push(text);
         });
       return texts;
     });
@@ -78,7 +78,13 @@ function content(node: TreeNode, value: JsonValue, found: Visit): void {
   for (const child of node.nodes ?? []) visit(child, value, found);
 }
 
-function textsAt(node: TreeNode, value: JsonValue, stored: readonly StoredParameter[], baseUrl: string): string[] {
+function textsAt(
+  node: TreeNode,
+  value: JsonValue,
+  stored: readonly StoredParameter[],
+  baseUrl: string,
+  resource: JsonObject,
+): string[] {
   const texts: string[] = [];
   for (const { as, parameters } of node.values ?? []) {
     for (const { id, refersTo, onlyTarget, targets } of parameters) {
@@ -88,7 +94,7 @@ function textsAt(node: TreeNode, value: JsonValue, stored: readonly StoredParame
         if (as !== "reference") continue;
         // What counts references to one type does not make one of an id whose type is not known.
         const inferred = refersTo === undefined ? onlyTarget : undefined;
-        const reference = referenceText(node.type ?? "", value, inferred, baseUrl);
+        const reference = referenceText(node.type ?? "", value, inferred, baseUrl, resource);
         if (reference === undefined) continue;
         // An element that is a resource itself is of one type, and no value of parameters that refer to others.
         if (targets?.includes(reference.type ?? "") === false) continue;
@@ -120,6 +126,7 @@ function referenceText(
   value: JsonValue,
   onlyTarget: string | undefined,
   baseUrl: string,
+  resource: JsonObject,
 ): { text: string; type: string | undefined } | undefined {
   const element = objectIn(value);
   if (element === undefined) {
@@ -133,9 +140,9 @@ function referenceText(
   const written = textIn(element["reference"])?.replace(/\/_history\/.*$/, "");
   if (written === undefined) return undefined;
   const text = written.startsWith(`${baseUrl}/`) ? written.slice(baseUrl.length + 1) : written;
-  const named = [/(?:^|\/)([A-Za-z]+)\/[^/?]*$/.exec(text)?.[1], textIn(element["type"])].find(
-    (name) => resourceTypeId(name ?? "") !== undefined,
-  );
+  const inside = objectsIn(resource["contained"]).find(({ id }) => `#${textIn(id) ?? ""}` === text)?.["resourceType"];
+  const told = [/(?:^|\/)([A-Za-z]+)\/[^/?]*$/.exec(text)?.[1], textIn(inside), textIn(element["type"])];
+  const named = told.find((name) => resourceTypeId(name ?? "") !== undefined);
   if (!BARE_ID.test(text)) return { text, type: named };
   const inferred = named ?? onlyTarget;
   return { text: inferred === undefined ? text : `${inferred}/${text}`, type: inferred };

@@ -12,9 +12,9 @@ export type Condition =
   | { kind: "holds"; values: readonly bigint[] }
   /**
    * There is a row `s` of one of the parameters in an ordered table that passes `test`. For search_date the test itself
-   * says which rows are the parameters'.
+   * says which rows are the parameters'. `range` has all keys that matter: rows of other types need not be joined.
    */
-  | { kind: "row"; table: OrderedTable; parameters: readonly number[]; test: Sql }
+  | { kind: "row"; table: OrderedTable; parameters: readonly number[]; test: Sql; range?: KeyRange }
   /** The equality array holds the value of a term `s` of one of the parameters that passes `test`. */
   | { kind: "term"; parameters: readonly number[]; test: Sql }
   | { kind: "and" | "or"; conditions: readonly Condition[] }
@@ -31,6 +31,12 @@ export type Condition =
   | { kind: "lookup"; find: (lookups: Lookups) => Promise<Condition> }
   /** Anything else about `r`. */
   | { kind: "sql"; test: Sql };
+
+/** A closed range of keys. */
+export interface KeyRange {
+  low: bigint;
+  high: bigint;
+}
 
 /** The condition that there is a row of ordered values. */
 export type RowCondition = Extract<Condition, { kind: "row" }>;
@@ -67,21 +73,19 @@ export function oneOf(conditions: readonly Condition[]): Condition {
   const merged: Condition[] = [];
   const holds = flat.flatMap((condition) => (condition.kind === "holds" ? condition.values : []));
   if (holds.length > 0) merged.push({ kind: "holds", values: [...new Set(holds)] });
-  const rows = new Map<string, { table: OrderedTable; parameters: readonly number[]; tests: Sql[] }>();
+  const rows = new Map<string, { row: Omit<RowCondition, "test">; tests: Sql[] }>();
   for (const condition of flat) {
     if (condition.kind === "row") {
-      const { table, parameters, test } = condition;
-      const name = `${table} ${parameters.join()}`;
+      const { test, ...row } = condition;
+      const name = `${row.table} ${row.parameters.join()} ${row.range?.low} ${row.range?.high}`;
       const known = rows.get(name);
-      if (known === undefined) rows.set(name, { table, parameters, tests: [test] });
+      if (known === undefined) rows.set(name, { row, tests: [test] });
       else known.tests.push(test);
     } else if (condition.kind !== "holds") {
       merged.push(condition);
     }
   }
-  for (const { table, parameters, tests } of rows.values()) {
-    merged.push({ kind: "row", table, parameters, test: any(tests) });
-  }
+  for (const { row, tests } of rows.values()) merged.push({ ...row, test: any(tests) });
   return merged.length === 1 && merged[0] !== undefined ? merged[0] : { kind: "or", conditions: merged };
 }
 
@@ -248,7 +252,13 @@ function rowSql(row: RowCondition): Sql {
 }
 
 /** The rows `s` that pass the test. */
-export function rowsSql({ table, parameters, test }: RowCondition): Sql {
+export function rowsSql({ range, ...row }: RowCondition): Sql {
+  if (range === undefined) return rowsOfAnyType(row);
+  // The planner does not conclude it from the resource's key, and `is true` keeps it from reading the index of keys for it.
+  return sql`${rowsOfAnyType(row)} and (s.key between ${range.low} and ${range.high}) is true`;
+}
+
+function rowsOfAnyType({ table, parameters, test }: Omit<RowCondition, "range">): Sql {
   if (table === "search_date") return sql`select from search_date s where ${test}`;
   const [parameter = 0, ...others] = parameters;
   const isOneOf =

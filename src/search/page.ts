@@ -1,9 +1,9 @@
 import type { Queryable } from "../store/read.ts";
-import type { Condition } from "./condition.ts";
+import type { Condition, KeyRange } from "./condition.ts";
 import { gatherSql, ORDERS, pageOf, readRows, type InOrder, type Page, type PageRow } from "./page-rows.ts";
 import { explain } from "./planner.ts";
 import { sql, type Sql } from "./sql.ts";
-import { readWindows, type KeyRange } from "./windows.ts";
+import { readWindows } from "./windows.ts";
 
 /** What to read. */
 export interface PageRequest extends InOrder {

@@ -5,7 +5,7 @@ import type { SearchParameter } from "../fhir/search-parameters.ts";
 import { EqualityForm } from "../fhir/search-value.ts";
 import { careCondition } from "./care-dates.ts";
 import { compositeCondition, compositePresence } from "./composite.ts";
-import { ALWAYS, allOf, conditionSql, NEVER, oneOf, remembered, type Condition } from "./condition.ts";
+import { ALWAYS, allOf, conditionSql, NEVER, oneOf, remembered, type Condition, type KeyRange } from "./condition.ts";
 import type { Comparison, CriteriaGroup, Criterion, CriterionValue } from "./criteria.ts";
 import { equalityOf } from "./equality.ts";
 import { instantTest, stringContainsTest, stringPrefixTest, uriBelowTest } from "./ordered.ts";
@@ -13,10 +13,9 @@ import { hasOwnUrls, ownUrls } from "./own-urls.ts";
 import { qualifiersOf } from "./qualifiers.ts";
 import { keyRanges, referenceLinks, type ReferenceLink } from "./reference-link.ts";
 import { holdsAny, identifierCondition, presence, simpleCondition, stringRows, type ValueRules } from "./simple.ts";
-import { all, sql, type Sql } from "./sql.ts";
+import { sql, type Sql } from "./sql.ts";
 import { inHierarchy, inValueSet } from "./terminology.ts";
 import { textCondition, withoutTexts, type TextLimits } from "./text-search.ts";
-import type { KeyRange } from "./windows.ts";
 
 /** How criteria are understood. */
 export interface SearchRules extends ValueRules {
@@ -60,15 +59,11 @@ function groupCondition({ types, criteria }: CriteriaGroup, given: SearchRules):
   return allOf([typesCondition(types), ...conditions.map((condition) => ofTypes(condition, types))]);
 }
 
-/**
- * A parameter's rows are those of all types that have it; most need not be joined. The planner does not conclude it from the
- * resource's key, and `is true` keeps it from reading the index of keys for it.
- */
+/** A parameter's rows are those of all types that have it; most need not be joined. */
 function ofTypes(condition: Condition, types: readonly string[]): Condition {
   const [range, ...others] = keyRanges(types);
   if (condition.kind !== "row" || range === undefined || others.length > 0) return condition;
-  const isOfType = sql`(s.key between ${range.low} and ${range.high}) is true`;
-  return { ...condition, test: all([isOfType, condition.test]) };
+  return { ...condition, range };
 }
 
 function typesCondition(types: readonly string[]): Condition {

@@ -27,11 +27,31 @@ export async function expectedMatches(db: Queryable, condition: Condition): Prom
   const values = others.filter(({ kind }) => kind !== "within");
   if (values.length > 0 || guesses.length === 0) {
     const isSelective = values.some(({ kind }) => kind === "holds");
-    const asked = conditionSql(allOf(isSelective ? values : others));
-    guesses.push((await explain(db, sql`select from search_resource r where ${asked}`)).rows);
+    guesses.push(await guessOf(db, isSelective ? values : others));
   }
   return Math.min(...guesses);
 }
+
+/**
+ * The planner has a frequency for the most common values only. What it assumes of all others adds up where one of many values is
+ * asked for, such as references to all patients of a name: it is asked how much that is, with values that there are not.
+ */
+async function guessOf(db: Queryable, conditions: readonly Condition[]): Promise<number> {
+  const guess = async (asked: readonly Condition[]): Promise<number> =>
+    (await explain(db, sql`select from search_resource r where ${conditionSql(allOf(asked))}`)).rows;
+  const rows = await guess(conditions);
+  if (rows < WORTH_ASKING || !conditions.some(isOneOfMany)) return rows;
+  const absent = conditions.map((condition) =>
+    isOneOfMany(condition) ? { ...condition, values: condition.values.map((_, index) => BigInt(index)) } : condition,
+  );
+  return Math.max(1, rows - (await guess(absent)));
+}
+
+function isOneOfMany(condition: Condition): condition is Extract<Condition, { kind: "holds" }> {
+  return condition.kind === "holds" && condition.values.length > 1;
+}
+
+const WORTH_ASKING = 500;
 
 /** The SQL that finds all rows that meet the condition; of the two ways to follow chains, the planner's cheaper one. */
 export async function gatheringSql(db: Queryable, condition: Condition): Promise<Sql> {

@@ -1,14 +1,8 @@
 import type { Queryable } from "../store/read.ts";
-import { allOf, conditionSql, type Condition } from "./condition.ts";
+import { ALWAYS, allOf, conditionSql, type Condition, type KeyRange } from "./condition.ts";
 import { gatherSql, readRows, type InOrder, type PageRow } from "./page-rows.ts";
 import { expectedMatches } from "./planner.ts";
 import { all, sql } from "./sql.ts";
-
-/** A closed range of keys. */
-export interface KeyRange {
-  low: bigint;
-  high: bigint;
-}
 
 /** What is read in windows: what meets the condition in a range of keys, which all matches are in. */
 export interface WindowsRequest extends InOrder {
@@ -24,11 +18,12 @@ export interface WindowsRequest extends InOrder {
 export async function readWindows(db: Queryable, request: WindowsRequest): Promise<PageRow[]> {
   const { resolved, count, after, range: whole } = request;
   const found: PageRow[] = [];
+  const worth = hasRows(resolved) ? WORTH_A_WINDOW / 5 : WORTH_A_WINDOW;
   let expected = await expectedMatches(db, resolved);
   let seen = 0;
   for (let from = after; ;) {
     const needed = count + 1 - found.length;
-    const share = expected < WORTH_A_WINDOW ? 1 : (SPARE * needed) / expected;
+    const share = expected < worth ? 1 : (SPARE * needed) / expected;
     const window = share < LARGEST_SHARE ? windowAfter(from, whole, share) : undefined;
     // The rest is what is greater than a key, and not a range: the planner would read all keys of the type.
     const condition = conditionSql(window === undefined ? resolved : conditionWithin(resolved, window));
@@ -42,27 +37,40 @@ export async function readWindows(db: Queryable, request: WindowsRequest): Promi
   }
 }
 
-/** Matches, by the planner's guess, from which on it is worth while not to read all of them: some ms. */
+/**
+ * Matches, by the planner's guess, from which on it is worth while not to read all of them: 2 ms. Rows of values take five times
+ * as long, as each has to be joined to its resource.
+ */
 const WORTH_A_WINDOW = 1000;
 /** A window is to have so many times as many matches as are needed. */
 const SPARE = 3;
 /** A larger part of the range is no longer worth while: the rest is read. */
 const LARGEST_SHARE = 0.3;
 
-/** The condition, for resources of a range of keys only. Rows of values, and lists of keys, are narrowed as well. */
+function hasRows(condition: Condition): boolean {
+  return condition.kind === "row" || (condition.kind === "and" && condition.conditions.some(hasRows));
+}
+
+/** The condition, for resources of a range of keys only, which is part of every other one. */
 function conditionWithin(condition: Condition, range: KeyRange): Condition {
   return allOf([narrowed(condition, range), { kind: "within", ...range }]);
 }
 
-function narrowed(condition: Condition, { low, high }: KeyRange): Condition {
+function narrowed(condition: Condition, range: KeyRange): Condition {
+  const { low, high } = range;
   switch (condition.kind) {
-    case "row":
-      return { ...condition, test: all([sql`s.key between ${low} and ${high}`, condition.test]) };
+    case "row": {
+      const { range: _all, ...row } = condition;
+      return { ...row, test: all([sql`s.key between ${low} and ${high}`, row.test]) };
+    }
     case "keys":
       return { kind: "keys", keys: condition.keys.filter((key) => low <= key && key <= high) };
+    case "within":
+      return ALWAYS;
     case "and":
+      return allOf(condition.conditions.map((each) => narrowed(each, range)));
     case "or":
-      return { ...condition, conditions: condition.conditions.map((each) => narrowed(each, { low, high })) };
+      return { ...condition, conditions: condition.conditions.map((each) => narrowed(each, range)) };
     default:
       return condition;
   }
