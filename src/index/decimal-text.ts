@@ -18,3 +18,17 @@ const EXPONENT = /[eE]([+-]?\d+)$/;
 /** Far inside what `numeric` holds (131,072 digits before the point), far outside what is measured. */
 const LARGEST_EXPONENT = 4096;
 const LONGEST = 4096;
+
+/**
+ * A number so little beyond another, to 20 places more than it has, that no search tells them apart: the end of a range that does
+ * not contain it.
+ */
+export function justBeside(text: string, above: boolean): string {
+  const [, whole = "0", fraction = "", exponent = "0"] = NUMBER.exec(text) ?? [];
+  const places = fraction.length - Number(exponent);
+  const digits = BigInt(`${whole}${fraction}`) * 10n ** BigInt(FINER + Math.max(-places, 0));
+  return `${digits + (above ? 1n : -1n)}e-${FINER + Math.max(places, 0)}`;
+}
+
+const NUMBER = /^(-?\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/;
+const FINER = 20;

@@ -38,7 +38,7 @@ export function createIndexer(): Indexer {
   return {
     index: (typeId, resource, sink, literalOf) => {
       const extract = (extractors[typeId] ??= extractorOf(resourceTypeName(typeId)));
-      collector.begin(sink, literalOf);
+      collector.begin(sink, resource, literalOf);
       extract(collector, resource);
       const more = further[typeId];
       if (more !== undefined) for (const one of more) one(collector, resource);
@@ -68,7 +68,7 @@ export function createDefinitionIndexer(definitions: readonly ExtractionTrees[])
   const extractors = definitions.map((trees) => extractorsOf([trees]));
   return {
     index: (place, typeId, resource, sink, literalOf) => {
-      collector.begin(sink, literalOf);
+      collector.begin(sink, resource, literalOf);
       for (const extract of extractors[place]?.[typeId] ?? []) extract(collector, resource);
       collector.sink = NOWHERE;
     },

@@ -61,9 +61,10 @@ describe("numbers and quantities (contract 10.4)", () => {
     ],
     [{ value: 1, unit: "mg" }, [`1 1 0 ${unit("mg")}`]],
     [{ value: 1e-7 }, ["1e-7 1e-7 0 0"]],
-    [{ value: 5, comparator: "<", code: "h" }, [`-Infinity 5 0 ${unit("h")}`]],
+    [{ value: 5, comparator: "<", code: "h" }, [`-Infinity 499999999999999999999e-20 0 ${unit("h")}`]],
     [{ value: 5, comparator: "<=" }, ["-Infinity 5 0 0"]],
-    [{ value: 5, comparator: ">" }, ["5 Infinity 0 0"]],
+    [{ value: -0.25, comparator: "<" }, ["-Infinity -2500000000000000000001e-22 0 0"]],
+    [{ value: 1e21, comparator: ">" }, [`1${"0".repeat(40)}1e-20 Infinity 0 0`]],
     [{ value: 5, comparator: ">=" }, ["5 Infinity 0 0"]],
     [
       { value: 2, unit: "hours", code: "h", system: ucum },

@@ -1,5 +1,5 @@
 import { UCUM, UNIT_TERMS, unitValue } from "../fhir/search-value.ts";
-import { decimalText } from "./decimal-text.ts";
+import { decimalText, justBeside } from "./decimal-text.ts";
 import { storableText } from "./storable-text.ts";
 import type { CachedToken } from "./value-cache.ts";
 import type { ValueCollector } from "./value-collector.ts";
@@ -20,16 +20,25 @@ export function emitNumberRange(to: ValueCollector, group: ValueGroup, value: un
   emitBounds(to, group, isObject(low) ? low["value"] : undefined, isObject(high) ? high["value"] : undefined, {});
 }
 
-/** Quantity and its kin (Age, Duration, Count, Distance); a comparator leaves one side open. */
+/** Quantity and its kin (Age, Duration, Count, Distance); a comparator leaves one side open, and `<5` does not contain 5. */
 export function emitQuantity(to: ValueCollector, group: ValueGroup, value: unknown): void {
   if (!isObject(value)) return;
   const { comparator } = value;
   const text = decimalText(to, value["value"]);
   emitPresent(to, group);
   if (text === undefined) return;
-  const low = comparator === "<" || comparator === "<=" ? "-Infinity" : text;
-  const high = comparator === ">" || comparator === ">=" ? "Infinity" : text;
-  emitUnits(to, group, low, high, value);
+  switch (comparator) {
+    case "<":
+      return emitUnits(to, group, "-Infinity", justBeside(text, false), value);
+    case "<=":
+      return emitUnits(to, group, "-Infinity", text, value);
+    case ">=":
+      return emitUnits(to, group, text, "Infinity", value);
+    case ">":
+      return emitUnits(to, group, justBeside(text, true), "Infinity", value);
+    default:
+      return emitUnits(to, group, text, text, value);
+  }
 }
 
 /** Range: from low to high, either may be open. */

@@ -14,10 +14,13 @@ export function emitReference(to: ValueCollector, group: ValueGroup, value: unkn
   const { reference, type, identifier } = value;
   const read: ReferenceText = { text: "", type: "", typeId: 0, base: "", idAtBase: "", id: "" };
   if (isText(reference)) readReference(reference, read);
-  if (read.typeId === 0 && isText(type)) {
-    const typeId = resourceTypeId(type);
+  // `resolve()` finds what is contained; of other texts that name no type only Reference.type tells.
+  const inside = read.text.startsWith("#") ? to.containedType(read.text) : undefined;
+  const told = inside ?? type;
+  if (read.typeId === 0 && isText(told)) {
+    const typeId = resourceTypeId(told);
     if (typeId !== undefined) {
-      read.type = type;
+      read.type = told;
       read.typeId = typeId;
     }
   }

@@ -1,4 +1,5 @@
 import type { Int64Halves } from "../base/hash.ts";
+import type { JsonObject, JsonValue } from "../base/json.ts";
 import type { SearchValueSink, TickRange } from "../fhir/search-value.ts";
 
 /** Finds how a number was written in the source, see `number-literals.ts`. */
@@ -11,6 +12,8 @@ export type LiteralOf = (value: number) => string | undefined;
 export class ValueCollector {
   sink: SearchValueSink = NOWHERE;
   literalOf: LiteralOf | undefined;
+  /** The resource that is indexed. */
+  private container: JsonObject = {};
   /** Counts resources; what carries the current number has been seen in this one. */
   resource = 1;
   /** Scratch space for emitters; nobody may expect it to survive a call. */
@@ -25,8 +28,9 @@ export class ValueCollector {
   private count = 0;
   private caught: number[] | undefined;
 
-  begin(sink: SearchValueSink, literalOf: LiteralOf | undefined): void {
+  begin(sink: SearchValueSink, container: JsonObject, literalOf: LiteralOf | undefined): void {
     this.sink = sink;
+    this.container = container;
     this.literalOf = literalOf;
     this.resource++;
     this.count = 0;
@@ -34,6 +38,14 @@ export class ValueCollector {
       this.owners.fill(0);
       this.resource = 1;
     }
+  }
+
+  /** The type of the contained resource that `#id` refers to; undefined when there is none. */
+  containedType(reference: string): string | undefined {
+    const { contained } = this.container;
+    if (!Array.isArray(contained)) return undefined;
+    const found = contained.find((each) => isResource(each) && each["id"] === reference.slice(1));
+    return isResource(found) ? found["resourceType"] : undefined;
   }
 
   /** Hands an equality number to the sink, unless this resource has it already. */
@@ -93,6 +105,12 @@ export class ValueCollector {
 }
 
 const INITIAL_SLOTS = 1024;
+
+function isResource(value: JsonValue | undefined): value is JsonObject & { resourceType: string } {
+  return (
+    typeof value === "object" && value !== null && !Array.isArray(value) && typeof value["resourceType"] === "string"
+  );
+}
 
 /** A sink that drops everything. */
 export const NOWHERE: SearchValueSink = {

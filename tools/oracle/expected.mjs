@@ -120,10 +120,18 @@ const RULES = {
   },
 };
 
+/** The number next to it, 20 places further on. */
+function beside(value, by) {
+  const [, whole, fraction = "", exponent = "0"] = /^(-?\d+)(?:\.(\d+))?(?:e([+-]?\d+))?$/.exec(String(value));
+  const places = fraction.length - Number(exponent);
+  const more = places < 0 ? 20 - places : 20;
+  return `${BigInt(whole + fraction) * 10n ** BigInt(more) + by}e-${Math.max(places, 0) + 20}`;
+}
+
 function quantity({ value, comparator = "", ...unit }) {
   if (value === undefined) return {};
-  const low = comparator.startsWith("<") ? "-Infinity" : String(value);
-  const high = comparator.startsWith(">") ? "Infinity" : String(value);
+  const low = comparator.startsWith("<") ? "-Infinity" : comparator === ">" ? beside(value, 1n) : String(value);
+  const high = comparator.startsWith(">") ? "Infinity" : comparator === "<" ? beside(value, -1n) : String(value);
   return { quantities: units(low, high, unit) };
 }
 
@@ -138,11 +146,12 @@ function units(low, high, { system, code, unit }) {
   return code && unit && unit !== code ? [...rows, [low, high, undefined, unit]] : rows;
 }
 
-/** The type a reference says it has: its text first, then Reference.type. */
-export function referredType({ reference = "", type }) {
+/** The type a reference says it has: its text first, which may be that of a contained resource, then Reference.type. */
+export function referredType({ reference = "", type }, { contained = [] } = {}) {
   const text = reference.replace(/\/_history\/.*$/, "");
   const named = /^(?:.*\/)?([A-Z][A-Za-z]+)(?:\/[A-Za-z0-9\-.]{1,64}|\?.*)$/.exec(text)?.[1];
-  return [named, type].find((name) => resourceTypeId(name ?? "") !== undefined);
+  const inside = contained.find(({ id }) => text === `#${id}`)?.resourceType;
+  return [named, inside, type].find((name) => resourceTypeId(name ?? "") !== undefined);
 }
 
 function reference(value, { path, paths, parameter }) {

@@ -22,7 +22,7 @@ function rewrite(expression) {
 /**
  * Compiles an expression for one resource type. The result maps a node (and its resource) to
  * `{ type, value, path }` rows. `resolve()` needs a server, so `where(resolve() is X)` is answered from the reference's
- * own text: `refersTo` tells whether a Reference is of a type.
+ * own text and what is contained: `refersTo` tells whether a Reference is of a type.
  */
 export function compile(expression, resourceType, refersTo, base) {
   const alternatives = split(rewrite(expression))
@@ -40,7 +40,7 @@ export function compile(expression, resourceType, refersTo, base) {
       if (names.length !== found.length) throw new Error(`${path}: ${found.length} nodes, ${names.length} types`);
       return found
         .map((value, index) => ({ value, type: names[index], path }))
-        .filter(({ value }) => wanted === undefined || refersTo(value) === wanted);
+        .filter(({ value }) => wanted === undefined || refersTo(value, resource) === wanted);
     });
 }
 

@@ -27,7 +27,7 @@ function halfUnit(text: string): bigint {
   return 5n * 10n ** BigInt(SCALE - places - 1);
 }
 
-/** A number or quantity, or a range of them; closed, whatever the comparator. `units` are all that it can be asked by. */
+/** A number or quantity, or a closed range of them. `units` are all that it can be asked by. */
 export interface QuantityValue {
   readonly kind: "quantity";
   readonly low: bigint;
@@ -79,7 +79,14 @@ export function quantityOf(type: string, value: unknown): QuantityValue | undefi
       const own = number(members["value"]);
       if (own === undefined) return undefined;
       const comparator = text(members["comparator"]) ?? "";
-      return range(comparator.startsWith("<") ? undefined : own, comparator.startsWith(">") ? undefined : own, members);
+      // `<5` does not contain 5.
+      const low = comparator === ">" ? own + 1n : own;
+      const high = comparator === "<" ? own - 1n : own;
+      return range(
+        comparator.startsWith("<") ? undefined : low,
+        comparator.startsWith(">") ? undefined : high,
+        members,
+      );
     }
   }
 }

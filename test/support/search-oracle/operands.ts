@@ -157,7 +157,7 @@ function dateFor(random: Random, value: Value | undefined): string {
 function numberFor(random: Random, value: Value | undefined): string {
   if (value?.kind !== "quantity" || random.chance(0.5)) return random.pick(NUMBERS);
   const text = decimalText(random.chance(0.5) ? value.low : value.high);
-  if (text === undefined) return random.pick(NUMBERS);
+  if (text === undefined || text.length > 20) return random.pick(NUMBERS);
   return random.pick([text, text, text.includes(".") ? `${text}0` : `${text}.0`, text.replace(/(?<=\d)\.?\d$/, "")]);
 }
 

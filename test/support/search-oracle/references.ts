@@ -23,13 +23,18 @@ function textOf(value: unknown): string | undefined {
   return typeof value === "string" && value !== "" ? value : undefined;
 }
 
-/** The type of target that a Reference names: by its text, or else by its `type`. Undefined when it tells nothing. */
-export function targetTypeOf(reference: Members): string | undefined {
+/**
+ * The type of target that a Reference names: by its text, which may be that of a resource contained in `container`, or else by its
+ * `type`. Undefined when it tells nothing.
+ */
+export function targetTypeOf(reference: Members, container: Members): string | undefined {
   const text = withoutVersion(textOf(reference["reference"]) ?? "");
   const [path = ""] = text.split("?");
   const parts = path.split("/");
   const named = text.includes("?") ? parts.at(-1) : ID.test(parts.at(-1) ?? "") ? parts.at(-2) : undefined;
-  return [named, reference["type"]].find((type): type is string => TYPES.includes(String(type)));
+  const contained = (container["contained"] ?? []) as Members[];
+  const inside = contained.find(({ id }) => text === `#${String(id)}`)?.["resourceType"];
+  return [named, inside, reference["type"]].find((type): type is string => TYPES.includes(String(type)));
 }
 
 /** Reads a Reference. `possible` are the types it can point to where only one makes the type of a bare id known. */
@@ -45,7 +50,7 @@ export function readReference(reference: Members, possible: readonly string[], b
   const [, type, id] = /^([A-Za-z]+)\/([A-Za-z0-9\-.]{1,64})$/.exec(text) ?? [];
   if (type !== undefined && TYPES.includes(type)) return { ...none, type, id };
   if (ID.test(text)) {
-    const known = targetTypeOf(reference) ?? (possible.length === 1 ? possible[0] : undefined);
+    const known = targetTypeOf(reference, {}) ?? (possible.length === 1 ? possible[0] : undefined);
     return known === undefined ? { ...none, text } : { ...none, type: known, id: text };
   }
   return { ...none, text: text === "" ? undefined : text };

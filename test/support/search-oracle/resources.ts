@@ -21,7 +21,9 @@ function generateOne(random: Random, type: string, number: number, count: number
   const names = searchedNames(type);
   const made = elementsInto(random, { names, count, path: type, owner: type, depth: 0 });
   const fixed = FIXED[type] ?? {};
-  return { resourceType: type, id: make.idOf(number), ...made, ...fixed };
+  const isContainer = "contained" in elementsOf(type) && random.chance(0.7);
+  const contained = isContainer ? { contained: [{ resourceType: random.pick(ANYTHING), id: "inside" }] } : {};
+  return { resourceType: type, id: make.idOf(number), ...made, ...fixed, ...contained };
 }
 
 /** What would do something to the server: these definitions define nothing. */

@@ -24,8 +24,8 @@ interface EngineNode {
 
 /**
  * What fhirpath.js with its R4 model finds by a search parameter's expression. `base` is the path of the context for
- * expressions that do not begin with a type. `resolve()` would need the store: what a reference itself tells of its
- * target's type stands for it, as the contract's 10.7 has it.
+ * expressions that do not begin with a type. `resolve()` would need the store: what a reference itself and the contained
+ * resources tell of its target's type stands for it, as the contract's 10.7 has it.
  */
 export function compileExpression(expression: string, type: string, base?: string): Select {
   const alternatives = unionOf(rewrite(expression))
@@ -36,6 +36,7 @@ export function compileExpression(expression: string, type: string, base?: strin
 
 function compileOne(text: string, base: string | undefined): Select {
   const found: (EngineNode | boolean)[] = [];
+  let container: Json = {};
   const collect = `(${text}).collected()`;
   const evaluate = fhirpath.compile(base === undefined ? collect : { base, expression: collect }, model, {
     userInvocationTable: {
@@ -48,13 +49,16 @@ function compileOne(text: string, base: string | undefined): Select {
         internalStructures: true,
       },
       refersTo: {
-        fn: (nodes: unknown[], wanted: unknown) => [nodes.some((node) => targetTypeOf(node as Json) === wanted)],
+        fn: (nodes: unknown[], wanted: unknown) => [
+          nodes.some((node) => targetTypeOf(node as Json, container) === wanted),
+        ],
         arity: { 1: ["String"] },
       },
     },
   });
   return (context, resource) => {
     found.length = 0;
+    container = resource;
     evaluate(context, { resource });
     return found.map((node) =>
       // `Patient.deceased.exists() and Patient.deceased != false`
