@@ -1,8 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { JsonObject } from "../base/json.ts";
+import { openSearchParameters } from "../store/search-parameters.ts";
+import { findMatches } from "./matches.ts";
 import { searchCondition } from "./plan.ts";
 import { parseQuery } from "./query.ts";
 import { resolveCondition } from "./resolve.ts";
+import { selectionSql } from "./selection.ts";
+import { sql, statement } from "./sql.ts";
 import { BASE, linkOf, matchesOf, openSearchServer, type SearchServer } from "./testing/search-server.ts";
 
 let server: SearchServer;
@@ -140,6 +144,24 @@ describe("_text and _content", () => {
     }
     const { body } = await server.get("/Observation?_content=odd&_summary=count");
     expect(body["total"]).toBe(12);
+  });
+
+  it("are understood by conditional interactions and by filters of exports", async () => {
+    const { pool } = server.database;
+    const client = await pool.connect();
+    try {
+      const context = { baseUrl: BASE, dateEquality: "overlap", searchParameters: openSearchParameters(pool) } as const;
+      const matches = await findMatches(client, context, "Patient", "_content=lung&gender=male&_text=spring", 2);
+      expect(matches.map(({ id }) => id)).toEqual(["p1"]);
+    } finally {
+      client.release();
+    }
+    const selection = { type: "Condition", queries: ["_text=liver", "_content=pneumonia"], patients: ["p1", "p3"] };
+    const rows = await selectionSql(pool, selection, { baseUrl: BASE, dateEquality: "overlap" });
+    const found = await pool.query<{ id: string }>(
+      statement(sql`select h.id from search_resource r join head h on h.key = r.key where ${rows}`),
+    );
+    expect(found.rows).toEqual([{ id: "c1" }]);
   });
 
   it("find current versions only", async () => {
