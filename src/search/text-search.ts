@@ -57,7 +57,7 @@ const LIMITS: TextLimits = { resources: 10_000, bytes: 256 * 1024 * 1024 };
 const MAX_WORDS = 200;
 /** Resources, and bytes of them, that are in memory together. */
 const CHUNK = 250;
-const CHUNK_BYTES = 4 * 1024 * 1024;
+const CHUNK_BYTES = 1024 * 1024;
 
 type FoundRow = VersionColumns & { key: string };
 
