@@ -1,5 +1,5 @@
 import type { Queryable } from "../store/read.ts";
-import type { Condition, KeyRange } from "./condition.ts";
+import { conditionSql, hasLinks, isEstimable, type Condition, type KeyRange } from "./condition.ts";
 import { gatherSql, ORDERS, pageOf, readRows, type InOrder, type Page, type PageRow } from "./page-rows.ts";
 import { explain } from "./planner.ts";
 import { sql, type Sql } from "./sql.ts";
@@ -9,15 +9,9 @@ import { readWindows } from "./windows.ts";
 export interface PageRequest extends InOrder {
   /** On rows `r` of search_resource: the searched types, and everything that is asked of them. */
   scope: Sql;
-  condition: Sql;
-  /** What {@link condition} says. */
   resolved: Condition;
-  /** The condition in the form for rows that are at hand. */
-  test: Sql;
-  /** Whether the planner can tell how many resources it finds. */
-  isEstimable: boolean;
-  /** Whether testing a row means looking at other resources: some ten times as long. */
-  hasLinks: boolean;
+  /** The SQL that finds all rows that meet it: `gatheringSql`. */
+  gathering: () => Promise<Sql>;
   /** The one range of keys that all matches have, if there is one. */
   range: KeyRange | undefined;
   /** False when the condition says no more than the scope. */
@@ -38,25 +32,32 @@ export async function readPage(db: Queryable, request: PageRequest): Promise<Pag
 }
 
 async function readFirst(db: Queryable, request: PageRequest): Promise<PageRow[]> {
-  const { count, sort, range, condition, isFiltered, isEstimable, hasLinks } = request;
+  const { count, sort, range, resolved, isFiltered } = request;
   if (!isFiltered) return readRows(db, request, walkSql(request, count + 1));
-  if (sort === "key" && range !== undefined && isEstimable && !hasLinks) {
+  const isLinked = hasLinks(resolved);
+  if (sort === "key" && range !== undefined && isEstimable(resolved) && !isLinked) {
     return readWindows(db, { ...request, range });
   }
-  const gather = gatherSql(condition, request);
-  const gathering = isEstimable ? (await explain(db, gather)).cost : Infinity;
   // Links that are left lead to very many, of whatever the planner thinks there are few.
-  if (gathering > CHEAP || hasLinks) {
-    const sampleSteps = hasLinks ? SAMPLE_STEPS / 10 : SAMPLE_STEPS;
+  const cost = isLinked ? Infinity : await gatheringCost(db, request);
+  if (cost > CHEAP) {
+    // Testing a row then means looking at other resources: some ten times as long.
+    const sampleSteps = isLinked ? SAMPLE_STEPS / 10 : SAMPLE_STEPS;
     const sample = await readRows(db, request, walkSql(request, sampleSteps));
     if (sample.length > count) return sample;
-    const steps = hasLinks && sample.length === 0 ? SAMPLE_STEPS : stepsFor(sampleSteps, sample.length, count);
-    if (steps !== undefined && (await walkingCost(db, request, steps)) < gathering) {
+    const steps = isLinked && sample.length === 0 ? SAMPLE_STEPS : stepsFor(sampleSteps, sample.length, count);
+    if (steps !== undefined && (await walkingCost(db, request, steps)) < (await gatheringCost(db, request))) {
       const walked = await readRows(db, request, walkSql(request, steps));
       if (walked.length > count) return walked;
     }
   }
-  return readRows(db, request, gather);
+  return readRows(db, request, gatherSql(await request.gathering(), request));
+}
+
+/** The planner's cost of gathering all matches; infinite where it cannot tell how many there are. */
+async function gatheringCost(db: Queryable, request: PageRequest): Promise<number> {
+  if (!isEstimable(request.resolved)) return Infinity;
+  return (await explain(db, gatherSql(await request.gathering(), request))).cost;
 }
 
 /**
@@ -83,7 +84,8 @@ export function stepsFor(steps: number, found: number, count: number): number | 
 }
 
 /** The keys of the first matches among the first `steps` resources of the scope. */
-export function walkSql({ scope, test, count, sort, after, isFiltered }: PageRequest, steps: number): Sql {
+function walkSql({ scope, resolved, count, sort, after, isFiltered }: PageRequest, steps: number): Sql {
+  const test = conditionSql(resolved, "walk");
   const { rows, order } = ORDERS[sort](after);
   const first = sql`select r.segment, r.stamp, r.key, r.last_updated, r.equality
     from search_resource r where ${isFiltered ? scope : test}${rows} order by ${order} limit ${steps}`;

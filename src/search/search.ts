@@ -1,7 +1,6 @@
 import { withMeta } from "../fhir/meta-bytes.ts";
 import type { Queryable, StoredVersion } from "../store/read.ts";
 import { bundleBytes, type Entry } from "./bundle.ts";
-import { conditionSql, hasLinks, isEstimable } from "./condition.ts";
 import { readSnapshot, withSearchParameters, type ReadContext } from "./context.ts";
 import { readCursor, readSortedCursor, storeOrder, writeCursor } from "./cursor.ts";
 import { readIncluded, withBodies, type ReadResource } from "./included.ts";
@@ -14,7 +13,8 @@ import { parseQuery, type SearchQuery, type SearchRequest } from "./query.ts";
 import { resolveCondition } from "./resolve.ts";
 import { shaped, type Shape } from "./shape.ts";
 import { readSortTexts } from "./sort-texts.ts";
-import { readSortedPage, type SortedRequest } from "./sorted-page.ts";
+import { readSortedPage } from "./sorted-page.ts";
+import type { Sql } from "./sql.ts";
 
 /**
  * Searches and answers with a searchset Bundle as bytes (contract 10). Throws what {@link parseQuery} throws, and
@@ -66,7 +66,7 @@ interface Found {
 }
 
 async function find(context: ReadContext, query: SearchQuery): Promise<Found> {
-  const readPageOf = pageReader(query);
+  const readPageOf = pageReader(query, context.baseUrl);
   const found = searchCondition(query.groups, {
     dateEquality: context.dateEquality,
     now: Date.now(),
@@ -74,41 +74,40 @@ async function find(context: ReadContext, query: SearchQuery): Promise<Found> {
   });
   return readSnapshot(context, async (client) => {
     const resolved = await resolveCondition(client, found, context.blocks);
-    const condition = await gatheringSql(client, resolved);
+    let condition: Promise<Sql> | undefined;
+    // Finding out how it is gathered can take as long as reading a page without it.
+    const gathering = (): Promise<Sql> => (condition ??= gatheringSql(client, resolved));
     let total: number | undefined;
-    if (query.total === "accurate" || query.count === 0) total = await countResources(client, condition);
-    else if (query.total === "estimate") total = await estimateResources(client, condition);
+    if (query.total === "accurate" || query.count === 0) total = await countResources(client, await gathering());
+    else if (query.total === "estimate") total = await estimateResources(client, await gathering());
     if (query.count === 0) return { total, page: { versions: [], next: undefined }, matches: [], included: [] };
-    const page = await readPageOf(client, {
-      condition,
-      resolved,
-      texts: await readSortTexts(client, condition, query.sort, context.baseUrl),
-      test: conditionSql(resolved, "walk"),
-      isEstimable: isEstimable(resolved),
-      hasLinks: hasLinks(resolved),
-    });
+    const page = await readPageOf(client, { resolved, gathering });
     const matches = await withBodies(client, context.blocks, page.versions);
     const included = await readIncluded(client, context, query.includes, matches);
     return { total, page, matches, included };
   });
 }
 
-type ConditionForms = Pick<PageRequest, "condition" | "resolved" | "test" | "isEstimable" | "hasLinks"> &
-  Pick<SortedRequest, "texts">;
-
 /** How the page is read: in an order the store keeps, or in any other. Throws `bad-request` on a wrong cursor. */
-function pageReader(query: SearchQuery): (db: Queryable, forms: ConditionForms) => Promise<Page> {
+function pageReader(
+  query: SearchQuery,
+  baseUrl: string,
+): (db: Queryable, found: Pick<PageRequest, "resolved" | "gathering">) => Promise<Page> {
   const { count, cursor, sort: keys, groups } = query;
   const scope = scopeCondition(groups);
   const sort = storeOrder(keys);
   if (sort === undefined) {
     const after = cursor === undefined ? undefined : readSortedCursor(cursor, keys);
-    return (db, forms) => readSortedPage(db, { ...forms, scope, count, keys, after });
+    return async (db, { resolved, gathering }) => {
+      const condition = await gathering();
+      const texts = await readSortTexts(db, condition, keys, baseUrl);
+      return readSortedPage(db, { resolved, condition, texts, scope, count, keys, after });
+    };
   }
   const after = cursor === undefined ? undefined : readCursor(cursor, sort);
   const isFiltered = groups.some((group) => group.criteria.length > 0);
   const range = scopeRange(groups);
-  return (db, forms) => readPage(db, { ...forms, scope, range, count, sort, after, isFiltered });
+  return (db, found) => readPage(db, { ...found, scope, range, count, sort, after, isFiltered });
 }
 
 function resourceEntry(

@@ -1,6 +1,7 @@
 import { resourceTypeName } from "../fhir/resource-types.ts";
 import { typeIdOfKey } from "../fhir/resource-key.ts";
 import { VERSION_COLUMNS, versionOf, type Queryable, type VersionColumns } from "../store/read.ts";
+import { conditionSql, isEstimable, type Condition } from "./condition.ts";
 import type { SortedCursor } from "./cursor.ts";
 import { stepsFor } from "./page.ts";
 import { fittingCount, type Page } from "./page-rows.ts";
@@ -13,11 +14,9 @@ import { all, any, commas, sql, statement, type Sql } from "./sql.ts";
 export interface SortedRequest {
   /** On rows `r` of search_resource: the searched types (its key only), and everything that is asked of them. */
   scope: Sql;
+  resolved: Condition;
+  /** The SQL that finds all rows that meet it. */
   condition: Sql;
-  /** The condition in the form for rows that are at hand. */
-  test: Sql;
-  /** Whether the planner can tell how many resources it finds. */
-  isEstimable: boolean;
   count: number;
   keys: readonly SortKey[];
   /** The values of keys that the store does not keep. */
@@ -38,7 +37,7 @@ export async function readSortedPage(db: Queryable, request: SortedRequest): Pro
   const isWalkable = keys.length === 1 && first?.by === "value" && first.table === "search_date";
   if (isWalkable && request.after?.values[0] !== null) {
     const { rows } = await explain(db, sql`select from search_resource r where ${request.condition}`);
-    if (!request.isEstimable || rows > WORTH_WALKING) {
+    if (!isEstimable(request.resolved) || rows > WORTH_WALKING) {
       for (let steps = SAMPLE_STEPS; ;) {
         const found = await run(db, request, walkSql(request, first, steps));
         if (found.length > count) return pageOf(found, request);
@@ -91,7 +90,8 @@ function gatherSql({ condition, count, keys, texts, after }: SortedRequest): Sql
  * place by the first of them in the order.
  */
 function walkSql(request: SortedRequest, key: SortKey, steps: number): Sql {
-  const { scope, test, count, after } = request;
+  const { scope, resolved, count, after } = request;
+  const test = conditionSql(resolved, "walk");
   const direction = key.descending ? sql` desc` : NOTHING;
   const value = after?.values[0];
   const beyond = key.descending ? sql`<` : sql`>`;
