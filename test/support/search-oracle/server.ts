@@ -1,4 +1,5 @@
 import { openWriteServer, type WriteServer } from "../../../src/http/testing/write-server.ts";
+import { BASE } from "./values.ts";
 import { written } from "./query.ts";
 import { openWorld, type Search, type Stored, type World } from "./world.ts";
 
@@ -36,23 +37,62 @@ export async function openOracleServer(
   return {
     server,
     world: openWorld(stored),
-    matches: async (path) => (await entries(server, path)).match,
+    matches: (path) => matchesOf(server, path),
     close: () => server.close(),
   };
 }
 
+interface Entry {
+  readonly search: { readonly mode: "match" | "include" | "outcome" };
+  readonly resource: Stored;
+}
+
 /** `Type/id` of the entries of a whole answer, by `search.mode`: matches and includes, each in the answer's order. */
 export async function entries(server: WriteServer, path: string): Promise<{ match: string[]; include: string[] }> {
-  const { status, text, body } = await server.send("GET", `${path}${path.includes("?") ? "&" : "?"}_count=1000`);
-  if (status !== 200) throw new Error(`${status} ${(body.issue?.[0]?.diagnostics as string | undefined) ?? text}`);
-  const found: Record<string, string[]> = { match: [], include: [] };
-  for (const { search, resource } of (body.entry ?? []) as { search: { mode: string }; resource: Stored }[]) {
-    found[search.mode]?.push(nameOf(resource));
+  const { found, next } = await page(server, `${path}${path.includes("?") ? "&" : "?"}_count=1000`);
+  if (next !== undefined) throw new Error("more pages");
+  const ofMode = (mode: string): string[] =>
+    found.filter(({ search }) => search.mode === mode).map(({ resource }) => nameOf(resource));
+  return { match: ofMode("match"), include: ofMode("include") };
+}
+
+/**
+ * `Type/id` of the matches. The same question is put in different ways, as its length has it: in another order, in small pages,
+ * with the total, as the store answers each in its own way.
+ */
+async function matchesOf(server: WriteServer, path: string): Promise<string[]> {
+  const search = `${path}${path.includes("?") ? "&" : "?"}_total=accurate`;
+  if (path.length % 4 === 0) return (await entries(server, `${search}&_sort=-_lastUpdated`)).match;
+  if (path.length % 4 === 1) return (await entries(server, `${search}&_sort=_id`)).match;
+  if (path.length % 4 === 2) return (await entries(server, search)).match;
+  const names: string[] = [];
+  for (let next: string | undefined = `${search}&_count=3`; next !== undefined;) {
+    const { found, total, next: following } = await page(server, next);
+    names.push(...found.map(({ resource }) => nameOf(resource)));
+    next = following;
+    if (next === undefined && total !== names.length) throw new Error(`${total} in all, ${names.length} on the pages`);
   }
-  if ((body.link as { relation: string }[]).some(({ relation }) => relation === "next")) throw new Error("more pages");
-  const warnings = (body.entry ?? []).filter((each: { search: { mode: string } }) => each.search.mode === "outcome");
-  if (warnings.length > 0) throw new Error(`not understood: ${JSON.stringify(warnings)}`);
-  return { match: found["match"] ?? [], include: found["include"] ?? [] };
+  return names;
+}
+
+/** One page; everything in the search must have been understood. */
+async function page(
+  server: WriteServer,
+  path: string,
+): Promise<{ found: readonly Entry[]; total: number | undefined; next: string | undefined }> {
+  const { status, text, body } = await server.send("GET", path);
+  if (status !== 200) throw new Error(`${status} ${(body.issue?.[0]?.diagnostics as string | undefined) ?? text}`);
+  const found = (body.entry ?? []) as Entry[];
+  const warning = found.find(({ search }) => search.mode === "outcome");
+  if (warning !== undefined) throw new Error(`not understood: ${JSON.stringify(warning)}`);
+  const links = body.link as { relation: string; url: string }[];
+  const next = links.find(({ relation }) => relation === "next")?.url.slice(BASE.length);
+  const total = body.total as number | undefined;
+  const matches = found.filter(({ search }) => search.mode === "match").length;
+  if (next === undefined && !path.includes("_cursor") && total !== undefined && total !== matches) {
+    throw new Error(`${total} in all, ${matches} in the answer`);
+  }
+  return { found, total, next };
 }
 
 /** `Type/id`. */

@@ -184,6 +184,7 @@ export function openWorld(resources: readonly Stored[]): World {
 /** Where components meet in an element there is no value unless each can be compared: FHIR leaves it open. */
 function isComparable(value: Value): boolean {
   if (value.kind === "token") return value.codes.some(({ system, code }) => system !== undefined || code !== undefined);
+  if (value.kind === "reference") return value.type !== undefined || value.text !== undefined;
   return value.kind !== "nothing";
 }
 
