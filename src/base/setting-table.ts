@@ -31,6 +31,8 @@ export interface Settings {
   readonly authRolesClaim: string;
   /** What `eq` means for dates: `overlap` (contract 10.3) or `contain` (FHIR's text), decision D-20. */
   readonly dateEquality: "overlap" | "contain";
+  /** Origins of pages that may use the FHIR API from a browser; `*` is any. */
+  readonly corsOrigins: readonly string[];
   readonly logLevel: LogLevel;
 }
 
@@ -79,6 +81,16 @@ function url(accepts: (url: URL) => boolean): z.ZodType<string | undefined> {
   return text
     .refine((value) => URL.canParse(value) && accepts(new URL(value)))
     .transform((value) => value.replace(/\/+$/, ""));
+}
+
+/** Texts separated by commas. */
+function list(accepts: (item: string) => boolean): z.ZodType<readonly string[]> {
+  return text.transform((value) => value.split(",").map((item) => item.trim())).refine((items) => items.every(accepts));
+}
+
+/** An origin as browsers send it, without a slash at its end, or any. */
+function isOrigin(value: string): boolean {
+  return value === "*" || (URL.canParse(value) && isWeb(new URL(value)) && new URL(value).origin === value);
 }
 
 function isWeb(url: URL): boolean {
@@ -238,6 +250,15 @@ export const SETTING_TABLE: { readonly [Key in SettingKey]: SettingDefinition<Se
     allowed: "overlap or contain",
     help: "What a date search without prefix means: the periods overlap, or the stored one lies within the given one.",
     schema: z.enum(["overlap", "contain"]),
+  },
+  corsOrigins: {
+    env: "STOKER_CORS_ORIGINS",
+    placeholder: "ORIGINS",
+    defaultText: "none",
+    fallback: [],
+    allowed: "origins separated by commas, for example https://app.example.org, or *",
+    help: "Pages of these origins may use the FHIR API from a browser. Without authentication, whoever can serve such a page can read all data.",
+    schema: list(isOrigin),
   },
   logLevel: {
     env: "STOKER_LOG_LEVEL",

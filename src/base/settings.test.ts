@@ -64,6 +64,13 @@ describe("where a setting comes from", () => {
     expect(load({ environment: { STOKER_INITIAL_IMPORT_MODE: text } }).initialImportMode).toBe(value);
   });
 
+  test("origins are a list", () => {
+    expect(load({}).corsOrigins).toEqual([]);
+    const environment = { STOKER_CORS_ORIGINS: "https://a.example, http://localhost:3000" };
+    expect(load({ environment }).corsOrigins).toEqual(["https://a.example", "http://localhost:3000"]);
+    expect(load({ environment: { STOKER_CORS_ORIGINS: "*" } }).corsOrigins).toEqual(["*"]);
+  });
+
   test("base URL without trailing slash; else from the address", () => {
     expect(load({ flags: { baseUrl: "https://a.example/fhir/" } }).baseUrl).toBe("https://a.example/fhir");
     expect(baseUrlOf(load({}), 4711)).toBe("http://127.0.0.1:4711/fhir");
@@ -73,6 +80,8 @@ describe("where a setting comes from", () => {
 
 describe("refused with one line that names the setting", () => {
   test.each<[string, SettingSources, RegExp]>([
+    ["origin with a path", { flags: { corsOrigins: "https://a.example/app" } }, /cors-origins/],
+    ["origin without a scheme", { environment: { STOKER_CORS_ORIGINS: "*, a.example" } }, /STOKER_CORS_ORIGINS/],
     ["port", { environment: { STOKER_PORT: "99999" } }, /^STOKER_PORT is "99999"; it must be a port number/],
     ["port text", { flags: { port: "http" } }, /^STOKER_PORT is "http"/],
     ["workers", { environment: { STOKER_WORKERS: "0" } }, /^STOKER_WORKERS is "0"; .* from 1 to 256$/],

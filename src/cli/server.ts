@@ -205,6 +205,7 @@ async function listen(
     initialImportMode: settings.initialImportMode,
     importMaxInputs: settings.importMaxInputs,
     dateEquality: settings.dateEquality,
+    corsOrigins: settings.corsOrigins,
   };
   const app: FastifyInstance = createApp(context);
   closers.push(() => app.close());

@@ -15,6 +15,7 @@ import { metadataRoutes } from "./metadata-routes.ts";
 import { openMetrics } from "./metrics.ts";
 import { collectMethods, refuseOtherMethods } from "./other-methods.ts";
 import { sendError, sendNotFound } from "./operation-outcome.ts";
+import { answerOtherOrigins } from "./other-origins.ts";
 import { registerReindexRoutes } from "./reindex-routes.ts";
 import { patchRoutes } from "./patch-routes.ts";
 import { readContext, resourceRoutes } from "./resource-routes.ts";
@@ -52,6 +53,7 @@ export function createApp(context: HttpContext): FastifyInstance {
       sendError(error, request, reply);
     },
   });
+  answerOtherOrigins(app, context.corsOrigins ?? []);
   const methods = collectMethods(app);
   leaveLengthOut(app);
   const metrics = openMetrics(context.database.pool, context.stageSeconds);

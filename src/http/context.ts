@@ -20,6 +20,8 @@ export interface HttpContext {
   readonly importMaxInputs: number;
   /** What `eq` means for dates (decision D-20). */
   readonly dateEquality: "overlap" | "contain";
+  /** Origins of pages that may use the API from a browser; `*` is any. None when not given. */
+  readonly corsOrigins?: readonly string[];
   readonly database: Database;
   readonly sources: ImportServices["sources"];
   readonly signal: ImportServices["signal"];
