@@ -80,7 +80,11 @@ describe("where a setting comes from", () => {
 
 describe("refused with one line that names the setting", () => {
   test.each<[string, SettingSources, RegExp]>([
-    ["origin with a path", { flags: { corsOrigins: "https://a.example/app" } }, /cors-origins/],
+    [
+      "origin with a path",
+      { flags: { corsOrigins: "https://a.example/app" } },
+      /^STOKER_CORS_ORIGINS .*origins separated/,
+    ],
     ["origin without a scheme", { environment: { STOKER_CORS_ORIGINS: "*, a.example" } }, /STOKER_CORS_ORIGINS/],
     ["port", { environment: { STOKER_PORT: "99999" } }, /^STOKER_PORT is "99999"; it must be a port number/],
     ["port text", { flags: { port: "http" } }, /^STOKER_PORT is "http"/],
