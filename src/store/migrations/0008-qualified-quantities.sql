@@ -1,5 +1,5 @@
 -- Quantities carry the code of their resource as their qualifier (fhir/qualified-quantities.ts), and the index of their values
--- begins with it. Rows that are there already have none, and searches find them without: nothing needs to be written anew.
+-- begins with it, and goes on with the key. Rows that are there already have none, and searches find them without: nothing needs to be written anew.
 do $$
 declare
   partition record;
@@ -11,7 +11,7 @@ begin
       and exists (select from pg_indexes where tablename = child.relname and indexname = child.relname || '_value')
   loop
     execute format('drop index %s', partition.index);
-    execute format('create index %s on %s (parameter, qualifier, low, high)', partition.index, partition.name);
+    execute format('create index %s on %s (parameter, qualifier, key, low, high)', partition.index, partition.name);
   end loop;
 end
 $$;
