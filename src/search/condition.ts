@@ -12,9 +12,10 @@ export type Condition =
   | { kind: "holds"; values: readonly bigint[] }
   /**
    * There is a row `s` of one of the parameters in an ordered table that passes `test`. For search_date the test itself
-   * says which rows are the parameters'. `range` has all keys that matter: rows of other types need not be joined.
+   * says which rows are the parameters'. `range` has all keys that matter: rows of other types need not be joined. `guess`
+   * is a part of the test by which the planner tells how many rows there are; the rest depends on it, which it does not know.
    */
-  | { kind: "row"; table: OrderedTable; parameters: readonly number[]; test: Sql; range?: KeyRange }
+  | { kind: "row"; table: OrderedTable; parameters: readonly number[]; test: Sql; guess?: Sql; range?: KeyRange }
   /** The equality array holds the value of a term `s` of one of the parameters that passes `test`. */
   | { kind: "term"; parameters: readonly number[]; test: Sql }
   | { kind: "and" | "or"; conditions: readonly Condition[] }
@@ -73,19 +74,22 @@ export function oneOf(conditions: readonly Condition[]): Condition {
   const merged: Condition[] = [];
   const holds = flat.flatMap((condition) => (condition.kind === "holds" ? condition.values : []));
   if (holds.length > 0) merged.push({ kind: "holds", values: [...new Set(holds)] });
-  const rows = new Map<string, { row: Omit<RowCondition, "test">; tests: Sql[] }>();
+  const rows = new Map<string, { row: Omit<RowCondition, "test" | "guess">; tests: Sql[]; guesses: Sql[] }>();
   for (const condition of flat) {
     if (condition.kind === "row") {
-      const { test, ...row } = condition;
+      const { test, guess, ...row } = condition;
       const name = `${row.table} ${row.parameters.join()} ${row.range?.low} ${row.range?.high}`;
       const known = rows.get(name);
-      if (known === undefined) rows.set(name, { row, tests: [test] });
-      else known.tests.push(test);
+      if (known === undefined) rows.set(name, { row, tests: [test], guesses: [guess ?? test] });
+      else {
+        known.tests.push(test);
+        known.guesses.push(guess ?? test);
+      }
     } else if (condition.kind !== "holds") {
       merged.push(condition);
     }
   }
-  for (const { row, tests } of rows.values()) merged.push({ ...row, test: any(tests) });
+  for (const { row, tests, guesses } of rows.values()) merged.push({ ...row, test: any(tests), guess: any(guesses) });
   return merged.length === 1 && merged[0] !== undefined ? merged[0] : { kind: "or", conditions: merged };
 }
 
@@ -258,7 +262,7 @@ export function rowsSql({ range, ...row }: RowCondition): Sql {
   return sql`${rowsOfAnyType(row)} and (s.key between ${range.low} and ${range.high}) is true`;
 }
 
-function rowsOfAnyType({ table, parameters, test }: Omit<RowCondition, "range">): Sql {
+function rowsOfAnyType({ table, parameters, test }: RowCondition): Sql {
   if (table === "search_date") return sql`select from search_date s where ${test}`;
   const [parameter = 0, ...others] = parameters;
   const isOneOf =

@@ -22,7 +22,9 @@ export async function expectedMatches(db: Queryable, condition: Condition): Prom
   const guesses: number[] = [];
   for (const part of parts) {
     if (part.kind === "keys") guesses.push(part.keys.length);
-    if (part.kind === "row") guesses.push((await explain(db, rowsSql(part))).rows);
+    if (part.kind === "row") {
+      guesses.push((await explain(db, rowsSql({ ...part, test: part.guess ?? part.test }))).rows);
+    }
   }
   const values = others.filter(({ kind }) => kind !== "within");
   if (values.length > 0 || guesses.length === 0) {

@@ -26,6 +26,8 @@ export function quantityCondition(
     table: "search_quantity",
     parameters,
     test: all([...restriction, test]),
+    // The values of one code have one unit, most of them.
+    ...(restriction.length === 0 ? {} : { guess: all([...restriction, numberTest(value, sql`s.low`, sql`s.high`)]) }),
   });
   const { code, system } = value;
   if (code === undefined || (system !== undefined && system !== UCUM)) return row(literal);
