@@ -97,7 +97,7 @@ describe("a code with a quantity (contract 10.4, 10.6)", () => {
     expect(before.length).toBeGreaterThan(0);
     for (const { indexname, indexdef } of before) {
       await pool.query(`drop index ${indexname}`);
-      await pool.query(indexdef.replace("parameter, qualifier, key, low", "parameter, low"));
+      await pool.query(indexdef.replace("parameter, qualifier, code, key, low", "parameter, low"));
     }
     expect((await pool.query(indexes)).rows).not.toEqual(before);
     const migration = (await readMigrations()).find(({ name }) => name === "qualified-quantities");

@@ -2,7 +2,6 @@ import { qualifiedQuantities } from "../fhir/qualified-quantities.ts";
 import { EqualityForm } from "../fhir/search-value.ts";
 import type { Criterion, TokenValue } from "./criteria.ts";
 import { equalityOf } from "./equality.ts";
-import { sql, type Sql } from "./sql.ts";
 
 /**
  * The codes that are asked for together with a quantity, by the quantity's id: what its rows carry as their qualifier
@@ -36,9 +35,12 @@ export function qualifiersOfTokens(types: readonly string[], token: number, valu
 
 const NONE: Qualifiers = new Map();
 
-/** The test that a row `s` of the parameters can belong to one of the codes. */
-export function qualifierTest(parameters: readonly number[], qualifiers: Qualifiers | undefined): readonly Sql[] {
+/** What a row `s` of the parameters has as its qualifier when it can belong to one of the codes; none when any row can. */
+export function rowQualifiers(
+  parameters: readonly number[],
+  qualifiers: Qualifiers | undefined,
+): readonly bigint[] | undefined {
   const [parameter, ...others] = parameters;
   const codes = others.length === 0 ? qualifiers?.get(parameter ?? 0) : undefined;
-  return codes === undefined ? [] : [sql`s.qualifier = any(${[0n, ...codes]}::bigint[])`];
+  return codes === undefined ? undefined : [0n, ...codes];
 }

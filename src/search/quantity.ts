@@ -13,22 +13,23 @@ import { openUcum, type ReadUnit, type Unit } from "./ucum.ts";
 /**
  * The condition for a quantity, or a plain number (contract 10.4). With a unit of UCUM it holds for what was stored in any
  * unit that measures the same: the asked interval is converted, exactly, into each of them, so that what is stored stays
- * as it was written. `restriction` is asked of the same row `s`.
+ * as it was written. The same row `s` must have one of the qualifiers, where there are some.
  */
 export function quantityCondition(
   parameters: readonly number[],
   value: QuantityValue,
-  restriction: readonly Sql[] = [],
+  qualifiers: readonly bigint[] = [],
 ): Condition {
-  const literal = quantityTest(value);
+  const isQualified = qualifiers.length === 0 ? [] : [sql`s.qualifier = any(${qualifiers}::bigint[])`];
   const row = (test: Sql): Condition => ({
     kind: "row",
     table: "search_quantity",
     parameters,
-    test: all([...restriction, test]),
+    test: all([...isQualified, test]),
     // The values of one code have one unit, most of them.
-    ...(restriction.length === 0 ? {} : { guess: all([...restriction, numberTest(value, sql`s.low`, sql`s.high`)]) }),
+    ...(isQualified.length === 0 ? {} : { guess: all([...isQualified, numberTest(value, sql`s.low`, sql`s.high`)]) }),
   });
+  const literal = quantityTest(value);
   const { code, system } = value;
   if (code === undefined || (system !== undefined && system !== UCUM)) return row(literal);
   return {
@@ -37,12 +38,48 @@ export function quantityCondition(
       const read = await remembered(lookups, "ucum", openUcum);
       const asked = read(code);
       if (asked === undefined) return row(literal);
-      const groups = await remembered(lookups, `unit ${code}`, () => commensurable(lookups.db, read, asked, code));
-      const converted = convertedTests(value, asked, groups);
-      if (converted.length === 0) return row(literal);
-      return row(any([literal, all([sql`s.system = ${unitOf(UCUM)}`, any(converted)])]));
+      const stored = await remembered(lookups, `unit ${code}`, () => commensurable(lookups.db, read, asked, code));
+      const units = stored.length === 0 ? undefined : await readUnits(lookups.db, parameters, qualifiers);
+      const groups = units === undefined ? stored : withUnits(stored, units);
+      const converted = all([sql`s.system = ${unitOf(UCUM)}`, any(convertedTests(value, asked, groups))]);
+      if (groups.length === 0) return row(literal);
+      return row(units?.has(unitOf(code)) === false ? converted : any([literal, converted]));
     },
   };
+}
+
+/**
+ * The units that rows with one of the qualifiers have, by a step of the index for each. Undefined when these are too many, or
+ * there are no qualifiers.
+ */
+async function readUnits(
+  db: Queryable,
+  parameters: readonly number[],
+  qualifiers: readonly bigint[],
+): Promise<ReadonlySet<bigint> | undefined> {
+  if (qualifiers.length === 0 || qualifiers.length * parameters.length > MOST_STEPS) return undefined;
+  const found = await db.query<{ code: string }>(
+    statement(sql`with recursive unit (parameter, qualifier, code) as (
+        select p.parameter, q.qualifier, (select s.code from search_quantity s
+          where s.parameter = p.parameter and s.qualifier = q.qualifier order by s.code limit 1)
+        from unnest(${parameters}::integer[]) p (parameter), unnest(${qualifiers}::bigint[]) q (qualifier)
+        union all
+        select u.parameter, u.qualifier, (select s.code from search_quantity s
+          where s.parameter = u.parameter and s.qualifier = u.qualifier and s.code > u.code order by s.code limit 1)
+        from unit u where u.code is not null)
+      select u.code::text from unit u where u.code is not null limit ${MOST_STEPS + 1}`),
+  );
+  if (found.rows.length > MOST_STEPS) return undefined;
+  return new Set(found.rows.map((each) => BigInt(each.code)));
+}
+
+const MOST_STEPS = 50;
+
+/** The groups, of their units those that there are. */
+function withUnits(groups: readonly Group[], units: ReadonlySet<bigint>): Group[] {
+  return groups
+    .map(({ unit, codes }) => ({ unit, codes: codes.filter((code) => units.has(unitOf(code))) }))
+    .filter(({ codes }) => codes.length > 0);
 }
 
 /** The number of a unit that has the same magnitude as that of another. */

@@ -12,7 +12,7 @@ import {
 } from "./equality.ts";
 import { dateRowTest, stringPrefixTest, type DateRules } from "./ordered.ts";
 import { nearTest } from "./near.ts";
-import { qualifierTest, type Qualifiers } from "./qualifiers.ts";
+import { rowQualifiers, type Qualifiers } from "./qualifiers.ts";
 import { quantityCondition } from "./quantity.ts";
 import { restrictTo } from "./restricted-reference.ts";
 import { any, type Sql } from "./sql.ts";
@@ -41,7 +41,7 @@ export function simpleCondition(stored: readonly StoredParameter[], value: Simpl
     case "near":
       return { kind: "row", table: "search_quantity", parameters: stored.map(idOf), test: nearTest(value) };
     default:
-      return quantityCondition(stored.map(idOf), value, qualifierTest(stored.map(idOf), rules.qualifiers));
+      return quantityCondition(stored.map(idOf), value, rowQualifiers(stored.map(idOf), rules.qualifiers));
   }
 }
 

@@ -55,9 +55,9 @@ export const SEARCH_TABLES: readonly {
   {
     table: "search_quantity",
     indexes: [
-      // Most searches ask for quantities of one code, their qualifier, and need the first matches in the order of keys: all of
-      // it is read from the index.
-      ["value", "(parameter, qualifier, key, low, high)"],
+      // Most searches ask for quantities of one code, their qualifier, in one unit, and need the first matches in the order
+      // of keys: all of it is read from the index.
+      ["value", "(parameter, qualifier, code, key, low, high)"],
       ["key", "(key)"],
     ],
   },

@@ -11,7 +11,7 @@ begin
       and exists (select from pg_indexes where tablename = child.relname and indexname = child.relname || '_value')
   loop
     execute format('drop index %s', partition.index);
-    execute format('create index %s on %s (parameter, qualifier, key, low, high)', partition.index, partition.name);
+    execute format('create index %s on %s (parameter, qualifier, code, key, low, high)', partition.index, partition.name);
   end loop;
 end
 $$;
