@@ -26,6 +26,7 @@ export async function expectedMatches(db: Queryable, condition: Condition): Prom
       guesses.push((await explain(db, rowsSql({ ...part, test: part.guess ?? part.test }))).rows);
     }
   }
+  if (guesses.some((rows) => rows < FEW)) return Math.min(...guesses);
   const values = others.filter(({ kind }) => kind !== "within");
   if (values.length > 0 || guesses.length === 0) {
     const isSelective = values.some(({ kind }) => kind === "holds");
@@ -54,6 +55,8 @@ function isOneOfMany(condition: Condition): condition is Extract<Condition, { ki
 }
 
 const WORTH_ASKING = 500;
+/** Where one part of a condition finds no more than this, the others are no matter. */
+const FEW = 200;
 
 /** The SQL that finds all rows that meet the condition; of the two ways to follow chains, the planner's cheaper one. */
 export async function gatheringSql(db: Queryable, condition: Condition): Promise<Sql> {
