@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { definitionHash, type ImportRequest } from "../src/import/definition.ts";
-import { registerImport } from "../src/import/registration.ts";
+import { definitionHash, type ImportRequest } from "../src/import/job/definition.ts";
+import { registerImport } from "../src/import/job/registration.ts";
 import {
   completeUnit,
   idOf,

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { failJob } from "../src/import/jobs.ts";
-import type { JobFailure } from "../src/import/job-state.ts";
+import { failJob } from "../src/import/job/jobs.ts";
+import type { JobFailure } from "../src/import/job/job-state.ts";
 import {
   completeUnit,
   idOf,

@@ -4,7 +4,7 @@ import { instantMilliseconds, isInstant } from "../fhir/primitives.ts";
 import { RESOURCE_TYPES, resourceTypeId } from "../fhir/resource-types.ts";
 import type { SearchParameterLookup } from "../fhir/custom-search-parameters.ts";
 import { parseSelectionQuery, patientTypes } from "../search/selection.ts";
-import { checkElements } from "../search/shape.ts";
+import { checkElements } from "../search/shape/shape.ts";
 import type { ExportDefinition } from "./definition.ts";
 
 /** A kick-off as it came in. */

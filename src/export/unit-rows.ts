@@ -1,6 +1,6 @@
 import type { Client } from "pg";
 import { resourceTypeName } from "../fhir/resource-types.ts";
-import { keyRanges } from "../search/reference-link.ts";
+import { keyRanges } from "../search/conditions/reference-link.ts";
 import { selectionSql, type SelectionRules } from "../search/selection.ts";
 import { all, any, sql, statement, type Sql } from "../search/sql.ts";
 import type { ExportDefinition } from "./definition.ts";

@@ -2,8 +2,8 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 import { operationOutcome } from "../fhir/operation-outcome.ts";
 import type { Exports } from "../export/exports.ts";
 import type { ExportRequest } from "../export/request.ts";
-import { gzippedStream } from "./compression.ts";
-import { FHIR_NDJSON, sendResource } from "./content-negotiation.ts";
+import { gzippedStream } from "./exchange/compression.ts";
+import { FHIR_NDJSON, sendResource } from "./exchange/content-negotiation.ts";
 import type { HttpContext } from "./context.ts";
 
 interface GroupRoute {

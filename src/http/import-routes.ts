@@ -1,14 +1,14 @@
 import { Readable } from "node:stream";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { StokerError } from "../base/errors.ts";
-import { cancelImport } from "../import/cancel.ts";
-import { allErrorLogs, errorLog } from "../import/error-log.ts";
-import { findErrorLog, findImport, listImports } from "../import/find-import.ts";
-import { registerImport } from "../import/registration.ts";
-import { rejectedBytes } from "../import/rejected-bytes.ts";
-import { checkImportHeaders, readImportRequest } from "../import/request.ts";
-import { importStatus } from "../import/status.ts";
-import { FHIR_NDJSON } from "./content-negotiation.ts";
+import { cancelImport } from "../import/job/cancel.ts";
+import { allErrorLogs, errorLog } from "../import/job/error-log.ts";
+import { findErrorLog, findImport, listImports } from "../import/job/find-import.ts";
+import { registerImport } from "../import/job/registration.ts";
+import { rejectedBytes } from "../import/job/rejected-bytes.ts";
+import { checkImportHeaders, readImportRequest } from "../import/job/request.ts";
+import { importStatus } from "../import/job/status.ts";
+import { FHIR_NDJSON } from "./exchange/content-negotiation.ts";
 import type { HttpContext } from "./context.ts";
 
 /** Ten thousand inputs with long URLs are some 8 MB. */

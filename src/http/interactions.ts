@@ -1,17 +1,17 @@
 import { randomUUID } from "node:crypto";
 import type { ClientBase } from "pg";
 import { StokerError } from "../base/errors.ts";
-import { checkId, withId, type CheckedBody } from "../import/checked-body.ts";
+import { checkId, withId, type CheckedBody } from "../import/api/checked-body.ts";
 import {
   StalePlan,
   type Change,
   type CurrentVersion,
   type Precondition,
   type WriteRequest,
-} from "../import/write-request.ts";
+} from "../import/api/write-request.ts";
 import type { ReadContext } from "../search/context.ts";
 import { findMatches } from "../search/matches.ts";
-import { hasTag, parseIfMatch } from "./preferences.ts";
+import { hasTag, parseIfMatch } from "./exchange/preferences.ts";
 
 /** The search settings that conditional interactions need. */
 export type ConditionContext = Pick<ReadContext, "baseUrl" | "dateEquality" | "searchParameters">;

@@ -1,7 +1,7 @@
 import { connect } from "node:net";
 import { fastify } from "fastify";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { answerClientError } from "./client-errors.ts";
+import { answerClientError } from "./exchange/client-errors.ts";
 import { openWriteServer, type Answer, type Json, type WriteServer } from "./testing/write-server.ts";
 
 let server: WriteServer;

@@ -1,6 +1,6 @@
 import type { Pool } from "pg";
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
-import { JobState, UnitState } from "../import/job-state.ts";
+import { JobState, UnitState } from "../import/job/job-state.ts";
 
 /** The metrics of one application. */
 export interface Metrics {

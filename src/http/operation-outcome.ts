@@ -3,7 +3,7 @@ import { StokerError } from "../base/errors.ts";
 import type { JsonObject } from "../base/json.ts";
 import { operationOutcome, type Issue } from "../fhir/operation-outcome.ts";
 import { databaseError } from "../store/database-errors.ts";
-import { sendResource } from "./content-negotiation.ts";
+import { sendResource } from "./exchange/content-negotiation.ts";
 
 /** What a thrown error becomes for the client. */
 interface ErrorAnswer {

@@ -9,8 +9,8 @@ import {
   parseBody,
   refuseRepeated,
   type CheckedBody,
-} from "../import/checked-body.ts";
-import { StalePlan, type PutChange } from "../import/write-request.ts";
+} from "../import/api/checked-body.ts";
+import { StalePlan, type PutChange } from "../import/api/write-request.ts";
 import { fhirPathPatch, jsonPatch, patched, type Patch } from "../patch/patch.ts";
 import type { ReadContext } from "../search/context.ts";
 import { readBodies } from "../store/body.ts";

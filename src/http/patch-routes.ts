@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { StokerError } from "../base/errors.ts";
-import { PATCH_FORMATS } from "./capabilities.ts";
+import { PATCH_FORMATS } from "./metadata/capabilities.ts";
 import {
   conditionalPatchInteraction,
   JSON_PATCH,

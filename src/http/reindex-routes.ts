@@ -2,7 +2,7 @@ import type { FastifyInstance } from "fastify";
 import { StokerError } from "../base/errors.ts";
 import type { JsonObject } from "../base/json.ts";
 import { cancelReindex, ReindexState, reindexStatus, requestReindex, type ReindexStatus } from "../reindex/jobs.ts";
-import { sendResource } from "./content-negotiation.ts";
+import { sendResource } from "./exchange/content-negotiation.ts";
 import type { HttpContext } from "./context.ts";
 
 interface JobRoute {

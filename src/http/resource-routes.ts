@@ -1,20 +1,20 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { StokerError } from "../base/errors.ts";
-import type { Compartment } from "../search/compartment.ts";
+import type { Compartment } from "../search/query/compartment.ts";
 import { READ_TIMEOUT_MS, type ReadContext } from "../search/context.ts";
 import { everything } from "../search/everything.ts";
-import { history } from "../search/history.ts";
-import type { HistoryRequest } from "../search/history-query.ts";
+import { history } from "../search/history/history.ts";
+import type { HistoryRequest } from "../search/history/history-query.ts";
 import { readOneVersion } from "../search/read.ts";
 import { search } from "../search/search.ts";
 import { BLOCK_CACHE_BYTES, BlockCache } from "../store/body.ts";
 import { openSearchParameters } from "../store/search-parameters.ts";
-import { answerRead, answerVersion, queryOf } from "./answer-version.ts";
-import { FHIR_JSON } from "./content-negotiation.ts";
+import { answerRead, answerVersion, queryOf } from "./exchange/answer-version.ts";
+import { FHIR_JSON } from "./exchange/content-negotiation.ts";
 import type { HttpContext } from "./context.ts";
-import { knownType, refuseOperation } from "./known-type.ts";
+import { knownType, refuseOperation } from "./exchange/known-type.ts";
 import { operationParameters } from "./operation-parameters.ts";
-import { isStrict } from "./preferences.ts";
+import { isStrict } from "./exchange/preferences.ts";
 
 /** What the routes are registered with. */
 export interface ResourceRoutesOptions {

@@ -1,9 +1,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { operationOutcomeOf } from "../fhir/operation-outcome.ts";
 import type { ReadContext } from "../search/context.ts";
-import { queryOf } from "./answer-version.ts";
-import { sendResource } from "./content-negotiation.ts";
-import { knownType } from "./known-type.ts";
+import { queryOf } from "./exchange/answer-version.ts";
+import { sendResource } from "./exchange/content-negotiation.ts";
+import { knownType } from "./exchange/known-type.ts";
 import { validationIssues } from "./validation.ts";
 import { takeJson } from "./write-routes.ts";
 

@@ -1,8 +1,8 @@
 import { StokerError } from "../base/errors.ts";
 import type { JsonValue } from "../base/json.ts";
 import type { Issue } from "../fhir/operation-outcome.ts";
-import { repeatedIssue } from "../import/checked-body.ts";
-import { parseText, validate, type Validation } from "../import/validate.ts";
+import { repeatedIssue } from "../import/api/checked-body.ts";
+import { parseText, validate, type Validation } from "../import/api/validate.ts";
 import type { ReadContext } from "../search/context.ts";
 import { read } from "../search/read.ts";
 import { readValidateRequest } from "./validate-request.ts";

@@ -2,15 +2,15 @@ import { isUtf8 } from "node:buffer";
 import { errorCodes, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { StokerError } from "../base/errors.ts";
 import { withMeta } from "../fhir/meta-bytes.ts";
-import { checkBody } from "../import/checked-body.ts";
-import type { ResourceWriter } from "../import/resource-writer.ts";
-import type { WrittenResource } from "../import/write-request.ts";
+import { checkBody } from "../import/api/checked-body.ts";
+import type { ResourceWriter } from "../import/api/resource-writer.ts";
+import type { WrittenResource } from "../import/api/write-request.ts";
 import { readOneVersion } from "../search/read.ts";
 import type { ReadContext } from "../search/context.ts";
 import { binaryOf, CONTENT_BYTES } from "./binary.ts";
-import { FHIR_JSON, sendResource } from "./content-negotiation.ts";
+import { FHIR_JSON, sendResource } from "./exchange/content-negotiation.ts";
 import { isHardDelete } from "./hard-delete.ts";
-import { knownType } from "./known-type.ts";
+import { knownType } from "./exchange/known-type.ts";
 import {
   conditionalDeleteInteraction,
   conditionalUpdateInteraction,
@@ -21,7 +21,7 @@ import {
   type Interaction,
   type Preconditions,
 } from "./interactions.ts";
-import { etagOf, returnPreference } from "./preferences.ts";
+import { etagOf, returnPreference } from "./exchange/preferences.ts";
 
 /** Greatest body of one resource. */
 export const RESOURCE_BYTES: number = 16 * 1024 * 1024;

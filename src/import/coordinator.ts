@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { StokerError } from "../base/errors.ts";
 import { databaseError } from "../store/database-errors.ts";
-import { finishJob } from "./finish-job.ts";
-import { endFrozenWriters } from "./frozen-writers.ts";
+import { finishJob } from "./job/finish-job.ts";
+import { endFrozenWriters } from "./work/frozen-writers.ts";
 import {
   areSegmentsLeftOver,
   claimJob,
@@ -11,13 +11,13 @@ import {
   releaseLease,
   type ClaimedJob,
   type JobStep,
-} from "./jobs.ts";
-import { JobState } from "./job-state.ts";
-import { LEASE_SECONDS, LeaseLost, withLease } from "./lease.ts";
-import { planJob } from "./plan-job.ts";
+} from "./job/jobs.ts";
+import { JobState } from "./job/job-state.ts";
+import { LEASE_SECONDS, LeaseLost, withLease } from "./work/lease.ts";
+import { planJob } from "./job/plan-job.ts";
 import type { ImportServices } from "./services.ts";
-import { createWaiter } from "./signal.ts";
-import { endSilentSessions } from "./unit-lease.ts";
+import { createWaiter } from "./work/signal.ts";
+import { endSilentSessions } from "./work/unit-lease.ts";
 
 /** What the coordinator works with. */
 export interface CoordinatorServices extends ImportServices {

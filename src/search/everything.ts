@@ -1,15 +1,15 @@
 import { StokerError } from "../base/errors.ts";
 import { compartmentOf } from "../fhir/compartments.ts";
 import { RESOURCE_TYPES } from "../fhir/resource-types.ts";
-import { careCriterion, parseCarePeriod } from "./care-dates.ts";
+import { careCriterion, parseCarePeriod } from "./conditions/care-dates.ts";
 import { readCurrent } from "../store/read.ts";
 import type { ReadContext } from "./context.ts";
-import { MAX_COUNT } from "./control.ts";
-import type { CriteriaGroup } from "./criteria.ts";
-import type { Include } from "./include.ts";
-import { parseQuery, type SearchRequest } from "./query.ts";
+import { MAX_COUNT } from "./query/control.ts";
+import type { CriteriaGroup } from "./query/criteria.ts";
+import type { Include } from "./query/include.ts";
+import { parseQuery, type SearchRequest } from "./query/query.ts";
 import { answerQuery } from "./search.ts";
-import { malformed } from "./values.ts";
+import { malformed } from "./query/values.ts";
 
 /**
  * `Patient/[id]/$everything` as a searchset Bundle in bytes: the patient and what is in its compartment as matches, over

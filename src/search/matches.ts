@@ -4,10 +4,10 @@ import { VERSION_COLUMNS, versionOf, type StoredVersion, type VersionColumns } f
 import { beginSnapshot } from "../store/snapshot.ts";
 import { READ_TIMEOUT_MS, withSearchParameters, type ReadContext } from "./context.ts";
 import { tooLong, withDeadline } from "./deadline.ts";
-import { gatheringSql } from "./planner.ts";
-import { searchCondition } from "./plan.ts";
-import { parseQuery } from "./query.ts";
-import { resolveCondition } from "./resolve.ts";
+import { gatheringSql } from "./conditions/planner.ts";
+import { searchCondition } from "./conditions/plan.ts";
+import { parseQuery } from "./query/query.ts";
+import { resolveCondition } from "./conditions/resolve.ts";
 import { sql, statement, type Sql } from "./sql.ts";
 
 const COLUMNS: Sql = { texts: [VERSION_COLUMNS], values: [] };

@@ -6,14 +6,14 @@ import { resourceTypeId } from "../fhir/resource-types.ts";
 import { searchParameter } from "../fhir/search-parameters.ts";
 import type { Queryable } from "../store/read.ts";
 import { readDefinitions } from "../store/search-parameters.ts";
-import { allOf, linkRows, oneOf, type Condition } from "./condition.ts";
-import type { CriteriaGroup } from "./criteria.ts";
-import { gatheringSql } from "./planner.ts";
-import { searchCondition } from "./plan.ts";
-import { withOwnUrls } from "./own-urls.ts";
-import { parseQuery } from "./query.ts";
-import { referenceLinks, type ReferenceLink } from "./reference-link.ts";
-import { resolveCondition } from "./resolve.ts";
+import { allOf, linkRows, oneOf, type Condition } from "./conditions/condition.ts";
+import type { CriteriaGroup } from "./query/criteria.ts";
+import { gatheringSql } from "./conditions/planner.ts";
+import { searchCondition } from "./conditions/plan.ts";
+import { withOwnUrls } from "./conditions/own-urls.ts";
+import { parseQuery } from "./query/query.ts";
+import { referenceLinks, type ReferenceLink } from "./conditions/reference-link.ts";
+import { resolveCondition } from "./conditions/resolve.ts";
 import { sql, type Sql } from "./sql.ts";
 
 /** Which resources of one type are wanted, however many there are: there are no pages. */

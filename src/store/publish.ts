@@ -76,7 +76,8 @@ export async function withClient<Result>(
   } finally {
     unlink?.();
     client.off("error", onError);
-    client.release(failure);
+    // A session that is being ended must not be given to anybody else.
+    client.release(failure ?? stop?.aborted === true);
   }
 }
 

@@ -156,7 +156,7 @@ describe("fhir-kit-client", () => {
   });
 
   it("calls operations by POST", async () => {
-    const patient: Json = await client.create({ resourceType: "Patient", body: { resourceType: "Patient" } as Json });
+    const patient: Json = await client.create({ resourceType: "Patient", body: { resourceType: "Patient" } });
     const { id } = patient;
     const everything: Json = await client.operation({ name: "everything", resourceType: "Patient", id });
     expect(everything.entry.map(({ resource }: Json) => resource.id)).toEqual([id]);

@@ -1,5 +1,5 @@
-import { INTERACTIONS, MISSING, OPERATIONS, SEARCH_FEATURES } from "../capabilities.ts";
-import { EXPORT_PARAMETERS } from "../export-parameters.ts";
+import { INTERACTIONS, MISSING, OPERATIONS, SEARCH_FEATURES } from "../metadata/capabilities.ts";
+import { EXPORT_PARAMETERS } from "../metadata/export-parameters.ts";
 
 type Tables = Readonly<Record<string, () => string[]>>;
 

@@ -8,9 +8,9 @@ import { copyRows } from "../../store/copy.ts";
 import { openSegment } from "../../store/segments.ts";
 import { Stamps } from "../../store/stamps.ts";
 import type { TestDatabase } from "../../store/testing/test-database.ts";
-import { Batch, BATCH_LINES, type RejectedLine } from "../batch.ts";
-import { BatchWriter, ClockWait, SegmentClosed } from "../batch-writer.ts";
-import { noTimes } from "../stage-times.ts";
+import { Batch, BATCH_LINES, type RejectedLine } from "../work/batch.ts";
+import { BatchWriter, ClockWait, SegmentClosed } from "../work/batch-writer.ts";
+import { noTimes } from "../work/stage-times.ts";
 
 /** The sums over an import's units. */
 export interface ImportCounts {

@@ -1,0 +1,104 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { BASE, openWriteServer, type Json, type WriteServer } from "../testing/write-server.ts";
+
+let server: WriteServer;
+beforeAll(async () => {
+  server = await openWriteServer();
+  await server.send("PUT", "/Patient/p", { resourceType: "Patient", id: "p" });
+});
+afterAll(() => server.close());
+
+type Entry = [method: string, url: string, resource?: Json, request?: Json];
+
+async function send(type: "batch" | "transaction", entries: readonly Entry[]): Promise<Json> {
+  const entry = entries.map(([method, url, resource, request = {}]) => ({
+    ...(resource !== undefined && { resource }),
+    request: { method, url, ...request },
+  }));
+  return (await server.send("POST", "/", { resourceType: "Bundle", type, entry })).body;
+}
+
+function statuses(bundle: Json): string[] {
+  return bundle.entry.map(({ response }: Json) => response.status);
+}
+
+const wrong = { resourceType: "Patient", gender: "x", birthDate: "1815-13" };
+
+describe("metadata in a Bundle", () => {
+  it.each(["batch", "transaction"] as const)("of type %s is that of GET metadata", async (type) => {
+    const alone = await server.send("GET", "/metadata");
+    const { etag } = alone.headers;
+    const { entry } = await send(type, [
+      ["GET", "metadata"],
+      ["GET", `${BASE}/metadata?_elements=software`],
+      ["GET", "/metadata", undefined, { ifNoneMatch: etag }],
+    ]);
+    expect(entry[0]).toEqual({ resource: alone.body, response: { status: "200 OK", etag } });
+    expect(entry[1].resource).toMatchObject({ software: { name: "Stoker" }, meta: { tag: [{ code: "SUBSETTED" }] } });
+    expect(entry[1].resource.rest).toBeUndefined();
+    expect(entry[2]).toEqual({ response: { status: "304 Not Modified", etag } });
+  });
+
+  it("is nothing that could be written, or has anything below it", async () => {
+    const bundle = await send("batch", [
+      ["POST", "metadata", wrong],
+      ["DELETE", "metadata"],
+      ["GET", "metadata/x"],
+    ]);
+    expect(statuses(bundle)).toEqual(["400 Bad Request", "400 Bad Request", "400 Bad Request"]);
+  });
+});
+
+describe("$validate in a batch", () => {
+  it("says what it says alone, of a type and of a resource", async () => {
+    const cases: [url: string, resource?: Json][] = [
+      ["Patient/$validate", wrong],
+      ["Patient/$validate?mode=update", { resourceType: "Patient" }],
+      ["Patient/$validate", { resourceType: "Parameters", parameter: [{ name: "resource", resource: wrong }] }],
+      ["Patient/p/$validate", { resourceType: "Patient", id: "other" }],
+      ["Patient/p/$validate"],
+      ["Observation/$validate", wrong],
+    ];
+    const bundle = await send(
+      "batch",
+      cases.map(([url, resource]) => ["POST", url, resource]),
+    );
+    expect(new Set(statuses(bundle))).toEqual(new Set(["200 OK"]));
+    for (const [index, [url, resource]] of cases.entries()) {
+      const alone = await server.send("POST", `/${url}`, resource);
+      expect(bundle.entry[index].resource.resourceType).toBe("OperationOutcome");
+      expect(bundle.entry[index].resource.issue, url).toEqual(alone.body.issue);
+    }
+    expect(bundle.entry[0].resource.issue.map(({ expression }: Json) => expression[0])).toEqual([
+      "Patient.gender",
+      "Patient.birthDate",
+    ]);
+    const [, total] = (await server.send("GET", "/Patient?_total=accurate")).text.match(/"total":(\d+)/) ?? [];
+    expect(total).toBe("1");
+  });
+
+  it("is read by GET, and fails in its entry", async () => {
+    const bundle = await send("batch", [
+      ["GET", "Patient/p/$validate"],
+      ["POST", "Patient/$validate"],
+      ["POST", "Patient/$validate?profile=http://p", wrong],
+      ["POST", "Patient/none/$validate"],
+      ["POST", "Nothing/$validate", wrong],
+      ["PUT", "Patient/$validate", wrong],
+      ["GET", "Patient/$validate"],
+      ["POST", "$export"],
+      ["POST", "Patient/p/$everything"],
+    ]);
+    const bad = "400 Bad Request";
+    expect(statuses(bundle)).toEqual(["200 OK", bad, bad, "404 Not Found", bad, bad, "404 Not Found", bad, bad]);
+  });
+
+  it("is refused in a transaction, of which nothing is written", async () => {
+    const answer = await send("transaction", [
+      ["PUT", "Patient/q", { resourceType: "Patient", id: "q" }],
+      ["POST", "Patient/$validate", wrong],
+    ]);
+    expect(answer.issue[0].expression).toEqual(["Bundle.entry[1].request.url"]);
+    expect((await server.send("GET", "/Patient/q")).status).toBe(404);
+  });
+});

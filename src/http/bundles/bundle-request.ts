@@ -1,0 +1,225 @@
+import { StokerError } from "../../base/errors.ts";
+import type { JsonObject, JsonValue } from "../../base/json.ts";
+import { isArrayAt, isObjectAt, itemsAt, membersAt, type JsonMember } from "../../fhir/json-bytes.ts";
+import { resourceTypeId } from "../../fhir/resource-types.ts";
+import { checkParsed, parseBody, refuseRepeated, type CheckedBody } from "../../import/api/checked-body.ts";
+import type { Preconditions } from "../interactions.ts";
+import { JSON_PATCH, readCheckedParameters, readJsonPatchBody, type ReadPatch } from "../patch-interactions.ts";
+
+/** A Bundle of interactions. */
+export interface BundleRequest {
+  type: "batch" | "transaction";
+  entries: RawEntry[];
+}
+
+/** An entry that nobody has looked at yet. */
+export interface RawEntry {
+  value: JsonValue;
+  /** The bytes of its resource. */
+  resource: Buffer | undefined;
+}
+
+/** What an entry asks for. */
+export interface EntryRequest {
+  method: "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
+  target: EntryTarget;
+  fullUrl: string | undefined;
+  preconditions: Preconditions;
+  ifModifiedSince: string | undefined;
+  /** Checked; of a POST or PUT only. */
+  body: CheckedBody | undefined;
+  /** Of a PATCH only. */
+  patch: ReadPatch | undefined;
+  /** The resource of a `$validate`, which nobody has looked at. */
+  validated: Buffer | undefined;
+}
+
+/** The path and query of an entry's `request.url`, below the base. */
+export interface EntryTarget {
+  type: string | undefined;
+  id: string | undefined;
+  isHistory: boolean;
+  version: string | undefined;
+  /** Of readings below a resource: the type searched in its compartment, `*`, or `$everything`. */
+  member: string | undefined;
+  /** What is neither a resource nor a search. */
+  operation: "metadata" | "$validate" | undefined;
+  query: string;
+}
+
+/** Reads the envelope of a batch or transaction. Throws `bad-request`. */
+export function readBundle(bytes: Buffer): BundleRequest {
+  const { value } = parseBody(bytes);
+  if (!isObject(value) || value["resourceType"] !== "Bundle") throw invalid("A Bundle is expected.", "resourceType");
+  const { type, entry } = value;
+  if (type !== "batch" && type !== "transaction") {
+    throw invalid("Bundle.type: a Bundle that is sent here must be a batch or a transaction.", "Bundle.type");
+  }
+  if (entry === undefined || entry === null) return { type, entries: [] };
+  if (!Array.isArray(entry)) throw invalid("Bundle.entry: an array is expected.", "Bundle.entry");
+  if (entry.length > MAX_ENTRIES) {
+    throw new StokerError("bad-request", `Bundle.entry: more than ${MAX_ENTRIES} entries; send several Bundles.`, {
+      issue: "too-costly",
+      expression: "Bundle.entry",
+    });
+  }
+  const list = lastNamed(membersAt(bytes, 0), "entry");
+  const items = list !== undefined && isArrayAt(bytes, list.valueStart) ? itemsAt(bytes, list.valueStart) : [];
+  const entries = entry.map((each, index) => {
+    const item = items[index];
+    const isThere = item !== undefined && isObjectAt(bytes, item.start);
+    const resource = isThere ? lastNamed(membersAt(bytes, item.start), "resource") : undefined;
+    return { value: each, resource: resource && bytes.subarray(resource.valueStart, resource.end) };
+  });
+  return { type, entries };
+}
+
+/** Each has an answer of some hundred bytes, and a tiny entry may have one of any size. */
+const MAX_ENTRIES = 50_000;
+
+/** Reads and checks an entry. Throws `bad-request` or `not-supported` with the element below the entry. */
+export function readEntry({ value, resource }: RawEntry, baseUrl: string): EntryRequest {
+  if (!isObject(value)) throw invalid("an object is expected.", undefined);
+  const request = value["request"];
+  if (!isObject(request)) throw invalid("request: the entry has no request.", "request");
+  const { method, url } = request;
+  if (!isMethod(method)) {
+    throw invalid("request.method: GET, HEAD, POST, PUT, PATCH or DELETE is expected.", "request.method");
+  }
+  if (typeof url !== "string") throw invalid("request.url: a URL is expected.", "request.url");
+  const target = readTarget(url, baseUrl, method);
+  const isWrite = (method === "POST" || method === "PUT") && target.operation === undefined;
+  return {
+    method,
+    target,
+    fullUrl: textOf(value, "fullUrl"),
+    preconditions: {
+      ifMatch: textOf(request, "ifMatch"),
+      ifNoneMatch: textOf(request, "ifNoneMatch"),
+      ifNoneExist: textOf(request, "ifNoneExist"),
+    },
+    ifModifiedSince: textOf(request, "ifModifiedSince"),
+    body: isWrite ? readResource(value["resource"], resource, target) : undefined,
+    patch: method === "PATCH" ? readPatch(value["resource"], resource) : undefined,
+    validated: target.operation === "$validate" ? resource : undefined,
+  };
+}
+
+const METHODS: readonly EntryRequest["method"][] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+
+function isMethod(value: JsonValue | undefined): value is EntryRequest["method"] {
+  return METHODS.some((method) => method === value);
+}
+
+function readResource(value: JsonValue | undefined, bytes: Buffer | undefined, target: EntryTarget): CheckedBody {
+  const body = belowResource(() => checkEntryResource(value, bytes));
+  if (body.type === target.type) return body;
+  throw invalid(`request.url: the resource is a ${body.type}, and the URL says otherwise.`, "request.url");
+}
+
+/** A patch (http://hl7.org/fhir/R4/http.html#patch): a JSON Patch in a `Binary`, or a FHIRPath Patch as `Parameters`. */
+function readPatch(value: JsonValue | undefined, bytes: Buffer | undefined): ReadPatch {
+  return belowResource(() => {
+    const body = checkEntryResource(value, bytes);
+    if (body.type !== "Binary") return readCheckedParameters(body);
+    const { contentType, data } = body.resource;
+    if (typeof contentType !== "string" || contentType.split(";", 1)[0]?.trim().toLowerCase() !== JSON_PATCH) {
+      throw invalid(`The contentType of a Binary that is a patch must be ${JSON_PATCH}.`, "Binary.contentType");
+    }
+    if (typeof data !== "string") throw invalid("The Binary has no data.", "Binary.data");
+    return readJsonPatchBody(Buffer.from(data, "base64"));
+  });
+}
+
+function checkEntryResource(value: JsonValue | undefined, bytes: Buffer | undefined): CheckedBody {
+  if (value === undefined || bytes === undefined) throw invalid("resource: the entry has none.", "resource");
+  const body = checkParsed(value, bytes, bytes.toString("utf8"));
+  refuseRepeated(value, bytes);
+  return body;
+}
+
+/** Errors of the work say where in the entry they are. */
+function belowResource<Result>(work: () => Result): Result {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof StokerError)) throw error;
+    const path = error.expression?.replace(/^[A-Z][A-Za-z]*/, "resource") ?? "resource";
+    throw new StokerError(error.code, error.message, { issue: error.issue, expression: path });
+  }
+}
+
+function readTarget(url: string, baseUrl: string, method: EntryRequest["method"]): EntryTarget {
+  const isReading = method === "GET" || method === "HEAD";
+  const relative = url.startsWith(`${baseUrl}/`) ? url.slice(baseUrl.length + 1) : url.replace(/^\/+/, "");
+  const mark = relative.indexOf("?");
+  const path = (mark < 0 ? relative : relative.slice(0, mark)).replace(/\/$/, "");
+  const segments = path.split("/").map(decoded);
+  const query = mark < 0 ? "" : relative.slice(mark + 1);
+  const operation = operationOf(segments, method);
+  if (operation !== undefined) {
+    const [type, id] = operation === "metadata" ? [] : segments.slice(0, -1);
+    return { type, id, isHistory: false, version: undefined, member: undefined, operation, query };
+  }
+  // Of a type or of the system, the history stands where an id or a type would.
+  const found = segments.indexOf("_history");
+  const place = found === 0 || found === 1 ? found : 2;
+  const [type, id] = segments.slice(0, place);
+  const [below, version, ...more] = segments.slice(place);
+  const isHistory = below === "_history";
+  const isKnown = type === undefined || type === "" || resourceTypeId(type) !== undefined;
+  const isBelow = below === undefined || isHistory || (isReading && version === undefined && isMember(type, below));
+  const hasVersion = version !== undefined && id === undefined;
+  if (!isKnown || more.length > 0 || hasVersion || !isBelow) {
+    throw invalid("request.url: this is no resource type, resource or version of this server.", "request.url");
+  }
+  return {
+    type: type === "" ? undefined : type,
+    id: id === "" ? undefined : id,
+    isHistory,
+    version,
+    member: isHistory ? undefined : below,
+    operation: undefined,
+    query,
+  };
+}
+
+/** `metadata`, `[type]/$validate` by POST, `[type]/[id]/$validate` by POST and GET. */
+function operationOf(segments: readonly string[], method: EntryRequest["method"]): EntryTarget["operation"] {
+  const [type = "", ...below] = segments;
+  if (method === "GET" && type === "metadata" && below.length === 0) return "metadata";
+  if (below.at(-1) !== "$validate" || below.length > 2 || resourceTypeId(type) === undefined) return undefined;
+  return method === "POST" || (method === "GET" && below.length === 2) ? "$validate" : undefined;
+}
+
+/** Whether something of this name can be read below resources of the type. */
+function isMember(type: string | undefined, name: string): boolean {
+  if (name === "$everything") return type === "Patient";
+  return name === "*" || resourceTypeId(name) !== undefined;
+}
+
+function decoded(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return segment;
+  }
+}
+
+function lastNamed(members: readonly JsonMember[], name: string): JsonMember | undefined {
+  return members.findLast((member) => member.name === name);
+}
+
+function textOf(object: JsonObject, name: string): string | undefined {
+  const value = object[name];
+  return typeof value === "string" && value !== "" ? value : undefined;
+}
+
+function isObject(value: JsonValue | undefined): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function invalid(text: string, expression: string | undefined): StokerError {
+  const detail = expression === undefined ? {} : { expression };
+  return new StokerError("bad-request", text, { issue: "structure", ...detail });
+}

@@ -1,0 +1,151 @@
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import { StokerError } from "../../base/errors.ts";
+import type { ResourceWriter } from "../../import/api/resource-writer.ts";
+import type { WrittenResource } from "../../import/api/write-request.ts";
+import type { ReadContext } from "../../search/context.ts";
+import { readOneVersion } from "../../search/read.ts";
+import { readForEntry } from "./bundle-reads.ts";
+import { readBundle, readEntry, type BundleRequest, type EntryRequest } from "./bundle-request.ts";
+import { failedEntry, readEntryResponse, responseBundle, writtenEntry, type ResponseEntry } from "./bundle-response.ts";
+import { atEntry, interactionOf, writeTransaction } from "./bundle-writes.ts";
+import { FHIR_JSON } from "../exchange/content-negotiation.ts";
+import type { Interaction } from "../interactions.ts";
+import { errorOutcome } from "../operation-outcome.ts";
+import { isStrict, returnPreference } from "../exchange/preferences.ts";
+import type { Metadata } from "../metadata/metadata.ts";
+import { bodyOf, successOutcome, takeJson, type WriteRoutesOptions } from "../write-routes.ts";
+
+/** What the routes are registered with. */
+export interface BundleRoutesOptions extends WriteRoutesOptions {
+  metadata: () => Promise<Metadata>;
+}
+
+/** Greatest batch or transaction. */
+const BUNDLE_BYTES = 64 * 1024 * 1024;
+
+/** Bytes that the entries of one Bundle may read: its answer is made in memory. */
+const READ_BYTES = 64 * 1024 * 1024;
+
+/** `batch` and `transaction` (http://hl7.org/fhir/R4/http.html#transaction), for a prefix `/fhir`. */
+export async function bundleRoutes(
+  app: FastifyInstance,
+  { reading, writer, metadata }: BundleRoutesOptions,
+): Promise<void> {
+  app.removeAllContentTypeParsers();
+  takeJson(app, BUNDLE_BYTES);
+  app.post("/", async (request, reply) => {
+    const bundle = readBundle(bodyOf(request));
+    const carryOut = bundle.type === "batch" ? carryOutBatch : carryOutTransaction;
+    const entries = await carryOut({ request, reading, writer, metadata, left: READ_BYTES }, bundle);
+    return reply.type(FHIR_JSON).send(responseBundle(bundle.type, entries));
+  });
+}
+
+interface Context {
+  request: FastifyRequest;
+  reading: ReadContext;
+  writer: ResourceWriter;
+  metadata: () => Promise<Metadata>;
+  /** Bytes that may still be read. */
+  left: number;
+}
+
+/** All entries that write, or none; then those that read. A reading that fails says so in its own entry. */
+async function carryOutTransaction(context: Context, bundle: BundleRequest): Promise<ResponseEntry[]> {
+  const { reading, writer } = context;
+  const entries = bundle.entries.map((raw, place) => atPlace(place, () => readEntry(raw, reading.baseUrl)));
+  const writes = new Map<number, { entry: EntryRequest; interaction: Interaction }>();
+  for (const [place, entry] of entries.entries()) {
+    const interaction = atPlace(place, () => {
+      if (entry.method === "POST" && entry.target.operation !== undefined) throw notInTransaction();
+      return interactionOf(reading, entry);
+    });
+    if (interaction !== undefined) writes.set(place, { entry, interaction });
+  }
+  const written = await writeTransaction(writer, reading, writes);
+  const answers: ResponseEntry[] = [];
+  for (const [place, entry] of entries.entries()) {
+    const result = written.get(place);
+    answers.push(
+      result === undefined
+        ? await answered(context, () => readingOf(context, entry))
+        : await writtenOf(context, result),
+    );
+  }
+  return answers;
+}
+
+function notInTransaction(): StokerError {
+  const text = "request.url: an operation by POST is for batches; a transaction writes all of its entries or none.";
+  return new StokerError("not-supported", text, { expression: "request.url" });
+}
+
+/** Each entry by itself: first all that write, at once, then those that read. */
+async function carryOutBatch(context: Context, bundle: BundleRequest): Promise<ResponseEntry[]> {
+  const { reading, writer } = context;
+  const readings: { place: number; entry: EntryRequest }[] = [];
+  const answers = await Promise.all(
+    bundle.entries.map((raw, place) =>
+      answered(context, async () => {
+        const entry = readEntry(raw, reading.baseUrl);
+        const interaction = interactionOf(reading, entry);
+        if (interaction === undefined) {
+          readings.push({ place, entry });
+          return { response: {} };
+        }
+        const [written] = await writer.write(interaction);
+        if (written === undefined) throw new Error("a write has no result");
+        return await writtenOf(context, written);
+      }),
+    ),
+  );
+  for (const { place, entry } of readings) answers[place] = await answered(context, () => readingOf(context, entry));
+  return answers;
+}
+
+async function readingOf(context: Context, entry: EntryRequest): Promise<ResponseEntry> {
+  const { request } = context;
+  // Whoever has gone away waits for no answer.
+  if (request.socket.destroyed) context.left = 0;
+  if (context.left > 0) {
+    const found = await readForEntry(context, entry, isStrict(request.headers["prefer"]));
+    context.left -= found.resource?.length ?? 0;
+    if (context.left > 0) return readEntryResponse(found);
+  }
+  throw new StokerError(
+    "too-costly",
+    "The entries before have read so much that this one is too much for one answer.",
+    {
+      status: 413,
+    },
+  );
+}
+
+async function writtenOf({ request, reading }: Context, written: WrittenResource): Promise<ResponseEntry> {
+  const preferred = returnPreference(request.headers["prefer"]);
+  const { outcome, type, id, version } = written;
+  const isKept = outcome === "kept" && version !== undefined;
+  if (isKept && preferred === "representation") {
+    const kept = await readOneVersion(reading, type, id, String(version.versionId));
+    const entry = writtenEntry(reading.baseUrl, written, preferred, () => ({}));
+    return kept.body === undefined ? entry : { ...entry, resource: kept.body };
+  }
+  return writtenEntry(reading.baseUrl, written, preferred, () => successOutcome(request.id, written));
+}
+
+/** The entry, or the one that says why it failed. */
+async function answered({ request }: Context, work: () => Promise<ResponseEntry>): Promise<ResponseEntry> {
+  try {
+    return await work();
+  } catch (error) {
+    return failedEntry(errorOutcome(error, request));
+  }
+}
+
+function atPlace<Result>(place: number, work: () => Result): Result {
+  try {
+    return work();
+  } catch (error) {
+    throw error instanceof StokerError ? atEntry(place, error) : error;
+  }
+}

@@ -1,0 +1,100 @@
+import type { ClientBase } from "pg";
+import { StokerError } from "../../base/errors.ts";
+import type { JsonObject } from "../../base/json.ts";
+import type { CustomSearchParameter, ParameterDefinition } from "../../fhir/custom-search-parameters.ts";
+import { concreteTypes } from "../../fhir/search-parameters.ts";
+import { compileDefinition, readDefinition } from "../../index/expression/definition.ts";
+import {
+  nextParameterId,
+  readDefinitions,
+  removeDefinition,
+  storeDefinition,
+  updateDefinition,
+} from "../../store/search-parameters.ts";
+
+/** The type whose resources define search parameters. */
+export const DEFINING_TYPE = "SearchParameter";
+
+/** A SearchParameter resource that is written, or deleted. */
+export interface DefinitionChange {
+  resourceId: string;
+  /** Undefined when it is deleted. */
+  resource: JsonObject | undefined;
+}
+
+/** The definitions of a database while a transaction that changes them is open. */
+export interface DefinitionRegister {
+  /**
+   * Notes what a change will define; composites come after what they name. Throws `bad-request` when another resource defines a parameter of the same name for
+   * one of its types, and what `readDefinition` throws.
+   */
+  take(change: DefinitionChange): void;
+  /** Carries a change out that was taken. */
+  store(change: DefinitionChange): Promise<void>;
+}
+
+/**
+ * Opens the register in a transaction that has begun with `changeStatement`. A definition that selects other values than
+ * before, or is new, gets a new number, and is to be enabled by `$reindex`; one that says something else of the same
+ * values stays as it is.
+ */
+export async function openDefinitionRegister(client: ClientBase): Promise<DefinitionRegister> {
+  const { parameters } = await readDefinitions(client);
+  const stored = new Map(parameters.map((parameter) => [parameter.resourceId, parameter]));
+  const defined = new Map<string, ParameterDefinition>(stored);
+  return {
+    take({ resourceId, resource }) {
+      const find = (url: string): ParameterDefinition[] => [...defined.values()].filter((each) => each.url === url);
+      const definition = resource === undefined ? undefined : readDefinition(resource, find);
+      if (definition === undefined) {
+        defined.delete(resourceId);
+        return;
+      }
+      for (const [other, { code, base }] of defined) {
+        if (other === resourceId || code !== definition.code) continue;
+        const type = sharedType(base, definition.base);
+        if (type !== undefined) throw collision(type, code, other);
+      }
+      defined.set(resourceId, definition);
+    },
+    async store({ resourceId }) {
+      const definition = defined.get(resourceId);
+      if (definition === undefined) return await removeDefinition(client, resourceId);
+      const known = stored.get(resourceId);
+      if (known !== undefined && hasSameValues(known, definition)) {
+        if (known.url === definition.url && known.version === definition.version) return;
+        const { composite } = known;
+        return await updateDefinition(client, known.id, {
+          ...definition,
+          ...(composite !== undefined && { composite }),
+        });
+      }
+      const id = await nextParameterId(client);
+      const { trees, composite } = compileDefinition(definition, id);
+      const row = { ...definition, ...(composite !== undefined && { composite }) };
+      await storeDefinition(client, { id, resourceId, definition: row, trees });
+    },
+  };
+}
+
+function hasSameValues(known: CustomSearchParameter, definition: ParameterDefinition): boolean {
+  return valuesKey(known) === valuesKey(definition);
+}
+
+function valuesKey({ code, type, base, target, expression, components = [] }: ParameterDefinition): string {
+  const parts = components.map((part) => [part.definition, part.type, part.target, part.expression]);
+  return JSON.stringify([code, type, base, target, expression, ...parts]);
+}
+
+function sharedType(bases: readonly string[], others: readonly string[]): string | undefined {
+  const types = new Set(bases.flatMap(concreteTypes));
+  return others.flatMap(concreteTypes).find((type) => types.has(type));
+}
+
+function collision(type: string, code: string, other: string): StokerError {
+  return new StokerError(
+    "bad-request",
+    `SearchParameter.code: ${type} has a search parameter '${code}' already, by SearchParameter/${other}.`,
+    { expression: "SearchParameter.code" },
+  );
+}

@@ -1,0 +1,230 @@
+import type { ClientBase } from "pg";
+import { contentHash } from "../../fhir/meta-bytes.ts";
+import { fromBigInt } from "../../base/hash.ts";
+import type { Indexer } from "../../index/indexer.ts";
+import { numberLiteral } from "../../index/number-literals.ts";
+import { BodyBlocks } from "../../store/body-blocks.ts";
+import { CopyBuffer } from "../../store/copy-buffer.ts";
+import { copyTogether, type CopyStep } from "../../store/copy-together.ts";
+import {
+  HEAD_COLUMNS,
+  lockHeads,
+  removeSearchRows,
+  retireCurrentVersions,
+  updateHeads,
+  writeHeadRow,
+  type HeadRow,
+  type NewHead,
+  type VersionRow,
+} from "../../store/heads.ts";
+import { CREATED } from "../../store/history.ts";
+import { mergePendingRows } from "../../store/pending-rows.ts";
+import { searchCopies } from "../../store/search-copies.ts";
+import { SearchRows } from "../../store/search-rows.ts";
+import { changeStatement, holdStatement, isOutdated } from "../../store/search-parameters.ts";
+import { holdSegments, SegmentState } from "../../store/segments.ts";
+import { Stamps } from "../../store/stamps.ts";
+import { updateIndexer } from "./current-definitions.ts";
+import {
+  decideAll,
+  define,
+  idOf,
+  isDefinition,
+  planAll,
+  sortedKeys,
+  totalBytes,
+  type Item,
+  type RequestOutcome,
+  type Step,
+} from "./group-plan.ts";
+import { lockNames, unlockNames } from "./name-locks.ts";
+import { TargetSegments } from "../work/target-segments.ts";
+import { StalePlan, type DeleteChange, type PutChange, type WriteRequest } from "./write-request.ts";
+
+/** An answer means that the version is on disk. Waiting for another writer has an end: see `resource-writer.ts`. */
+export const BEGIN: readonly string[] = ["begin", "set local synchronous_commit = on"];
+/** Resources after which those written are counted into their segment. */
+const COUNT_EVERY = 500;
+/** … and after which their segment's pending list is merged. */
+const MERGE_EVERY = 5000;
+
+/**
+ * Writes groups of API requests, each group in one transaction: several requests share a commit, and each of them is
+ * carried out as a whole or not at all. Holds buffers that are reused; not for two groups at once.
+ */
+export class WriteGroup {
+  readonly #indexer: Indexer;
+  readonly #searchRows: SearchRows = new SearchRows(1 << 16);
+  readonly #blocks: BodyBlocks = new BodyBlocks(1 << 16);
+  readonly #heads: CopyBuffer = new CopyBuffer(1 << 14);
+  readonly #stamps: Stamps = new Stamps();
+  readonly #segments: TargetSegments = new TargetSegments();
+  /** States of segments as last seen. A segment that is indexed stays so; others are held while they are written to. */
+  readonly #states: Map<number, number> = new Map();
+  /** Versions written that are not counted into the segment yet, and those whose rows may be in the pending list. */
+  #uncounted = 0;
+  #unmerged = 0;
+
+  constructor(indexer: Indexer) {
+    this.#indexer = indexer;
+  }
+
+  /**
+   * Plans and writes the requests, which have no lock in common. Throws StalePlan or PostgreSQL's error, with nothing
+   * written; the client is then out of its transaction and holds no lock.
+   */
+  async write(client: ClientBase, requests: readonly WriteRequest[]): Promise<RequestOutcome[]> {
+    const names = [...new Set(requests.flatMap((request) => request.locks))];
+    try {
+      if (names.length > 0) await lockNames(client, names);
+      return await this.#planAndWrite(client, requests);
+    } finally {
+      if (names.length > 0) await unlockNames(client);
+    }
+  }
+
+  async #planAndWrite(client: ClientBase, requests: readonly WriteRequest[]): Promise<RequestOutcome[]> {
+    const { outcomes, items } = await planAll(client, requests);
+    if (items.length === 0) return outcomes;
+    const firstStamp = await this.#stamps.take(client, items.length);
+    // Read here: another group with the same indexer may update it while this one waits for the database.
+    const { generation } = this.#indexer;
+    this.#index(items, firstStamp);
+    await this.#searchRows.terms.store(client);
+    await this.#blocks.reserve(client, totalBytes(items), items.length);
+    const segment = await this.#segments.open(client, 0);
+    try {
+      this.#uncounted += await this.#writeItems(client, segment.number, generation, items, outcomes);
+    } catch (error) {
+      await client.query("rollback");
+      if (!isOutdated(error)) throw error;
+      await updateIndexer(client, this.#indexer);
+      throw new StalePlan();
+    }
+    return outcomes;
+  }
+
+  /** Whether enough was written to {@link tidy} up. */
+  get isUntidy(): boolean {
+    return this.#uncounted >= COUNT_EVERY;
+  }
+
+  /** Counts what was written into its segment, and keeps the segment quick to search. Not to be called in a transaction. */
+  async tidy(client: ClientBase): Promise<void> {
+    const count = this.#uncounted;
+    this.#uncounted = 0;
+    this.#unmerged += count;
+    const segment = await this.#segments.open(client, 0);
+    await this.#segments.count(client, segment, count);
+    if (this.#unmerged < MERGE_EVERY) return;
+    this.#unmerged = 0;
+    await mergePendingRows(client, segment.number);
+  }
+
+  #index(items: readonly Item[], firstStamp: number): void {
+    const rows = this.#searchRows;
+    rows.clear(firstStamp);
+    for (const { key, change } of items) {
+      if (change.kind === "delete") {
+        rows.skip();
+        continue;
+      }
+      const { typeId, resource, text } = change.body;
+      const { high, low } = fromBigInt(key);
+      rows.begin(high, low);
+      this.#indexer.index(typeId, resource, rows, (value) => numberLiteral(text, value));
+      rows.end();
+    }
+  }
+
+  /** Decides and writes in a transaction of its own; returns how many versions were written. */
+  async #writeItems(
+    client: ClientBase,
+    segment: number,
+    generation: number,
+    items: readonly Item[],
+    outcomes: RequestOutcome[],
+  ): Promise<number> {
+    const isDefining = items.some(({ change }) => isDefinition(change));
+    const isFresh = !isDefining && items.every(({ change }) => change.kind === "put" && change.isFresh === true);
+    const begin = [...BEGIN, isDefining ? changeStatement(generation) : holdStatement(generation)];
+    let heads: HeadRow[] = [];
+    if (!isFresh) {
+      await client.query(begin.join("; "));
+      heads = await lockHeads(client, sortedKeys(items));
+    }
+    const decide = (): Step[] => decideAll(items, new Map(heads.map((head) => [head.key, head])), outcomes);
+    const steps = isDefining ? await define(client, items, outcomes, decide) : decide();
+    const { copies, replaced } = this.#encode(segment, steps);
+    if (replaced.length > 0) await this.#replaceHeads(client, replaced);
+    await copyTogether(client, isFresh ? begin : [], copies, ["commit"]);
+    return steps.length;
+  }
+
+  /** Moves the old versions to the history, and takes their search rows away. */
+  async #replaceHeads(client: ClientBase, replaced: readonly Replaced[]): Promise<void> {
+    const old = replaced.map((change) => change.old);
+    const segments = old.flatMap(({ searchRows }) => searchRows?.segment ?? []);
+    const unsure = segments.filter((number) => this.#states.get(number) !== SegmentState.indexed);
+    for (const [number, state] of await holdSegments(client, unsure)) this.#states.set(number, state);
+    await retireCurrentVersions(
+      client,
+      old.map(({ key }) => key),
+    );
+    await updateHeads(
+      client,
+      replaced.map(({ head }) => head),
+    );
+    await removeSearchRows(client, old, this.#states);
+  }
+
+  #encode(segment: number, steps: readonly Step[]): { copies: CopyStep[]; replaced: Replaced[] } {
+    this.#blocks.clear();
+    this.#heads.clear();
+    const rows = this.#searchRows;
+    const flags: boolean[] = [];
+    const replaced: Replaced[] = [];
+    for (const { item, old, versionId, lastUpdated } of steps) {
+      const { key, index, change } = item;
+      const current = this.#version(change, versionId, lastUpdated);
+      const head: NewHead = { key, id: idOf(change), current, searchRows: undefined };
+      if (change.kind === "put") {
+        flags[index] = true;
+        rows.setLastUpdated(index, lastUpdated);
+        head.searchRows = { segment, stamp: rows.stampOf(index) };
+      }
+      if (old === undefined) writeHeadRow(this.#heads, head);
+      else replaced.push({ old, head });
+    }
+    this.#blocks.finish();
+    const copies = [
+      { table: "block", columns: ["id", "raw_length", "bytes"], buffer: this.#blocks.rows },
+      { table: "head", columns: HEAD_COLUMNS, buffer: this.#heads },
+      ...searchCopies(rows, segment, flags),
+    ];
+    return { copies, replaced };
+  }
+
+  /** Adds the body to the blocks. A deletion has none. */
+  #version(change: PutChange | DeleteChange, versionId: number, lastUpdated: number): VersionRow {
+    const common = { versionId, lastUpdated, importJob: 0n, origin: 0 };
+    if (change.kind === "delete") {
+      return { ...common, deleted: true, block: 0n, offset: 0, length: 0, contentHash: 0n };
+    }
+    const { bytes, hasMetaVersion } = change.body;
+    return {
+      ...common,
+      // A create, and nothing else, makes up an id (PutChange): histories tell it from an update.
+      origin: change.isFresh === true ? CREATED : 0,
+      deleted: false,
+      ...this.#blocks.add(bytes),
+      contentHash: contentHash(bytes, hasMetaVersion),
+    };
+  }
+}
+
+/** A head that exists and what it becomes. */
+interface Replaced {
+  old: HeadRow;
+  head: NewHead;
+}

@@ -1,0 +1,49 @@
+import type { Pool } from "pg";
+import { StokerError } from "../../base/errors.ts";
+import { transaction } from "../../store/pool.ts";
+import { definitionHash, type ImportRequest } from "./definition.ts";
+
+const FIND = "select id::text as id from import_job where definition_hash = $1";
+
+// Waits for a transaction that inserts the same hash at this moment, then inserts nothing: the job is found by FIND.
+const INSERT_JOB = `
+insert into import_job (id, definition_hash, definition, request_url)
+values (nextval('import_job_id'), $1, $2, $3)
+on conflict (definition_hash) do nothing
+returning id::text as id`;
+
+const INSERT_INPUTS = `
+insert into import_input (job, number, type, url, etag)
+select $1, number, type, url, etag
+from unnest($2::text[], $3::text[], $4::text[]) with ordinality as input (type, url, etag, number)`;
+
+/**
+ * Registers an import, or finds the one that the same request registered before, whatever became of it (contract 2).
+ * Any number of equal requests at the same time, from any number of processes, give one job. Returns the job's id as
+ * decimal text.
+ */
+export async function registerImport(database: Pool, request: ImportRequest): Promise<string> {
+  const hash = definitionHash(request);
+  const known = await database.query<{ id: string }>(FIND, [hash]);
+  if (known.rows[0] !== undefined) return known.rows[0].id;
+  return await transaction({ pool: database }, async (client) => {
+    const inserted = await client.query<{ id: string }>(INSERT_JOB, [
+      hash,
+      JSON.stringify(request.definition),
+      request.requestUrl,
+    ]);
+    const job = inserted.rows[0]?.id;
+    if (job === undefined) {
+      const { rows } = await client.query<{ id: string }>(FIND, [hash]);
+      if (rows[0] === undefined) throw new StokerError("internal", "a registered import is not there");
+      return rows[0].id;
+    }
+    await client.query(INSERT_INPUTS, [
+      job,
+      request.inputs.map((input) => input.type),
+      request.inputs.map((input) => input.url),
+      request.inputs.map((input) => input.etag),
+    ]);
+    return job;
+  });
+}

@@ -1,0 +1,204 @@
+import { isAscii, isUtf8 } from "node:buffer";
+import { fromBigInt, type Int64Halves } from "../../base/hash.ts";
+import type { JsonObject } from "../../base/json.ts";
+import { checkLine, type LineRules } from "../../check/check-line.ts";
+import { contentHash, storedBody } from "../../fhir/meta-bytes.ts";
+import { resourceKey, typeIdOfKey } from "../../fhir/resource-key.ts";
+import { withoutEmpty } from "../../fhir/without-empty.ts";
+import type { Indexer } from "../../index/indexer.ts";
+import { numberLiteral } from "../../index/number-literals.ts";
+import { frameLength, frameOffset, type LineBlock } from "../../split/line-block.ts";
+import { SearchRows } from "../../store/search-rows.ts";
+import type { StageTimes } from "./stage-times.ts";
+
+/** A batch is full at so many bytes of lines … */
+const BATCH_BYTES = 8 << 20;
+/** … or so many lines. */
+export const BATCH_LINES = 8192;
+
+/** A line that was accepted so far: what the version rules and the writer need. */
+export interface BatchLine {
+  key: bigint;
+  id: string;
+  versionId: number | undefined;
+  lastUpdated: number | undefined;
+  deleted: boolean;
+  contentHash: bigint;
+  /** The bytes that are stored; they belong to the chunk that was read. */
+  body: Buffer;
+  /** Place of the line in its file, for error log entries. */
+  byteOffset: number;
+  length: number;
+  /** Ordinal within the unit, from 1, blank lines counted. */
+  line: number;
+}
+
+/** A line that was not loaded, and why. */
+export interface RejectedLine {
+  byteOffset: number;
+  length: number;
+  line: number;
+  /** FHIR issue code. */
+  code: string;
+  /** `{line}` stands for the line's number in the file, which is known only when the units before it are done. */
+  message: string;
+  expression: string | undefined;
+}
+
+/** Times of the stages are taken of one line in so many, and multiplied: always on, and too cheap to matter. */
+const SAMPLE_EVERY = 64;
+
+/** Milliseconds that parsing alone takes; `checkLine` parses again. 0 for what is not JSON. */
+function timeToParse(text: string): number {
+  const started = performance.now();
+  try {
+    JSON.parse(text);
+  } catch {
+    return 0;
+  }
+  return performance.now() - started;
+}
+
+const LINE_TOO_LONG = "The line is longer than the server accepts for one resource.";
+
+/** The lines of one transaction: checked and indexed as they arrive, decided and written together. Reused. */
+export class Batch {
+  readonly searchRows: SearchRows = new SearchRows();
+  readonly lines: BatchLine[] = [];
+  readonly rejected: RejectedLine[] = [];
+  /** Bytes of bodies in `lines`. */
+  bytes = 0;
+  readonly #times: StageTimes;
+  #untilSample = 0;
+  readonly #indexer: Indexer;
+  readonly #key: Int64Halves = { high: 0, low: 0 };
+  #text = "";
+  readonly #literalOf = (value: number): string | undefined => numberLiteral(this.#text, value);
+
+  /** The time spent on parse, check and index is added to `times`, from a sample of the lines. */
+  constructor(indexer: Indexer, times: StageTimes) {
+    this.#indexer = indexer;
+    this.#times = times;
+  }
+
+  /** Empties the batch; its search rows carry the {@link BATCH_LINES} stamps from `firstStamp` on. */
+  clear(firstStamp: number): void {
+    this.searchRows.clear(firstStamp);
+    this.lines.length = 0;
+    this.rejected.length = 0;
+    this.bytes = 0;
+  }
+
+  /** Takes the search values anew, after the indexer has learned of other search parameters; `firstStamp` as in {@link clear}. */
+  indexAgain(firstStamp: number): void {
+    this.searchRows.clear(firstStamp);
+    for (const { key, deleted, body } of this.lines) {
+      if (deleted) {
+        this.searchRows.skip();
+        continue;
+      }
+      this.#text = body.toString("utf8");
+      this.#index(fromBigInt(key), JSON.parse(this.#text) as JsonObject, typeIdOfKey(key));
+    }
+  }
+
+  get isFull(): boolean {
+    return this.bytes >= BATCH_BYTES || this.lines.length + this.rejected.length >= BATCH_LINES;
+  }
+
+  get isEmpty(): boolean {
+    return this.lines.length === 0 && this.rejected.length === 0;
+  }
+
+  /** Checks and indexes lines of a block, from the one with index `from`, until the batch is full; returns the index of the first line not taken. */
+  addLines(block: LineBlock, from: number, rules: LineRules): number {
+    const { bytes } = block;
+    // latin1 is a plain copy into a one-byte string; only pure ASCII may take that way
+    const ascii = isAscii(bytes);
+    const valid = ascii || isUtf8(bytes);
+    let index = from;
+    for (; index < block.count && !this.isFull; index++) {
+      const start = block.starts[index] ?? 0;
+      const end = block.ends[index] ?? 0;
+      const place = {
+        byteOffset: frameOffset(block, index),
+        length: frameLength(block, index),
+        line: block.lines[index] ?? 0,
+      };
+      if (block.tooLong?.has(index) === true) {
+        this.#reject(place, "too-long", LINE_TOO_LONG, undefined);
+        continue;
+      }
+      if (!valid && !isUtf8(bytes.subarray(start, end))) {
+        this.#reject(place, "invalid", "Invalid Json encountered. Details: the line is not valid UTF-8.", undefined);
+        continue;
+      }
+      const text = bytes.toString(ascii ? "latin1" : "utf8", start, end);
+      this.#addLine(text, bytes.subarray(start, end), place, rules);
+    }
+    return index;
+  }
+
+  #addLine(
+    text: string,
+    raw: Buffer,
+    place: { byteOffset: number; length: number; line: number },
+    rules: LineRules,
+  ): void {
+    const isSample = this.#untilSample-- === 0;
+    if (isSample) this.#untilSample = SAMPLE_EVERY - 1;
+    const parsing = isSample ? timeToParse(text) : 0;
+    const started = isSample ? performance.now() : 0;
+    const checked = checkLine(text, rules);
+    const afterCheck = isSample ? performance.now() : 0;
+    if (isSample) {
+      this.#times.parse += SAMPLE_EVERY * parsing;
+      this.#times.check += SAMPLE_EVERY * Math.max(0, afterCheck - started - parsing);
+    }
+    if (checked.kind === "issue") {
+      this.#reject(place, checked.code, checked.text, checked.expression);
+      return;
+    }
+    const content = checked.hasEmpty ? withoutEmpty(raw, checked.resource) : raw;
+    const key = this.#key;
+    resourceKey(checked.typeId, checked.id, key);
+    if (checked.deleted) {
+      this.searchRows.skip();
+    } else {
+      const isWhole = content === raw;
+      this.#text = isWhole ? text : content.toString("utf8");
+      this.#index(key, isWhole ? checked.resource : (JSON.parse(this.#text) as JsonObject), checked.typeId);
+    }
+    if (isSample) this.#times.index += SAMPLE_EVERY * (performance.now() - afterCheck);
+    const body = checked.deleted ? storedBody(content) : content;
+    this.lines.push({
+      key: (BigInt(key.high) << 32n) | BigInt(key.low >>> 0),
+      id: checked.id,
+      versionId: checked.versionId,
+      lastUpdated: checked.lastUpdated,
+      deleted: checked.deleted,
+      contentHash: contentHash(body, checked.hasMetaVersion),
+      body,
+      byteOffset: place.byteOffset,
+      length: place.length,
+      line: place.line,
+    });
+    this.bytes += body.length;
+  }
+
+  /** {@link #text} is the resource's. */
+  #index(key: Int64Halves, resource: JsonObject, typeId: number): void {
+    this.searchRows.begin(key.high, key.low);
+    this.#indexer.index(typeId, resource, this.searchRows, this.#literalOf);
+    this.searchRows.end();
+  }
+
+  #reject(
+    place: { byteOffset: number; length: number; line: number },
+    code: string,
+    message: string,
+    expression: string | undefined,
+  ): void {
+    this.rejected.push({ ...place, code, message, expression });
+  }
+}

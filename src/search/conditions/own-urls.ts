@@ -1,0 +1,33 @@
+import { toBigInt } from "../../base/hash.ts";
+import { BASE_TERMS, baseValue } from "../../fhir/search-value.ts";
+import type { Queryable } from "../../store/read.ts";
+import { absoluteConstantOf } from "./equality.ts";
+import type { ReferenceLink } from "./reference-link.ts";
+import { sql, statement } from "../sql.ts";
+
+/**
+ * The links, and where references are stored that are written as URLs below the base, the same for those: they are
+ * references to resources here.
+ */
+export async function withOwnUrls(
+  db: Queryable,
+  links: readonly ReferenceLink[],
+  baseUrl: string,
+): Promise<readonly ReferenceLink[]> {
+  return links.length > 0 && (await hasOwnUrls(db, baseUrl)) ? [...links, ...ownUrls(links, baseUrl)] : links;
+}
+
+/** Whether references are stored that are written as URLs below the base. */
+export async function hasOwnUrls(db: Queryable, baseUrl: string): Promise<boolean> {
+  const halves = { high: 0, low: 0 };
+  baseValue(baseUrl, halves);
+  const { rows } = await db.query(
+    statement(sql`select from search_term s where s.parameter = ${BASE_TERMS} and s.value = ${toBigInt(halves)}`),
+  );
+  return rows.length > 0;
+}
+
+/** The links of references that are written so. */
+export function ownUrls(links: readonly ReferenceLink[], baseUrl: string): ReferenceLink[] {
+  return links.map((link) => ({ ...link, constant: absoluteConstantOf(link.parameter, baseUrl) }));
+}

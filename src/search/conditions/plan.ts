@@ -1,0 +1,186 @@
+import { resourceKeyOf } from "../../fhir/resource-key.ts";
+import { RESOURCE_TYPES } from "../../fhir/resource-types.ts";
+import { storedParameters, type StoredParameter } from "../../fhir/derived-parameters.ts";
+import type { SearchParameter } from "../../fhir/search-parameters.ts";
+import { EqualityForm } from "../../fhir/search-value.ts";
+import { careCondition } from "./care-dates.ts";
+import { compositeCondition, compositePresence } from "./composite.ts";
+import { ALWAYS, allOf, conditionSql, NEVER, oneOf, remembered, type Condition, type KeyRange } from "./condition.ts";
+import type { Comparison, CriteriaGroup, Criterion, CriterionValue } from "../query/criteria.ts";
+import { equalityOf } from "./equality.ts";
+import { instantTest, stringContainsTest, stringPrefixTest, uriBelowTest } from "./ordered.ts";
+import { hasOwnUrls, ownUrls } from "./own-urls.ts";
+import { qualifiersOf } from "./qualifiers.ts";
+import { keyRanges, referenceLinks, type ReferenceLink } from "./reference-link.ts";
+import { holdsAny, identifierCondition, presence, simpleCondition, stringRows, type ValueRules } from "./simple.ts";
+import { sql, type Sql } from "../sql.ts";
+import { inHierarchy, inValueSet } from "../terminology/terminology.ts";
+import { textCondition, withoutTexts, type TextLimits } from "../text/text-search.ts";
+
+/** How criteria are understood. */
+export interface SearchRules extends ValueRules {
+  /** How much may be read to look for words; what suits a server, where nothing else is said. */
+  textLimits?: TextLimits;
+  /** This server's base: chains follow references that are written as URLs below it, too. */
+  baseUrl?: string;
+}
+
+/** The condition that a row `r` of search_resource meets when its resource is found. */
+export function searchCondition(groups: readonly CriteriaGroup[], rules: SearchRules): Condition {
+  const { texts, others } = withoutTexts(groups);
+  if (texts.length > 0) return textCondition(texts, searchCondition(others, rules), rules.textLimits);
+  const found = oneOf(groups.map((group) => groupCondition(group, rules)));
+  const members = groups.flatMap(({ types, criteria }) =>
+    criteria
+      .filter(({ kind }) => kind === "member")
+      .map((criterion) => criterionCondition(criterion, types ?? RESOURCE_TYPES, rules)),
+  );
+  // Types come into a compartment by different parameters: all of these are looked up at once, what they mean for a type
+  // is tested on the few rows that this finds.
+  return groups.length > 1 && members.length === groups.length ? allOf([oneOf(members), found]) : found;
+}
+
+/** The condition that a row `r` is of one of the searched types, whatever else is asked. */
+export function scopeCondition(groups: readonly CriteriaGroup[]): Sql {
+  return conditionSql(oneOf(groups.map(({ types }) => (types === undefined ? ALWAYS : typesCondition(types)))));
+}
+
+/** The one range of keys that all matches have; undefined where they can be of several types. */
+export function scopeRange(groups: readonly CriteriaGroup[]): KeyRange | undefined {
+  const [group, ...others] = groups;
+  const [range, ...further] = group?.types === undefined ? [] : keyRanges(group.types);
+  return others.length + further.length > 0 ? undefined : range;
+}
+
+function groupCondition({ types, criteria }: CriteriaGroup, given: SearchRules): Condition {
+  const rules = { ...given, qualifiers: qualifiersOf(types, criteria) };
+  const conditions = criteria.map((criterion) => criterionCondition(criterion, types ?? RESOURCE_TYPES, rules));
+  if (types === undefined) return allOf(conditions);
+  return allOf([typesCondition(types), ...conditions.map((condition) => ofTypes(condition, types))]);
+}
+
+/** A parameter's rows are those of all types that have it; most need not be joined. */
+function ofTypes(condition: Condition, types: readonly string[]): Condition {
+  const [range, ...others] = keyRanges(types);
+  if (condition.kind !== "row" || range === undefined || others.length > 0) return condition;
+  return { ...condition, range };
+}
+
+function typesCondition(types: readonly string[]): Condition {
+  return oneOf(keyRanges(types).map(({ low, high }) => ({ kind: "within", low, high })));
+}
+
+function criterionCondition(criterion: Criterion, types: readonly string[], rules: SearchRules): Condition {
+  switch (criterion.kind) {
+    case "always":
+      return criterion.matches ? ALWAYS : NEVER;
+    case "id": {
+      const keys = types.flatMap((type) => criterion.ids.map((id) => resourceKeyOf(type, id)));
+      const test = criterion.negated ? sql`r.key <> all(${keys}::bigint[])` : sql`r.key = any(${keys}::bigint[])`;
+      return { kind: "sql", test };
+    }
+    case "lastUpdated":
+      return oneOf(
+        criterion.values.map((value) => ({ kind: "sql", test: instantTest(value, sql`r.last_updated`, rules) })),
+      );
+    case "missing": {
+      const present = parameterPresence(criterion.parameter, types);
+      return criterion.missing ? { kind: "not", condition: present } : present;
+    }
+    case "chain": {
+      const target = searchCondition(criterion.groups, rules);
+      const links = referenceLinks(criterion.parameter, types);
+      return followed(links, rules, (each) => ({ kind: "refers", links: each, target }));
+    }
+    case "has": {
+      const source = searchCondition(criterion.groups, rules);
+      const links = referenceLinks(criterion.parameter, [criterion.type], types);
+      return followed(links, rules, (each) => ({ kind: "referred", links: each, source }));
+    }
+    case "text":
+      throw new TypeError("texts are asked of what the other criteria find");
+    case "care":
+      return careCondition(criterion, types);
+    case "member": {
+      const { parameters, target, url, isItself } = criterion;
+      const value = { type: "reference", targets: [target], texts: [url] } as const;
+      const refers = parameters.map((parameter) => simpleCondition(storedParameters(parameter, types), value, rules));
+      return isItself
+        ? oneOf([...refers, { kind: "keys", keys: [resourceKeyOf(target.type, target.id)] }])
+        : oneOf(refers);
+    }
+    default: {
+      const { parameter, comparison, values } = criterion;
+      const conditions = values.map((value) => valueCondition(parameter, comparison, value, types, rules));
+      const condition = oneOf(conditions);
+      return comparison === "not" || comparison === "not-in" ? { kind: "not", condition } : condition;
+    }
+  }
+}
+
+/** The condition that follows the links, those of references that are written as URLs of this server included. */
+function followed(
+  links: readonly ReferenceLink[],
+  { baseUrl }: SearchRules,
+  follow: (links: readonly ReferenceLink[]) => Condition,
+): Condition {
+  if (baseUrl === undefined) return follow(links);
+  return {
+    kind: "lookup",
+    find: async (lookups) => {
+      const isThere = await remembered(lookups, "own URLs", () => hasOwnUrls(lookups.db, baseUrl));
+      return follow(isThere ? [...links, ...ownUrls(links, baseUrl)] : links);
+    },
+  };
+}
+
+function parameterPresence(parameter: SearchParameter, types: readonly string[]): Condition {
+  if (parameter.type === "composite") return compositePresence(parameter, types);
+  return presence(storedParameters(parameter, types));
+}
+
+function valueCondition(
+  parameter: SearchParameter,
+  comparison: Comparison,
+  value: CriterionValue,
+  types: readonly string[],
+  rules: ValueRules,
+): Condition {
+  if (value.type === "composite") return compositeCondition(parameter, value, types, rules);
+  const stored = storedParameters(parameter, types);
+  if (value.type === "token" && comparison === "identifier") return identifierCondition(stored, value);
+  if (value.type === "token" && comparison === "of-type") {
+    return holdsAny(stored, (id) => equalityOf(id, EqualityForm.ofType, value.code ?? ""));
+  }
+  const name = `${parameter.code}:${comparison}`;
+  if (value.type === "token" && (comparison === "above" || comparison === "below")) {
+    return inHierarchy(stored, value, comparison, name);
+  }
+  if (value.type === "string" && (comparison === "in" || comparison === "not-in")) {
+    return inValueSet(stored, value.text, name);
+  }
+  if (value.type === "string") return stringCondition(stored, comparison, value.text);
+  if (value.type === "uri" && comparison !== "plain") return uriCondition(stored, comparison, value.text);
+  return simpleCondition(stored, value, rules);
+}
+
+function stringCondition(stored: readonly StoredParameter[], comparison: Comparison, text: string): Condition {
+  switch (comparison) {
+    case "exact":
+      return holdsAny(stored, (id) => equalityOf(id, EqualityForm.stringExact, text));
+    case "text":
+      return { kind: "term", parameters: stored.map(({ parameter }) => parameter), test: stringPrefixTest(text) };
+    case "contains":
+      return stringRows(stored, stringContainsTest(text));
+    default:
+      return stringRows(stored, stringPrefixTest(text));
+  }
+}
+
+/** Contract 10.8: plain string prefixes, without path segments; `urn:` uris never take part. */
+function uriCondition(stored: readonly StoredParameter[], comparison: Comparison, text: string): Condition {
+  if (text.startsWith("urn:")) return NEVER;
+  if (comparison === "below") return stringRows(stored, uriBelowTest(text));
+  const beginnings = Array.from({ length: text.length }, (_, index) => text.slice(0, index + 1));
+  return oneOf(beginnings.map((beginning) => holdsAny(stored, (id) => equalityOf(id, EqualityForm.uri, beginning))));
+}

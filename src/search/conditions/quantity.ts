@@ -1,0 +1,132 @@
+import { UCUM, UNIT_TERMS } from "../../fhir/search-value.ts";
+import type { Queryable } from "../../store/read.ts";
+import { remembered, type Condition } from "./condition.ts";
+import type { QuantityValue } from "../query/criteria.ts";
+import type { DecimalOperand } from "../query/decimal.ts";
+import { unitOf } from "./equality.ts";
+import { numberTest, quantityTest } from "./ordered.ts";
+import { add, decimalOf, divide, multiply, parseRational, subtract, type Rational } from "./rational.ts";
+import { all, any, sql, statement, type Sql } from "../sql.ts";
+import { tooCostly } from "../too-costly.ts";
+import { openUcum, type ReadUnit, type Unit } from "./ucum.ts";
+
+/**
+ * The condition for a quantity, or a plain number (contract 10.4). With a unit of UCUM it holds for what was stored in any
+ * unit that measures the same: the asked interval is converted, exactly, into each of them, so that what is stored stays
+ * as it was written. The same row `s` must have one of the qualifiers, where there are some.
+ */
+export function quantityCondition(
+  parameters: readonly number[],
+  value: QuantityValue,
+  qualifiers: readonly bigint[] = [],
+): Condition {
+  const isQualified = qualifiers.length === 0 ? [] : [sql`s.qualifier = any(${qualifiers}::bigint[])`];
+  const row = (test: Sql): Condition => ({
+    kind: "row",
+    table: "search_quantity",
+    parameters,
+    test: all([...isQualified, test]),
+    // The values of one code have one unit, most of them.
+    ...(isQualified.length === 0 ? {} : { guess: all([...isQualified, numberTest(value, sql`s.low`, sql`s.high`)]) }),
+  });
+  const literal = quantityTest(value);
+  const { code, system } = value;
+  if (code === undefined || (system !== undefined && system !== UCUM)) return row(literal);
+  return {
+    kind: "lookup",
+    find: async (lookups) => {
+      const read = await remembered(lookups, "ucum", openUcum);
+      const asked = read(code);
+      if (asked === undefined) return row(literal);
+      const stored = await remembered(lookups, `unit ${code}`, () => commensurable(lookups.db, read, asked, code));
+      const units = stored.length === 0 ? undefined : await readUnits(lookups.db, parameters, qualifiers);
+      const groups = units === undefined ? stored : withUnits(stored, units);
+      const converted = all([sql`s.system = ${unitOf(UCUM)}`, any(convertedTests(value, asked, groups))]);
+      if (groups.length === 0) return row(literal);
+      return row(units?.has(unitOf(code)) === false ? converted : any([literal, converted]));
+    },
+  };
+}
+
+/**
+ * The units that rows with one of the qualifiers have, by a step of the index for each. Undefined when these are too many, or
+ * there are no qualifiers.
+ */
+async function readUnits(
+  db: Queryable,
+  parameters: readonly number[],
+  qualifiers: readonly bigint[],
+): Promise<ReadonlySet<bigint> | undefined> {
+  if (qualifiers.length === 0 || qualifiers.length * parameters.length > MOST_STEPS) return undefined;
+  const found = await db.query<{ code: string }>(
+    statement(sql`with recursive unit (parameter, qualifier, code) as (
+        select p.parameter, q.qualifier, (select s.code from search_quantity s
+          where s.parameter = p.parameter and s.qualifier = q.qualifier order by s.code limit 1)
+        from unnest(${parameters}::integer[]) p (parameter), unnest(${qualifiers}::bigint[]) q (qualifier)
+        union all
+        select u.parameter, u.qualifier, (select s.code from search_quantity s
+          where s.parameter = u.parameter and s.qualifier = u.qualifier and s.code > u.code order by s.code limit 1)
+        from unit u where u.code is not null)
+      select u.code::text from unit u where u.code is not null limit ${MOST_STEPS + 1}`),
+  );
+  if (found.rows.length > MOST_STEPS) return undefined;
+  return new Set(found.rows.map((each) => BigInt(each.code)));
+}
+
+const MOST_STEPS = 50;
+
+/** The groups, of their units those that there are. */
+function withUnits(groups: readonly Group[], units: ReadonlySet<bigint>): Group[] {
+  return groups
+    .map(({ unit, codes }) => ({ unit, codes: codes.filter((code) => units.has(unitOf(code))) }))
+    .filter(({ codes }) => codes.length > 0);
+}
+
+/** The number of a unit that has the same magnitude as that of another. */
+export function convertNumber(text: string, from: Unit, to: Unit): string {
+  const number = parseRational(text);
+  // Infinite: beyond what is converted.
+  if (number === undefined) return text;
+  return decimalOf(divide(subtract(add(multiply(number, from.factor), from.offset), to.offset), to.factor));
+}
+
+interface Group {
+  unit: Unit;
+  codes: string[];
+}
+
+/** The other units in the store that measure the same as the asked one, those that are equal together. */
+async function commensurable(db: Queryable, read: ReadUnit, asked: Unit, code: string): Promise<Group[]> {
+  const stored = await db.query<{ folded: string }>(
+    statement(sql`select s.folded from search_term s where s.parameter = ${UNIT_TERMS} limit ${MAX_UNITS + 1}`),
+  );
+  if (stored.rows.length > MAX_UNITS) throw tooCostly(`more than ${MAX_UNITS} units are stored that it could convert`);
+  const groups = new Map<string, Group>();
+  for (const { folded } of stored.rows) {
+    const unit = folded === code ? undefined : read(folded);
+    if (unit === undefined || unit.dimension !== asked.dimension) continue;
+    const name = [unit.factor, unit.offset].map(({ n, d }: Rational) => `${n}/${d}`).join();
+    const known = groups.get(name);
+    if (known === undefined) groups.set(name, { unit, codes: [folded] });
+    else known.codes.push(folded);
+  }
+  return [...groups.values()];
+}
+
+const MAX_UNITS = 10_000;
+
+function convertedTests(value: QuantityValue, asked: Unit, groups: readonly Group[]): Sql[] {
+  return groups.map(({ unit, codes }) => {
+    const convert = (text: string): string => convertNumber(text, asked, unit);
+    const { value: number, low, high, approximateLow, approximateHigh } = value.number;
+    const converted: DecimalOperand = {
+      value: convert(number),
+      low: convert(low),
+      high: convert(high),
+      approximateLow: convert(approximateLow),
+      approximateHigh: convert(approximateHigh),
+    };
+    const test = numberTest({ ...value, number: converted }, sql`s.low`, sql`s.high`);
+    return all([sql`s.code = any(${codes.map(unitOf)}::bigint[])`, test]);
+  });
+}

@@ -1,0 +1,146 @@
+import { StokerError } from "../../base/errors.ts";
+import { dateRangeOf } from "../../fhir/date-range.ts";
+import { RESOURCE_TYPES, resourceTypeId } from "../../fhir/resource-types.ts";
+import type { Period } from "../../store/history.ts";
+import { DEFAULT_COUNT, parseCount } from "../query/control.ts";
+import { checkElements, parseElements, type Shape } from "../shape/shape.ts";
+import { malformed } from "../query/values.ts";
+
+/** A history as it was asked for: of a resource, of a type, or of the system. */
+export interface HistoryRequest {
+  /** A resource type of R4. */
+  type?: string | undefined;
+  /** Only with a type. */
+  id?: string | undefined;
+  /** Decoded names and values in the order of the query. */
+  parameters: readonly (readonly [name: string, value: string])[];
+  /** `Prefer: handling=strict`: names that mean nothing are an error. */
+  strict: boolean;
+}
+
+/** A history that has been understood. */
+export interface HistoryQuery {
+  /** Entries of a page; 0 asks for the total only. */
+  count: number;
+  total: "none" | "estimate" | "accurate";
+  /** Only versions at or after this instant, in milliseconds since 1970. */
+  since: number | undefined;
+  /** Only versions that were current at some time of this period. */
+  at: Period | undefined;
+  /** Only these types; undefined: all. */
+  types: readonly string[] | undefined;
+  /** Which members of the resources are wanted; undefined: all. */
+  shape: Shape | undefined;
+  cursor: string | undefined;
+  /** The parameters that were used, for the links. */
+  used: readonly (readonly [name: string, value: string])[];
+}
+
+/**
+ * Understands the parameters of a history (http://hl7.org/fhir/R4/http.html#history). Pure. Throws `bad-request` on values
+ * that make no sense, on a parameter that comes twice, and, for a strict request, on names that mean nothing; those are
+ * left out otherwise. Throws `not-supported` on `_list`, and on a `_sort` other than the order that there is.
+ */
+export function parseHistoryQuery({ type, id, parameters, strict }: HistoryRequest): HistoryQuery {
+  const query: HistoryQuery = {
+    count: DEFAULT_COUNT,
+    total: "none",
+    since: undefined,
+    at: undefined,
+    types: type === undefined ? undefined : [type],
+    shape: undefined,
+    cursor: undefined,
+    used: [],
+  };
+  const used = new Map<string, string>();
+  for (const [name, value] of parameters) {
+    if (name === "_list" || (name === "_sort" && value !== "-_lastUpdated" && value !== "none")) {
+      const text = name === "_list" ? "a history by a list" : "histories are sorted by -_lastUpdated; another order";
+      throw new StokerError("not-supported", `${name}: ${text} is not supported.`, { expression: name });
+    }
+    const isKnown = KNOWN.has(name) || (name === "_type" && type === undefined && id === undefined);
+    if (!isKnown) {
+      if (strict) throw malformed({ name: name.slice(0, 64) }, "not known for histories");
+      continue;
+    }
+    if (used.has(name)) throw malformed({ name }, "comes twice");
+    used.set(name, value);
+    apply(query, name, value);
+  }
+  // Whatever `_count` says, and wherever it stands.
+  if (used.get("_summary") === "count") query.count = 0;
+  if (used.has("_summary") && used.has("_elements")) throw malformed({ name: "_elements" }, "comes with a _summary");
+  if (Array.isArray(query.shape)) checkElements(query.shape, query.types ?? RESOURCE_TYPES);
+  return { ...query, used: [...used] };
+}
+
+const KNOWN: ReadonlySet<string> = new Set([
+  "_count",
+  "_since",
+  "_at",
+  "_total",
+  "_summary",
+  "_elements",
+  "_sort",
+  "_cursor",
+  "_format",
+  "_pretty",
+]);
+
+function apply(query: HistoryQuery, name: string, value: string): void {
+  switch (name) {
+    case "_count":
+      query.count = parseCount(value);
+      break;
+    case "_since": {
+      const { low } = ticksOf(name, value);
+      // A part of a millisecond: what is at or after it is at or after the next whole one.
+      query.since = Number(floor(low + TICKS - 1n));
+      break;
+    }
+    case "_at": {
+      const { low, high } = ticksOf(name, value);
+      query.at = { low: Number(floor(low)), high: Number(floor(high)) };
+      break;
+    }
+    case "_total":
+      if (value !== "none" && value !== "accurate" && value !== "estimate") {
+        throw malformed({ name }, "must be none, estimate or accurate");
+      }
+      query.total = value;
+      break;
+    case "_type": {
+      const types = [...new Set(value.split(","))];
+      if (types.some((type) => resourceTypeId(type) === undefined)) throw malformed({ name }, "not a list of types");
+      query.types = types;
+      break;
+    }
+    case "_summary":
+      if (value === "true" || value === "text" || value === "data") query.shape = value;
+      else if (value !== "false" && value !== "count")
+        throw malformed({ name }, "must be true, text, data, count or false");
+      break;
+    case "_elements":
+      query.shape = parseElements(value);
+      break;
+    case "_cursor":
+      query.cursor = value;
+      break;
+    default:
+  }
+}
+
+/** 100 ns each; the store has milliseconds. */
+const TICKS = 10_000n;
+
+function floor(ticks: bigint): bigint {
+  return ticks >= 0n ? ticks / TICKS : -((TICKS - 1n - ticks) / TICKS);
+}
+
+/** The closed range of a date of any precision; of a search's prefixes there are none here. */
+function ticksOf(name: string, value: string): { low: bigint; high: bigint } {
+  // A `+` of a time zone that was not escaped in a query string arrives as a space.
+  const range = dateRangeOf(value.replace(/ (\d\d:\d\d)$/, "+$1"));
+  if (range !== undefined) return range;
+  throw malformed({ name }, "not a date or time such as 2012, 2012-03-14 or 2012-03-14T09:26:53Z");
+}

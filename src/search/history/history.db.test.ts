@@ -1,0 +1,428 @@
+import * as fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { openWriteServer, type Json, type WriteServer } from "../../http/testing/write-server.ts";
+import { openBatchImport, patient } from "../../import/testing/batch-import.ts";
+import { publishSearchRows } from "../../store/publish.ts";
+import { expectedHistory, historyEntries, storedVersions, type ModelQuery } from "../testing/history-model.ts";
+import { BASE, linkOf } from "../testing/search-server.ts";
+
+/** What happens to the store. Resources are few, so that they get long histories. */
+type Step =
+  | { do: "put" | "delete"; type: "Patient" | "Basic"; id: number }
+  | { do: "create" }
+  | { do: "import"; lines: [id: number, text: string][]; isLive: boolean }
+  | { do: "publish" };
+
+const id = fc.nat(3);
+const date = fc.constantFrom("2000", "2001", "2002", "2003", String(Date.UTC(2001) + 1), String(Date.UTC(2002, 1, 29)));
+const line = fc
+  .tuple(fc.option(fc.integer({ min: -3, max: 6 }), { nil: undefined }), date, fc.boolean())
+  .map(([version, date, isDeleted]) => `${version ? `v${version}` : ""}@${date}${isDeleted ? "!" : ""}`);
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: fc.constantFrom("put", "delete"),
+      type: fc.constantFrom("Patient", "Patient", "Basic"),
+      id,
+    }),
+  },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      do: fc.constant("import"),
+      lines: fc.array(fc.tuple(id, fc.oneof(line, fc.constant("bare"))), { minLength: 1, maxLength: 6 }),
+      isLive: fc.boolean(),
+    }),
+  },
+  { weight: 1, arbitrary: fc.constantFrom({ do: "create" } as const, { do: "publish" } as const) },
+);
+
+/** `prefix`: of the ids. */
+async function take(server: WriteServer, step: Step, prefix: string): Promise<void> {
+  switch (step.do) {
+    case "put": {
+      const id = `${prefix}${step.id}`;
+      await server.send("PUT", `/${step.type}/${id}`, { resourceType: step.type, id });
+      break;
+    }
+    case "delete":
+      await server.send("DELETE", `/${step.type}/${prefix}${step.id}`);
+      break;
+    case "create":
+      await server.send("POST", "/Basic", { resourceType: "Basic" });
+      break;
+    case "import": {
+      const load = await openBatchImport(server.database, { negatives: true, live: step.isLive });
+      await load.commit(step.lines.map(([id, text]) => patient(`${prefix}${id}`, text))).finally(() => load.close());
+      break;
+    }
+    default:
+      await publishSearchRows(server.database.pool);
+  }
+}
+
+/** Parameters and what they mean. */
+const periods: readonly (readonly [text: string, low: number, high: number])[] = [
+  ["2001", Date.UTC(2001), Date.UTC(2002) - 1],
+  ["2002-02", Date.UTC(2002, 1), Date.UTC(2002, 2) - 1],
+  ["1999-12-31", Date.UTC(1999, 11, 31), Date.UTC(2000) - 1],
+  ["2001-01-01T00:00:00Z", Date.UTC(2001), Date.UTC(2001) + 999],
+  ["2001-01-01T00:00:00.000Z", Date.UTC(2001), Date.UTC(2001)],
+  ["2001-01-01T00:00:00.0019Z", Date.UTC(2001) + 1, Date.UTC(2001) + 1],
+  ["2001-01-01T10:00+10:00", Date.UTC(2001), Date.UTC(2001) + 59_999],
+  ["2000-12-31T19:00:00-05:00", Date.UTC(2001), Date.UTC(2001) + 999],
+  ["1950-06-01T00:00:00.5Z", Date.UTC(1950, 5, 1) + 500, Date.UTC(1950, 5, 1) + 500],
+  ["2100", Date.UTC(2100), Date.UTC(2101) - 1],
+];
+const instants: readonly (readonly [text: string, since: number])[] = [
+  ["2001", Date.UTC(2001)],
+  ["2001-01-01T00:00:00.001Z", Date.UTC(2001) + 1],
+  ["2001-01-01T00:00:00.0001Z", Date.UTC(2001) + 1],
+  ["2002-02-01T01:00:00+01:00", Date.UTC(2002, 1)],
+  ["2010", Date.UTC(2010)],
+];
+const scopes: readonly (readonly [path: string, query: ModelQuery])[] = [
+  ["/_history?", {}],
+  ["/_history?_type=Patient&", { types: ["Patient"] }],
+  ["/_history?_type=Basic,Observation&", { types: ["Basic", "Observation"] }],
+  ["/Patient/_history?", { types: ["Patient"] }],
+  ["/Basic/_history?", { types: ["Basic"] }],
+  ["/Observation/_history?", { types: ["Observation"] }],
+];
+interface Question {
+  path: string;
+  query: ModelQuery;
+  count: number;
+}
+const question = (prefix: string): fc.Arbitrary<Question> =>
+  fc
+    .tuple(
+      fc.oneof(
+        fc.constantFrom(...scopes),
+        id.map((id) => [`/Patient/${prefix}${id}/_history?`, { types: ["Patient"], id: `${prefix}${id}` }] as const),
+      ),
+      fc.option(fc.constantFrom(...periods)),
+      fc.option(fc.constantFrom(...instants)),
+      fc.constantFrom(1, 2, 3, 7, 100),
+    )
+    .map(([[path, query], at, since, count]) => ({
+      path: `${path}_count=${count}${parameter("_at", at)}${parameter("_since", since)}`,
+      query: { ...query, ...(at && { at: [at[1], at[2]] as const }), ...(since && { since: since[1] }) },
+      count,
+    }));
+
+function parameter(name: string, of: readonly [text: string, ...rest: number[]] | null): string {
+  return of === null ? "" : `&${name}=${encodeURIComponent(of[0])}`;
+}
+
+/** All entries over the pages; `between` runs after each page. */
+async function pages(server: WriteServer, { path, count }: Question, between?: () => Promise<void>): Promise<string[]> {
+  const seen: string[] = [];
+  for (let next: string | undefined = path; next !== undefined;) {
+    const { status, body } = await server.send("GET", next);
+    if (status === 404) return [];
+    expect(status).toBe(200);
+    const entries = historyEntries(body);
+    seen.push(...entries);
+    next = linkOf(body, "next");
+    if (next !== undefined) expect(entries).toHaveLength(count);
+    await between?.();
+  }
+  return seen;
+}
+
+describe("histories, by random steps", () => {
+  let server: WriteServer;
+  beforeAll(async () => {
+    server = await openWriteServer();
+  });
+  afterAll(() => server.close());
+
+  it("have the versions of the definitions in their order, by pages of any size, with the right total", async () => {
+    let round = 0;
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(step, { minLength: 1, maxLength: 10 }),
+        fc.array(question("~"), { minLength: 1, maxLength: 6 }),
+        async (steps, questions) => {
+          // New resources every few rounds: what has a version of today takes none of the past as its current one.
+          const prefix = `r${Math.floor(round++ / 3)}-`;
+          for (const each of steps) await take(server, each, prefix);
+          const versions = await storedVersions(server.database);
+          for (const { path, query, count } of questions) {
+            const asked = { path: path.replace("~", prefix), query: { ...query }, count };
+            if (query.id !== undefined) asked.query.id = query.id.replace("~", prefix);
+            const expected = expectedHistory(versions, asked.query);
+            expect(await pages(server, asked), asked.path).toEqual(expected);
+            const { status, body } = await server.send("GET", `${asked.path}&_total=accurate`);
+            if (status === 200) expect(body.total).toBe(expected.length);
+          }
+        },
+      ),
+      { numRuns: 30 },
+    );
+  });
+
+  it("repeat nothing and skip nothing while others write", async () => {
+    // An import that writes into the past of a resource may give its versions other numbers: here it has its own resources.
+    const wide = question("").filter(({ query }) => query.id === undefined && query.at === undefined);
+    let round = 0;
+    await fc.assert(
+      fc.asyncProperty(wide, fc.array(step, { maxLength: 12 }), async (asked, between) => {
+        round++;
+        const before = expectedHistory(await storedVersions(server.database), asked.query);
+        const pending = [...between];
+        const seen = await pages(server, asked, async () => {
+          const next = pending.shift();
+          if (next !== undefined) await take(server, next, next.do === "import" ? `new-${round}-` : "r0-");
+        });
+        expect(new Set(seen).size).toBe(seen.length);
+        const old = new Set(before);
+        expect(seen.filter((name) => old.has(name))).toEqual(before);
+      }),
+      { numRuns: 15 },
+    );
+  });
+
+  it("keep the table of deletions as it should be", async () => {
+    const { rows } = await server.database.pool.query(
+      `select key from (select key, last_updated from head where deleted) h full join deletion d using (key, last_updated)
+       where h is null or d is null`,
+    );
+    expect(rows).toEqual([]);
+  });
+});
+
+describe("histories, case by case", () => {
+  let server: WriteServer;
+  const created: string[] = [];
+  beforeAll(async () => {
+    server = await openWriteServer();
+    const load = await openBatchImport(server.database, { negatives: true, live: false });
+    // C-104: a negative version dated after the current one; C-101: nothing is current.
+    const lines = ["a v1@2000", "a v2@2002!", "a v3@2004", "late v4@2001", "late v-100@2003", "none v-5@2001"];
+    await load.commit(
+      lines.map((text) => {
+        const [id = "", version = ""] = text.split(" ");
+        return patient(id, version);
+      }),
+    );
+    load.close();
+    await server.send("PUT", "/Basic/b", { resourceType: "Basic", id: "b" });
+    await server.send("DELETE", "/Basic/b");
+    const { body } = await server.send("POST", "/Basic", { resourceType: "Basic" });
+    created.push(body.id);
+  });
+  afterAll(() => server.close());
+
+  const get = async (path: string): Promise<Json> => {
+    const { status, body } = await server.send("GET", path);
+    expect(status).toBe(200);
+    return body;
+  };
+
+  it("have for each entry what R4 asks, deletions without a resource", async () => {
+    const body = await get("/Basic/_history");
+    const { resourceType, type, total, link } = body;
+    expect({ resourceType, type, total, link }).toEqual({
+      resourceType: "Bundle",
+      type: "history",
+      total: undefined,
+      link: [{ relation: "self", url: `${BASE}/Basic/_history` }],
+    });
+    const [id = ""] = created;
+    expect(body.entry).toEqual([
+      {
+        fullUrl: `${BASE}/Basic/${id}`,
+        resource: expect.objectContaining({ id, meta: expect.objectContaining({ versionId: "1" }) }),
+        request: { method: "POST", url: "Basic" },
+        response: response("201 Created", 1),
+      },
+      {
+        fullUrl: `${BASE}/Basic/b`,
+        request: { method: "DELETE", url: "Basic/b" },
+        response: response("204", 2),
+      },
+      {
+        fullUrl: `${BASE}/Basic/b`,
+        resource: expect.objectContaining({ id: "b", meta: expect.objectContaining({ versionId: "1" }) }),
+        request: { method: "PUT", url: "Basic/b" },
+        response: response("201 Created", 1),
+      },
+    ]);
+  });
+
+  it("tell a create from an update also when it was conditional or in a Bundle, and when it was superseded", async () => {
+    const { body } = await server.send("POST", "/", {
+      resourceType: "Bundle",
+      type: "transaction",
+      entry: [entry("POST", "Flag", {}), entry("PUT", "Flag/put", { id: "put" })],
+    });
+    const id = body.entry[0].response.location.split("/").at(-3);
+    await server.send("PUT", `/Flag/${id}`, { resourceType: "Flag", id });
+    await server.send("POST", "/Flag", { resourceType: "Flag" }, { "if-none-exist": "_id=nothing" });
+    const history = await get("/Flag/_history");
+    expect(history.entry.map(({ request }: Json) => `${request.method} ${request.url}`).toSorted()).toEqual([
+      "POST Flag",
+      "POST Flag",
+      `PUT Flag/${id}`,
+      "PUT Flag/put",
+    ]);
+  });
+
+  it.each([
+    ["1999", []],
+    ["2000", ["a 1"]],
+    ["2001-06", ["late 4", "a 1"]],
+    ["2001-12-31T23:59:59.999Z", ["late 4", "a 1"]],
+    ["2002", ["a 2 deleted", "late 4"]],
+    ["2002-01-02", ["a 2 deleted", "late 4"]],
+    ["2003-06", ["a 2 deleted", "late 4"]],
+    ["2005", ["a 3", "late 4"]],
+    ["1999-12-31T23:59:59.999Z", []],
+    ["1999-12-31T23:59:59.9999Z", []],
+    ["1999-12-31T23:59:60Z", ["a 1"]],
+    ["2000-01-01T00:59:00+01:00", []],
+    ["2000-01-01T01:00:00+01:00", ["a 1"]],
+  ])("_at=%s: what was current then (C-101, C-104)", async (at, expected) => {
+    const body = await get(`/Patient/_history?_at=${encodeURIComponent(at)}`);
+    expect(historyEntries(body).map((name) => name.replace("Patient/", ""))).toEqual(expected);
+    const one = await get(`/Patient/a/_history?_at=${encodeURIComponent(at)}`);
+    expect(historyEntries(one).map((name) => name.replace("Patient/", ""))).toEqual(
+      expected.filter((name) => name.startsWith("a")),
+    );
+    expect(one.total).toBe(expected.filter((name) => name.startsWith("a")).length);
+  });
+
+  it("have negative versions, and those of a resource without a current one", async () => {
+    expect(historyEntries(await get("/Patient/_history?_since=2001&_count=3"))).toEqual([
+      "Patient/a 3",
+      "Patient/late -100",
+      "Patient/a 2 deleted",
+    ]);
+    expect(historyEntries(await get("/Patient/_history"))).toContain("Patient/none -5");
+  });
+
+  it("understand a time zone whose + was not escaped", async () => {
+    const date = "2001-01-01T00:00:00+00:00";
+    for (const parameter of ["_since", "_at"]) {
+      const escaped = await get(`/Patient/_history?${parameter}=${encodeURIComponent(date)}`);
+      expect(historyEntries(await get(`/Patient/_history?${parameter}=${date}`))).toEqual(historyEntries(escaped));
+    }
+  });
+
+  it("leave out rows of searches that are stale because their segment is still loading", async () => {
+    const load = await openBatchImport(server.database, { live: false });
+    await load.commit([patient("stale", "bare"), patient("stale-too", "bare")]).finally(() => load.close());
+    await server.send("PUT", "/Patient/stale", { resourceType: "Patient", id: "stale" });
+    await server.send("DELETE", "/Patient/stale-too");
+    const { rows } = await server.database.pool.query("select from stale_row");
+    expect(rows.length).toBeGreaterThanOrEqual(2);
+    const names = historyEntries(await get("/Patient/_history?_count=4")).toSorted();
+    expect(names).toEqual(["Patient/stale 1", "Patient/stale 2", "Patient/stale-too 1", "Patient/stale-too 2 deleted"]);
+    for (const id of ["stale", "stale-too"]) await server.send("DELETE", `/Patient/${id}?hardDelete=true`);
+  });
+
+  it("count when they are asked to", async () => {
+    expect((await get("/Patient/_history?_total=accurate&_count=1")).total).toBe(6);
+    expect((await get("/Patient/_history?_total=estimate&_at=2002")).total).toBe(2);
+    expect(await get("/Patient/_history?_count=0")).toEqual({
+      resourceType: "Bundle",
+      type: "history",
+      total: 6,
+      link: [{ relation: "self", url: `${BASE}/Patient/_history?_count=0` }],
+    });
+    expect((await get("/Patient/_history?_total=none")).total).toBeUndefined();
+  });
+
+  it.each([
+    "/Patient/_history?_since=yesterday",
+    "/Patient/_history?_since=ge2001",
+    "/_history?_at=2001-13",
+    "/Patient/a/_history?_at=",
+    "/_history?_count=-1",
+    "/_history?_total=all",
+    "/_history?_list=1",
+    "/_history?_sort=_lastUpdated",
+    "/_history?_type=Spaceship",
+    "/_history?_since=2001&_since=2002",
+    "/_history?_cursor=AAAA",
+    "/Patient/a/_history?_list=1",
+  ])("refuse %s", async (path) => {
+    const { status, body } = await server.send("GET", path);
+    expect(status).toBe(400);
+    expect(body).toMatchObject({ resourceType: "OperationOutcome", issue: [{ severity: "error" }] });
+  });
+
+  it("shorten resources", async () => {
+    const body = await get("/Patient/a/_history?_elements=birthDate&_count=1");
+    const [{ resource }] = body.entry;
+    expect(Object.keys(resource)).toEqual(["resourceType", "id", "meta"]);
+    expect(resource.meta.tag[0].code).toBe("SUBSETTED");
+    expect((await get("/_history?_summary=text")).entry.length).toBeGreaterThan(5);
+    expect((await get("/_history?_summary=count")).entry).toBeUndefined();
+    for (const wrong of ["_summary=short", "_elements=nothing", "_summary=true&_elements=id"]) {
+      expect((await server.send("GET", `/_history?${wrong}`)).status).toBe(400);
+    }
+  });
+
+  it("refuse a page link of another history", async () => {
+    const next = linkOf(await get("/_history?_count=1"), "next") ?? "";
+    expect((await server.send("GET", next.replace("/_history", "/Patient/a/_history"))).status).toBe(400);
+    const own = linkOf(await get("/Patient/a/_history?_count=1"), "next") ?? "";
+    expect((await server.send("GET", own.replace("/Patient/a/", "/"))).status).toBe(400);
+  });
+
+  it("leave out names that mean nothing, also from the links, and refuse them when the request is strict", async () => {
+    for (const path of ["/_history?color=red&_sort=-_lastUpdated", "/Patient/a/_history?color=red&_type=Basic"]) {
+      const body = await get(path);
+      expect(linkOf(body, "self")).not.toMatch(/color|_type/);
+      expect((await server.send("GET", path, undefined, { prefer: "handling=strict" })).status).toBe(400);
+    }
+  });
+
+  it("answer 404 for what is no type, and an empty Bundle for a type without resources", async () => {
+    expect((await server.send("GET", "/Spaceship/_history")).status).toBe(404);
+    expect(historyEntries(await get("/Account/_history"))).toEqual([]);
+  });
+
+  it("come in batches, too", async () => {
+    const urls = ["_history?_count=2", "Patient/_history?_since=2004", "Patient/a/_history", "Patient/a/_history/1"];
+    const { body } = await server.send("POST", "/", {
+      resourceType: "Bundle",
+      type: "batch",
+      entry: [...urls, "Patient/_history/1"].map((url) => ({ request: { method: "GET", url } })),
+    });
+    const statuses = body.entry.map(({ response }: Json) => response.status);
+    expect(statuses).toEqual(["200 OK", "200 OK", "200 OK", "200 OK", "400 Bad Request"]);
+    expect(historyEntries(body.entry[0].resource)).toHaveLength(2);
+    expect(historyEntries(body.entry[1].resource)).toEqual(["Patient/a 3"]);
+    expect(historyEntries(body.entry[2].resource)).toHaveLength(3);
+  });
+
+  it("forget what is erased", async () => {
+    await server.send("PUT", "/Flag/gone", { resourceType: "Flag", id: "gone" });
+    await server.send("DELETE", "/Flag/gone");
+    expect(historyEntries(await get("/Flag/_history"))).toContain("Flag/gone 2 deleted");
+    await server.send("DELETE", "/Flag/gone?hardDelete=true");
+    expect(historyEntries(await get("/Flag/_history")).join()).not.toContain("gone");
+  });
+
+  it("keep versions of before 1970 in place", async () => {
+    const at = "1940-03-01T12:00:00.001Z";
+    const load = await openBatchImport(server.database);
+    const old = { resourceType: "Patient", id: "old", meta: { versionId: "1", lastUpdated: at } };
+    await load.commit([JSON.stringify(old)]).finally(() => load.close());
+    expect(historyEntries(await get(`/Patient/_history?_at=${at}`))).toEqual(["Patient/old 1"]);
+    expect(historyEntries(await get("/Patient/_history")).at(-1)).toBe("Patient/old 1");
+  });
+});
+
+function response(status: string, version: number): Json {
+  return { status, etag: `W/"${version}"`, lastModified: expect.stringMatching(/^20\d\d-.*Z$/) };
+}
+
+function entry(method: string, url: string, more: object): object {
+  return { resource: { resourceType: "Flag", ...more }, request: { method, url } };
+}

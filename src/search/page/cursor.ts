@@ -1,0 +1,135 @@
+import { StokerError } from "../../base/errors.ts";
+import type { HistoryPosition } from "../../store/history.ts";
+import { timeOrder, type SortKey } from "../query/sort.ts";
+
+/**
+ * Where the next page starts: after this resource in the order of the pages. Keys never change, so that a page in key
+ * order neither repeats nor skips a resource, whatever is written in between.
+ */
+export interface Cursor {
+  key: bigint;
+  /** Milliseconds since 1970, only in pages sorted by `_lastUpdated`. */
+  lastUpdated?: bigint;
+}
+
+/** The orders of pages that the store keeps. */
+export type StoreOrder = "key" | "_lastUpdated" | "-_lastUpdated";
+
+/** The same in pages of any other order: the resource's values, null where it has none, and its key. */
+export interface SortedCursor {
+  key: bigint;
+  values: readonly (string | null)[];
+}
+
+/** Which of the store's own orders this is; undefined when it is none. */
+export function storeOrder(keys: readonly SortKey[]): StoreOrder | undefined {
+  return keys.length === 0 ? "key" : timeOrder(keys);
+}
+
+/** The text of a `_cursor` parameter; opaque to clients. */
+export function writeCursor(cursor: Cursor | SortedCursor): string {
+  if ("values" in cursor) {
+    return Buffer.concat([
+      Buffer.from([SORTED]),
+      Buffer.from(JSON.stringify([`${cursor.key}`, ...cursor.values])),
+    ]).toString("base64url");
+  }
+  const bytes = Buffer.alloc(cursor.lastUpdated === undefined ? 9 : 17);
+  bytes.writeUInt8(cursor.lastUpdated === undefined ? KEY_ORDER : LAST_UPDATED_ORDER, 0);
+  bytes.writeBigInt64BE(cursor.key, 1);
+  if (cursor.lastUpdated !== undefined) bytes.writeBigInt64BE(cursor.lastUpdated, 9);
+  return bytes.toString("base64url");
+}
+
+/** The inverse of {@link writeCursor}. Throws `bad-request` on anything that was not made for pages of this order. */
+export function readCursor(text: string, sort: StoreOrder): Cursor {
+  const byTime = sort !== "key";
+  const bytes = decode(text, byTime ? LAST_UPDATED_ORDER : KEY_ORDER, byTime ? 17 : 9);
+  const key = bytes.readBigInt64BE(1);
+  return byTime ? { key, lastUpdated: bytes.readBigInt64BE(9) } : { key };
+}
+
+/** The same for pages in the order of these keys. */
+export function readSortedCursor(text: string, keys: readonly SortKey[]): SortedCursor {
+  const bytes = Buffer.from(text, "base64url");
+  if (bytes[0] !== SORTED || bytes.toString("base64url") !== text) throw noCursor();
+  let values: unknown;
+  try {
+    values = JSON.parse(bytes.toString("utf8", 1));
+  } catch {
+    throw noCursor();
+  }
+  if (!Array.isArray(values) || values.length !== keys.length + 1) throw noCursor();
+  const [key, ...rest] = values as unknown[];
+  if (typeof key !== "string" || !isBigint(key)) throw noCursor();
+  const isRight = rest.every((value, index) => {
+    const sortKey = keys[index];
+    return value === null || (typeof value === "string" && sortKey !== undefined && isValueOf(sortKey, value));
+  });
+  if (!isRight) throw noCursor();
+  return { key: BigInt(key), values: rest as (string | null)[] };
+}
+
+/** Whether PostgreSQL takes the text as a value of the key. */
+function isValueOf(key: SortKey, value: string): boolean {
+  if (key.by === "_id" || key.by === "text" || (key.by === "value" && key.table === "search_string"))
+    return !value.includes("\0");
+  if (key.by === "value" && key.table === "search_quantity") {
+    return /^(?:-?\d{1,2000}(?:\.\d{1,2000})?|-?Infinity)$/.test(value);
+  }
+  return isBigint(value);
+}
+
+function isBigint(text: string): boolean {
+  return /^-?\d{1,19}$/.test(text) && BigInt.asIntN(64, BigInt(text)) === BigInt(text);
+}
+
+/** A place in the history of a type or of the system. */
+export interface WideHistoryPosition extends HistoryPosition {
+  key: bigint;
+}
+
+/** The `_cursor` of a page of a resource's history, or, where the position has a key, of a wider one. */
+export function writeHistoryCursor(position: HistoryPosition | WideHistoryPosition): string {
+  const isWide = "key" in position;
+  const bytes = Buffer.alloc(isWide ? 21 : 13);
+  bytes.writeUInt8(isWide ? WIDE_HISTORY_ORDER : HISTORY_ORDER, 0);
+  bytes.writeBigInt64BE(BigInt(position.lastUpdated), 1);
+  bytes.writeInt32BE(position.versionId, 9);
+  if (isWide) bytes.writeBigInt64BE(position.key, 13);
+  return bytes.toString("base64url");
+}
+
+/** The inverse of {@link writeHistoryCursor} for a resource's history. Throws `bad-request`. */
+export function readHistoryCursor(text: string): HistoryPosition {
+  return positionIn(decode(text, HISTORY_ORDER, 13));
+}
+
+/** The inverse of {@link writeHistoryCursor} for wider histories. Throws `bad-request`. */
+export function readWideHistoryCursor(text: string): WideHistoryPosition {
+  const bytes = decode(text, WIDE_HISTORY_ORDER, 21);
+  return { ...positionIn(bytes), key: bytes.readBigInt64BE(13) };
+}
+
+function positionIn(bytes: Buffer): HistoryPosition {
+  return { lastUpdated: Number(bytes.readBigInt64BE(1)), versionId: bytes.readInt32BE(9) };
+}
+
+const KEY_ORDER = 1;
+const LAST_UPDATED_ORDER = 2;
+const HISTORY_ORDER = 3;
+const SORTED = 4;
+const WIDE_HISTORY_ORDER = 5;
+
+function decode(text: string, order: number, length: number): Buffer {
+  const bytes = Buffer.from(text, "base64url");
+  if (bytes.length !== length || bytes[0] !== order || bytes.toString("base64url") !== text) {
+    throw noCursor();
+  }
+  return bytes;
+}
+
+function noCursor(): StokerError {
+  const text = "_cursor: this is no cursor of these pages; follow the links of the first page.";
+  return new StokerError("bad-request", text, { expression: "_cursor" });
+}

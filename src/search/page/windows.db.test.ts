@@ -1,0 +1,99 @@
+import * as fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { JsonObject } from "../../base/json.ts";
+import { linkOf, matchesOf, openSearchServer, type SearchServer } from "../testing/search-server.ts";
+import { windowAfter } from "./windows.ts";
+
+const RESOURCES = 2400;
+
+/** What is frequent by its code, its value and its date, in all proportions. */
+function observation(index: number): JsonObject {
+  return {
+    resourceType: "Observation",
+    id: `o-${index}`,
+    code: { coding: [{ code: index % 3 === 0 ? "third" : "other" }, ...(index % 50 === 0 ? [{ code: "rare" }] : [])] },
+    subject: { reference: `Patient/p-${index % 4}` },
+    effectiveDateTime: `20${10 + (index % 10)}-01-01`,
+    valueQuantity: { value: index % 100, unit: "g" },
+  };
+}
+
+let server: SearchServer;
+beforeAll(async () => {
+  server = await openSearchServer();
+  await server.loadLive(...Array.from({ length: RESOURCES }, (_, index) => observation(index)));
+  // As many of another type share the parameters.
+  await server.loadLive(
+    ...Array.from({ length: 300 }, (_, index) => ({
+      resourceType: "Condition",
+      id: `c-${index}`,
+      code: { coding: [{ code: "third" }] },
+      subject: { reference: "Patient/p-1" },
+    })),
+  );
+  for (let index = 0; index < 4; index++) await server.loadLive({ resourceType: "Patient", id: `p-${index}` });
+  await server.database.pool.query("analyze");
+});
+afterAll(() => server.close());
+
+async function pages(query: string): Promise<string[]> {
+  const ids: string[] = [];
+  for (let path: string | undefined = query; path !== undefined;) {
+    const { status, body } = await server.get(path);
+    expect(status).toBe(200);
+    ids.push(...matchesOf(body).map((resource) => resource["id"] as string));
+    path = linkOf(body, "next");
+  }
+  return ids;
+}
+
+describe("pages of many matches, in key order", () => {
+  it.each<[string, (index: number) => boolean]>([
+    ["code=third", (index) => index % 3 === 0],
+    ["code=other,rare", (index) => index % 3 !== 0 || index % 50 === 0],
+    ["code=rare", (index) => index % 50 === 0],
+    ["code:not=third", (index) => index % 3 !== 0],
+    ["code=other&value-quantity=lt50", (index) => index % 3 !== 0 && index % 100 < 50],
+    ["code=other&value-quantity=gt1000", () => false],
+    ["date=2013", (index) => index % 10 === 3],
+    ["date=ge2012&code=third", (index) => index % 3 === 0 && index % 10 >= 2],
+    ["patient=p-1", (index) => index % 4 === 1],
+    ["patient:Patient._id=p-1,p-2", (index) => index % 4 === 1 || index % 4 === 2],
+    ["_id=o-1,o-2,o-3&code=other", (index) => index === 1 || index === 2],
+  ])("%s", async (query, test) => {
+    const found = Array.from({ length: RESOURCES }, (_, index) => index).flatMap((index) =>
+      test(index) ? [`o-${index}`] : [],
+    );
+    const whole = await pages(`/Observation?_count=1000&${query}`);
+    expect(whole.toSorted()).toEqual(found.toSorted());
+    expect(await pages(`/Observation?_count=41&${query}`)).toEqual(whole);
+    const { body } = await server.get(`/Observation?_count=3&_total=accurate&${query}`);
+    expect(body["total"]).toBe(found.length);
+    expect(matchesOf(body).map((resource) => resource["id"])).toEqual(whole.slice(0, 3));
+  });
+});
+
+describe("windowAfter", () => {
+  it("cuts a range into windows that leave nothing out and overlap nowhere", () => {
+    const low = fc.bigInt(-(1n << 62n), 1n << 61n);
+    fc.assert(
+      fc.property(
+        low,
+        fc.bigInt(0n, 1n << 61n),
+        fc.array(fc.double({ min: 1e-9, max: 1, noNaN: true }), { minLength: 1 }),
+        (from, width, shares) => {
+          const whole = { low: from, high: from + width };
+          let last: { key: bigint } | undefined;
+          for (const share of shares) {
+            const window = windowAfter(last, whole, share);
+            if (window === undefined) return;
+            expect(window.low).toBe(last === undefined ? whole.low : last.key + 1n);
+            expect(window.high).toBeGreaterThanOrEqual(window.low);
+            expect(window.high).toBeLessThan(whole.high);
+            last = { key: window.high };
+          }
+        },
+      ),
+    );
+  });
+});

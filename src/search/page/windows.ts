@@ -1,0 +1,84 @@
+import type { Queryable } from "../../store/read.ts";
+import { ALWAYS, allOf, conditionSql, type Condition, type KeyRange } from "../conditions/condition.ts";
+import { gatherSql, readRows, type InOrder, type PageRow } from "./page-rows.ts";
+import { expectedMatches } from "../conditions/planner.ts";
+import { all, sql } from "../sql.ts";
+
+/** What is read in windows: what meets the condition in a range of keys, which all matches are in. */
+export interface WindowsRequest extends InOrder {
+  resolved: Condition;
+  range: KeyRange;
+}
+
+/**
+ * The first matches in the order of keys, one more than asked for if there are so many. The range of keys is read in one part
+ * after another until there are enough: keys are hashes, so a part of their range has the same part of the matches, and the
+ * index of keys tells which of the many rows that have a value are in it. What there are few of is read at once.
+ */
+export async function readWindows(db: Queryable, request: WindowsRequest): Promise<PageRow[]> {
+  const { resolved, count, after, range: whole } = request;
+  const found: PageRow[] = [];
+  const worth = hasRows(resolved) ? WORTH_A_WINDOW / 5 : WORTH_A_WINDOW;
+  let expected = await expectedMatches(db, resolved);
+  let seen = 0;
+  for (let from = after; ;) {
+    const needed = count + 1 - found.length;
+    const share = expected < worth ? 1 : (SPARE * needed) / expected;
+    const window = share < LARGEST_SHARE ? windowAfter(from, whole, share) : undefined;
+    // The rest is what is greater than a key, and not a range: the planner would read all keys of the type.
+    const condition = conditionSql(window === undefined ? resolved : conditionWithin(resolved, window));
+    const rest = { ...request, after: window === undefined ? from : undefined };
+    found.push(...(await readRows(db, request, gatherSql(condition, rest))));
+    if (window === undefined || found.length > count) return found.slice(0, count + 1);
+    from = { key: window.high };
+    seen += share;
+    // Nothing where 30 were expected: a twentieth of them is still much.
+    expected = found.length === 0 ? expected / 20 : found.length / seen;
+  }
+}
+
+/**
+ * Matches, by the planner's guess, from which on it is worth while not to read all of them: 2 ms. Rows of values take five times
+ * as long, as each has to be joined to its resource.
+ */
+const WORTH_A_WINDOW = 1000;
+/** A window is to have so many times as many matches as are needed. */
+const SPARE = 3;
+/** A larger part of the range is no longer worth while: the rest is read. */
+const LARGEST_SHARE = 0.3;
+
+function hasRows(condition: Condition): boolean {
+  return condition.kind === "row" || (condition.kind === "and" && condition.conditions.some(hasRows));
+}
+
+/** The condition, for resources of a range of keys only, which is part of every other one. */
+function conditionWithin(condition: Condition, range: KeyRange): Condition {
+  return allOf([narrowed(condition, range), { kind: "within", ...range }]);
+}
+
+function narrowed(condition: Condition, range: KeyRange): Condition {
+  const { low, high } = range;
+  switch (condition.kind) {
+    case "row": {
+      const { range: _all, ...row } = condition;
+      return { ...row, test: all([sql`s.key between ${low} and ${high}`, row.test]) };
+    }
+    case "keys":
+      return { kind: "keys", keys: condition.keys.filter((key) => low <= key && key <= high) };
+    case "within":
+      return ALWAYS;
+    case "and":
+      return allOf(condition.conditions.map((each) => narrowed(each, range)));
+    case "or":
+      return { ...condition, conditions: condition.conditions.map((each) => narrowed(each, range)) };
+    default:
+      return condition;
+  }
+}
+
+/** The keys that come after `after`, `share` of `whole`; undefined when these are all there are. */
+export function windowAfter(after: { key: bigint } | undefined, whole: KeyRange, share: number): KeyRange | undefined {
+  const low = after === undefined ? whole.low : after.key + 1n;
+  const high = low + (((whole.high - whole.low) * BigInt(Math.ceil(share * 2 ** 30))) >> 30n);
+  return high < whole.high ? { low, high } : undefined;
+}

@@ -1,0 +1,154 @@
+import { StokerError } from "../../base/errors.ts";
+import type { JsonObject } from "../../base/json.ts";
+import { readCanonical } from "./canonical.ts";
+import type { Lookups } from "../conditions/condition.ts";
+import { objectsIn, textIn } from "../json-members.ts";
+
+/** The concepts of a stored CodeSystem. */
+export interface CodeSystem {
+  readonly url: string;
+  readonly concepts: ReadonlyMap<string, Concept>;
+  /** Whether the hierarchy is one of meaning: a code below another is a kind of it. */
+  readonly isHierarchy: boolean;
+}
+
+interface Concept {
+  readonly parents: Set<string>;
+  readonly children: Set<string>;
+  /** Texts of its properties, by their codes. */
+  readonly properties: ReadonlyMap<string, readonly string[]>;
+}
+
+/**
+ * The stored CodeSystem with this URL (or `url|version`). Throws `not-supported` when there is none, or none with all of its
+ * codes: what is not known to be in it cannot be known to be out of it.
+ */
+export async function readCodeSystem(lookups: Lookups, canonical: string): Promise<CodeSystem> {
+  const resource = await readCanonical(lookups, "CodeSystem", canonical);
+  if (resource === undefined) throw refused(`CodeSystem '${canonical}' is not stored here`);
+  if (resource["content"] !== "complete") throw refused(`CodeSystem '${canonical}' is stored without all of its codes`);
+  const concepts = new Map<string, Concept>();
+  addConcepts(concepts, objectsIn(resource["concept"]), undefined);
+  for (const [code, { parents, children, properties }] of concepts) {
+    for (const parent of PARENT_PROPERTIES.flatMap((name) => properties.get(name) ?? [])) parents.add(parent);
+    for (const parent of parents) concepts.get(parent)?.children.add(code);
+    for (const child of properties.get("child") ?? []) {
+      children.add(child);
+      concepts.get(child)?.parents.add(code);
+    }
+  }
+  const meaning = textIn(resource["hierarchyMeaning"]);
+  return { url: canonical, concepts, isHierarchy: meaning === undefined || meaning === "is-a" };
+}
+
+/**
+ * The code and all that is below it, or all that is above it. Throws `not-supported` for a hierarchy of another meaning,
+ * `bad-request` for a code that is not in the system.
+ */
+export function hierarchy(system: CodeSystem, code: string, direction: "above" | "below"): Set<string> {
+  if (!system.isHierarchy)
+    throw refused(`the hierarchy of CodeSystem '${system.url}' does not say which codes are kinds of others`);
+  if (!system.concepts.has(code)) {
+    throw new StokerError("bad-request", `Code '${code.slice(0, 100)}' is not in CodeSystem '${system.url}'.`);
+  }
+  const found = new Set([code]);
+  // What is added while the set is walked is visited, too; nothing twice, so circles do not matter.
+  for (const each of found) {
+    const concept = system.concepts.get(each);
+    for (const next of (direction === "above" ? concept?.parents : concept?.children) ?? []) found.add(next);
+  }
+  return found;
+}
+
+/** The codes that a filter of a value set selects. Throws `not-supported` for filters that cannot be told here. */
+export function filteredCodes(system: CodeSystem, filter: JsonObject): Set<string> {
+  const property = textIn(filter["property"]) ?? "";
+  const operator = textIn(filter["op"]) ?? "";
+  const value = textIn(filter["value"]) ?? "";
+  const all = [...system.concepts.keys()];
+  if (CONCEPT_PROPERTIES.has(property)) {
+    const below = (): Set<string> => hierarchy(system, value, "below");
+    switch (operator) {
+      case "is-a":
+        return below();
+      case "descendent-of": {
+        const codes = below();
+        codes.delete(value);
+        return codes;
+      }
+      case "is-not-a": {
+        const codes = below();
+        return new Set(all.filter((code) => !codes.has(code)));
+      }
+      case "generalizes":
+        return hierarchy(system, value, "above");
+      default:
+    }
+  }
+  const values = valuesOf(system, property);
+  switch (values === undefined ? "" : operator) {
+    case "=":
+      return select(all, (code) => values?.(code).includes(value) === true);
+    case "in":
+    case "not-in": {
+      const listed = new Set(value.split(",").map((each) => each.trim()));
+      return select(all, (code) => values?.(code).some((each) => listed.has(each)) === (operator === "in"));
+    }
+    case "exists":
+      if (value === "true" || value === "false") {
+        return select(all, (code) => (values?.(code).length ?? 0) > 0 === (value === "true"));
+      }
+      break;
+    default:
+  }
+  throw refused(`the filter ${property.slice(0, 64)} ${operator.slice(0, 64)} of a value set cannot be evaluated`);
+}
+
+const CONCEPT_PROPERTIES: ReadonlySet<string> = new Set(["concept", "code"]);
+const PARENT_PROPERTIES = ["parent", "subsumedBy"];
+
+function select(codes: readonly string[], isMeant: (code: string) => boolean): Set<string> {
+  return new Set(codes.filter(isMeant));
+}
+
+/** How a property's values are found; undefined when no concept has the property. */
+function valuesOf(system: CodeSystem, property: string): ((code: string) => readonly string[]) | undefined {
+  if (CONCEPT_PROPERTIES.has(property)) return (code) => [code];
+  if (PARENT_PROPERTIES.includes(property)) return (code) => [...(system.concepts.get(code)?.parents ?? [])];
+  if (property === "child") return (code) => [...(system.concepts.get(code)?.children ?? [])];
+  const isKnown = [...system.concepts.values()].some(({ properties }) => properties.has(property));
+  return isKnown ? (code) => system.concepts.get(code)?.properties.get(property) ?? [] : undefined;
+}
+
+function addConcepts(to: Map<string, Concept>, concepts: readonly JsonObject[], parent: string | undefined): void {
+  // A list of what is left to do instead of recursion: hierarchies may be deep.
+  const waiting = [{ concepts, parent }];
+  for (const { concepts: siblings, parent: above } of waiting) {
+    for (const concept of siblings) {
+      const code = textIn(concept["code"]);
+      if (code === undefined) continue;
+      const known = to.get(code) ?? { parents: new Set(), children: new Set(), properties: propertiesOf(concept) };
+      if (above !== undefined) known.parents.add(above);
+      to.set(code, known);
+      const nested = objectsIn(concept["concept"]);
+      if (nested.length > 0) waiting.push({ concepts: nested, parent: code });
+    }
+  }
+}
+
+function propertiesOf(concept: JsonObject): Map<string, string[]> {
+  const properties = new Map<string, string[]>();
+  for (const property of objectsIn(concept["property"])) {
+    const code = textIn(property["code"]);
+    const value = Object.entries(property).find(([name]) => name.startsWith("value"))?.[1];
+    if (code === undefined || value === undefined) continue;
+    const coding = typeof value === "object" && value !== null && !Array.isArray(value) ? value["code"] : value;
+    const text = typeof coding === "number" || typeof coding === "boolean" ? String(coding) : textIn(coding);
+    if (text !== undefined) properties.set(code, [...(properties.get(code) ?? []), text]);
+  }
+  return properties;
+}
+
+function refused(why: string): StokerError {
+  return new StokerError("not-supported", `This search cannot be answered: ${why}.`);
+}

@@ -1,0 +1,66 @@
+import { StokerError } from "../../base/errors.ts";
+import type { StoredParameter } from "../../fhir/derived-parameters.ts";
+import { readCodeSystem, hierarchy, type CodeSystem } from "./code-system.ts";
+import { codesOf, type CodeSet } from "./code-set.ts";
+import { NEVER, remembered, type Condition } from "../conditions/condition.ts";
+import type { TokenValue } from "../query/criteria.ts";
+import { TOKEN_FORMS, tokenEquality } from "../conditions/equality.ts";
+import { expandValueSet } from "./value-set.ts";
+
+/** The condition that a token is in a stored value set (`:in`); `name` is the parameter's. */
+export function inValueSet(stored: readonly StoredParameter[], reference: string, name: string): Condition {
+  return {
+    kind: "lookup",
+    find: async (lookups) => {
+      const expand = (): Promise<CodeSet> => named(name, expandValueSet(lookups, reference));
+      return tokensOf(stored, await remembered(lookups, `value set ${reference}`, expand));
+    },
+  };
+}
+
+/**
+ * The condition that a token is a code of a stored code system, or one below it (`:below`) or above it (`:above`) in the
+ * system's hierarchy.
+ */
+export function inHierarchy(
+  stored: readonly StoredParameter[],
+  { system = "", code = "" }: TokenValue,
+  direction: "above" | "below",
+  name: string,
+): Condition {
+  return {
+    kind: "lookup",
+    find: async (lookups) => {
+      const read = (): Promise<CodeSystem> => named(name, readCodeSystem(lookups, system));
+      const codeSystem = await remembered(lookups, `code system ${system}`, read);
+      const codes = await named(
+        name,
+        Promise.resolve().then(() => hierarchy(codeSystem, code, direction)),
+      );
+      return tokensOf(stored, codesOf(system, codes));
+    },
+  };
+}
+
+function tokensOf(stored: readonly StoredParameter[], { systems, codes }: CodeSet): Condition {
+  const values = stored.flatMap(({ parameter }) => {
+    const valueOf = (token: Omit<TokenValue, "type">): bigint =>
+      tokenEquality(parameter, TOKEN_FORMS, { type: "token", ...token });
+    return [
+      ...[...systems].map((system) => valueOf({ system })),
+      ...[...codes].flatMap(([system, members]) => [...members].map((code) => valueOf({ system, code }))),
+    ];
+  });
+  return values.length === 0 ? NEVER : { kind: "holds", values };
+}
+
+/** What the work throws, with the name of the parameter that asked for it. */
+async function named<T>(name: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (!(error instanceof StokerError) || error.expression !== undefined) throw error;
+    const { code, message, status, issue } = error;
+    throw new StokerError(code, message, { status, issue, expression: name, cause: error });
+  }
+}
