@@ -5,7 +5,7 @@ import type { BlockCache } from "../store/body.ts";
 import { transaction } from "../store/pool.ts";
 import type { Queryable } from "../store/read.ts";
 import type { SearchParameterSource } from "../store/search-parameters.ts";
-import { beginSnapshot } from "../store/snapshot.ts";
+import { beginSnapshot, hasStaleRows } from "../store/snapshot.ts";
 import { tooLong, withDeadline } from "./deadline.ts";
 
 /** What reading back needs of the server. */
@@ -34,7 +34,7 @@ export async function readSnapshot<T>(context: ReadContext, work: (db: Queryable
   try {
     return await transaction(
       context,
-      (client) => withDeadline(client, { timeout, text }, work),
+      (client, begun) => withDeadline(client, { timeout, text, hasStaleRows: hasStaleRows(begun) }, work),
       beginSnapshot(timeout),
     );
   } catch (error) {

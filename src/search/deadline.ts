@@ -8,6 +8,8 @@ export interface Deadline {
   readonly timeout: number;
   /** What the client is told when it is over. */
   readonly text: string;
+  /** Of the transaction's state of the database: {@link Queryable}. */
+  readonly hasStaleRows?: boolean;
   /** Milliseconds of a clock that never goes back. */
   readonly now?: () => number;
 }
@@ -20,12 +22,13 @@ export interface Deadline {
  */
 export async function withDeadline<T>(
   client: ClientBase,
-  { timeout, text, now = () => performance.now() }: Deadline,
+  { timeout, text, hasStaleRows, now = () => performance.now() }: Deadline,
   work: (db: Queryable) => Promise<T>,
 ): Promise<T> {
   const end = now() + timeout;
   let given = timeout;
   const db: Queryable = {
+    ...(hasStaleRows === undefined ? {} : { hasStaleRows }),
     async query<Row extends QueryResultRow>(query: QueryConfig): Promise<QueryResult<Row>> {
       const left = Math.ceil(end - now());
       if (left <= 0) throw new StokerError("too-costly", text);

@@ -1,7 +1,7 @@
 import type { ClientBase } from "pg";
 import { StokerError } from "../base/errors.ts";
 import { VERSION_COLUMNS, versionOf, type StoredVersion, type VersionColumns } from "../store/read.ts";
-import { beginSnapshot } from "../store/snapshot.ts";
+import { beginSnapshot, hasStaleRows } from "../store/snapshot.ts";
 import { READ_TIMEOUT_MS, withSearchParameters, type ReadContext } from "./context.ts";
 import { tooLong, withDeadline } from "./deadline.ts";
 import { gatheringSql } from "./conditions/planner.ts";
@@ -39,8 +39,9 @@ export async function findMatches(
   });
   const text = "The condition takes too long to search for: make it more selective.";
   try {
-    await client.query(beginSnapshot(READ_TIMEOUT_MS));
-    return await withDeadline(client, { timeout: READ_TIMEOUT_MS, text }, async (db) => {
+    const begun = [await client.query(beginSnapshot(READ_TIMEOUT_MS))].flat();
+    const deadline = { timeout: READ_TIMEOUT_MS, text, hasStaleRows: hasStaleRows(begun) };
+    return await withDeadline(client, deadline, async (db) => {
       const rows = await gatheringSql(db, await resolveCondition(db, condition));
       const found = await db.query<VersionColumns>(
         statement(sql`select v.id, ${COLUMNS} from search_resource r join head v on v.key = r.key

@@ -1,4 +1,4 @@
-import { Pool, type PoolClient } from "pg";
+import { Pool, type PoolClient, type QueryResult } from "pg";
 import { StokerError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { clientConfig, type ClientOptions, type DatabaseConnection } from "./connection.ts";
@@ -51,7 +51,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
  */
 export async function transaction<T>(
   database: Pick<Database, "pool">,
-  work: (client: PoolClient) => Promise<T>,
+  work: (client: PoolClient, begun: readonly QueryResult[]) => Promise<T>,
   begin = "begin",
 ): Promise<T> {
   const client = await database.pool.connect().catch((error: unknown) => {
@@ -64,8 +64,9 @@ export async function transaction<T>(
   };
   client.on("error", onError);
   try {
-    await client.query(begin);
-    const result = await work(client);
+    // Several statements in one message have a result each.
+    const begun = [await client.query(begin)].flat();
+    const result = await work(client, begun);
     await client.query("commit");
     return result;
   } catch (error) {

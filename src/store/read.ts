@@ -4,6 +4,8 @@ import type { BodyPlace } from "./body-blocks.ts";
 
 /** A pool or one of its clients. */
 export interface Queryable {
+  /** Whether `stale_row` lists any rows in this state of the database; undefined where nobody has looked. */
+  readonly hasStaleRows?: boolean;
   query<Row extends QueryResultRow>(query: QueryConfig): Promise<QueryResult<Row>>;
 }
 

@@ -9,6 +9,7 @@ interface Case {
   value: number;
 }
 
+const UCUM = "http://unitsofmeasure.org";
 const CODES = ["A", "B", "C", "D", "E", "F"];
 
 /** Every tenth has no code, some have more than are qualified. */
@@ -87,6 +88,36 @@ describe("a code with a quantity (contract 10.4, 10.6)", () => {
     await server.database.pool.query("update search_quantity set qualifier = 0 where key % 2 = 0");
     const found = expected((each) => each.codes.includes("B") && each.value > 12);
     expect(await server.ids("/Observation?_count=1000&code=B&value-quantity=gt12")).toEqual(found);
+  });
+
+  it("finds a code's values in all the units that they have", async () => {
+    const doses: [id: string, value: number, unit: string, system: string][] = [
+      ["mg", 6, "mg", UCUM],
+      ["g", 0.006, "g", UCUM],
+      ["less", 4, "mg", UCUM],
+      ["kg", 6, "kg", UCUM],
+      ["mm", 6, "mm", UCUM],
+      ["other", 6, "mg", "urn:x"],
+    ];
+    const resources = ["dose", "dosis"].flatMap((code) =>
+      doses
+        .filter(([id]) => code === "dose" || id === "g" || id === "mm")
+        .map(([id, value, unit, system]) => ({
+          resourceType: "Observation",
+          id: `${code}-${id}`,
+          code: { coding: [{ code }] },
+          valueQuantity: { value, code: unit, system },
+        })),
+    );
+    await server.loadLive(...resources);
+    const found = (query: string): Promise<string[]> => server.ids(`/Observation?_count=1000&${query}`);
+    expect(await found(`code=dose&value-quantity=6|${UCUM}|mg`)).toEqual(["dose-g", "dose-mg"]);
+    expect(await found(`code=dose&value-quantity=6||mg`)).toEqual(["dose-g", "dose-mg", "dose-other"]);
+    expect(await found(`code=dose&value-quantity=ge5|${UCUM}|mg`)).toEqual(["dose-g", "dose-kg", "dose-mg"]);
+    expect(await found(`code=dosis&value-quantity=ge5|${UCUM}|mg`)).toEqual(["dosis-g"]);
+    expect(await found(`code=dosis&value-quantity=gt5|${UCUM}|mm`)).toEqual(["dosis-mm"]);
+    expect(await found(`code=dosis&value-quantity=gt5|${UCUM}|s`)).toEqual([]);
+    expect(await found(`code=dosis,dose&value-quantity=lt1|${UCUM}|cm`)).toEqual(["dose-mm", "dosis-mm"]);
   });
 
   it("older indexes of values are made anew by the migration", async () => {

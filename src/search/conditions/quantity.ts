@@ -38,14 +38,20 @@ export function quantityCondition(
       const read = await remembered(lookups, "ucum", openUcum);
       const asked = read(code);
       if (asked === undefined) return row(literal);
-      const stored = await remembered(lookups, `unit ${code}`, () => commensurable(lookups.db, read, asked, code));
-      const units = stored.length === 0 ? undefined : await readUnits(lookups.db, parameters, qualifiers);
-      const groups = units === undefined ? stored : withUnits(stored, units);
-      const converted = all([sql`s.system = ${unitOf(UCUM)}`, any(convertedTests(value, asked, groups))]);
+      const units = await readUnits(lookups.db, parameters, qualifiers);
+      const names = units?.names ?? (await remembered(lookups, "units", () => readAllUnits(lookups.db)));
+      const groups = commensurable(names, read, asked, code);
       if (groups.length === 0) return row(literal);
-      return row(units?.has(unitOf(code)) === false ? converted : any([literal, converted]));
+      const converted = all([sql`s.system = ${unitOf(UCUM)}`, any(convertedTests(value, asked, groups))]);
+      return row(units?.codes.has(unitOf(code)) === false ? converted : any([literal, converted]));
     },
   };
+}
+
+/** Units of quantities: what rows have for them, and the names of those that are UCUM's. */
+interface Units {
+  codes: ReadonlySet<bigint>;
+  names: readonly string[];
 }
 
 /**
@@ -56,9 +62,9 @@ async function readUnits(
   db: Queryable,
   parameters: readonly number[],
   qualifiers: readonly bigint[],
-): Promise<ReadonlySet<bigint> | undefined> {
+): Promise<Units | undefined> {
   if (qualifiers.length === 0 || qualifiers.length * parameters.length > MOST_STEPS) return undefined;
-  const found = await db.query<{ code: string }>(
+  const found = await db.query<{ code: string; folded: string | null }>(
     statement(sql`with recursive unit (parameter, qualifier, code) as (
         select p.parameter, q.qualifier, (select s.code from search_quantity s
           where s.parameter = p.parameter and s.qualifier = q.qualifier order by s.code limit 1)
@@ -67,19 +73,26 @@ async function readUnits(
         select u.parameter, u.qualifier, (select s.code from search_quantity s
           where s.parameter = u.parameter and s.qualifier = u.qualifier and s.code > u.code order by s.code limit 1)
         from unit u where u.code is not null)
-      select u.code::text from unit u where u.code is not null limit ${MOST_STEPS + 1}`),
+      select u.code::text, s.folded
+      from (select u.code from unit u where u.code is not null limit ${MOST_STEPS + 1}) u
+        left join search_term s on s.parameter = ${UNIT_TERMS} and s.value = u.code`),
   );
   if (found.rows.length > MOST_STEPS) return undefined;
-  return new Set(found.rows.map((each) => BigInt(each.code)));
+  return {
+    codes: new Set(found.rows.map(({ code }) => BigInt(code))),
+    names: [...new Set(found.rows.flatMap(({ folded }) => (folded === null ? [] : [folded])))],
+  };
 }
 
 const MOST_STEPS = 50;
 
-/** The groups, of their units those that there are. */
-function withUnits(groups: readonly Group[], units: ReadonlySet<bigint>): Group[] {
-  return groups
-    .map(({ unit, codes }) => ({ unit, codes: codes.filter((code) => units.has(unitOf(code))) }))
-    .filter(({ codes }) => codes.length > 0);
+/** The names of all units of UCUM that there are. Throws `too-costly` when they are too many. */
+async function readAllUnits(db: Queryable): Promise<string[]> {
+  const stored = await db.query<{ folded: string }>(
+    statement(sql`select s.folded from search_term s where s.parameter = ${UNIT_TERMS} limit ${MAX_UNITS + 1}`),
+  );
+  if (stored.rows.length > MAX_UNITS) throw tooCostly(`more than ${MAX_UNITS} units are stored that it could convert`);
+  return stored.rows.map(({ folded }) => folded);
 }
 
 /** The number of a unit that has the same magnitude as that of another. */
@@ -95,20 +108,16 @@ interface Group {
   codes: string[];
 }
 
-/** The other units in the store that measure the same as the asked one, those that are equal together. */
-async function commensurable(db: Queryable, read: ReadUnit, asked: Unit, code: string): Promise<Group[]> {
-  const stored = await db.query<{ folded: string }>(
-    statement(sql`select s.folded from search_term s where s.parameter = ${UNIT_TERMS} limit ${MAX_UNITS + 1}`),
-  );
-  if (stored.rows.length > MAX_UNITS) throw tooCostly(`more than ${MAX_UNITS} units are stored that it could convert`);
+/** The other units that measure the same as the asked one, those that are equal together. */
+function commensurable(names: readonly string[], read: ReadUnit, asked: Unit, code: string): Group[] {
   const groups = new Map<string, Group>();
-  for (const { folded } of stored.rows) {
-    const unit = folded === code ? undefined : read(folded);
+  for (const stored of names) {
+    const unit = stored === code ? undefined : read(stored);
     if (unit === undefined || unit.dimension !== asked.dimension) continue;
     const name = [unit.factor, unit.offset].map(({ n, d }: Rational) => `${n}/${d}`).join();
     const known = groups.get(name);
-    if (known === undefined) groups.set(name, { unit, codes: [folded] });
-    else known.codes.push(folded);
+    if (known === undefined) groups.set(name, { unit, codes: [stored] });
+    else known.codes.push(stored);
   }
   return [...groups.values()];
 }

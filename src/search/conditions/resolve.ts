@@ -20,9 +20,13 @@ export async function resolveCondition(
   blocks: BlockCache = new BlockCache(0),
   limits: ResolveLimits = LIMITS,
 ): Promise<Condition> {
-  const { rows } = await db.query<{ any: boolean }>({ text: "select exists (select from stale_row) as any" });
-  const current = rows[0]?.any === true ? NOT_STALE : ALWAYS;
+  const current = (db.hasStaleRows ?? (await readHasStaleRows(db))) ? NOT_STALE : ALWAYS;
   return allOf([await resolve({ db, blocks, current, found: new Map(), limits }, condition), current]);
+}
+
+async function readHasStaleRows(db: Queryable): Promise<boolean> {
+  const { rows } = await db.query<{ any: boolean }>({ text: "select exists (select from stale_row) as any" });
+  return rows[0]?.any === true;
 }
 
 /**
