@@ -74,23 +74,29 @@ export function oneOf(conditions: readonly Condition[]): Condition {
   const merged: Condition[] = [];
   const holds = flat.flatMap((condition) => (condition.kind === "holds" ? condition.values : []));
   if (holds.length > 0) merged.push({ kind: "holds", values: [...new Set(holds)] });
-  const rows = new Map<string, { row: Omit<RowCondition, "test" | "guess">; tests: Sql[]; guesses: Sql[] }>();
+  const rows = new Map<string, RowCondition[]>();
   for (const condition of flat) {
     if (condition.kind === "row") {
-      const { test, guess, ...row } = condition;
-      const name = `${row.table} ${row.parameters.join()} ${row.range?.low} ${row.range?.high}`;
-      const known = rows.get(name);
-      if (known === undefined) rows.set(name, { row, tests: [test], guesses: [guess ?? test] });
-      else {
-        known.tests.push(test);
-        known.guesses.push(guess ?? test);
-      }
+      const { table, parameters, range } = condition;
+      const name = `${table} ${parameters.join()} ${range?.low} ${range?.high}`;
+      rows.set(name, [...(rows.get(name) ?? []), condition]);
     } else if (condition.kind !== "holds") {
       merged.push(condition);
     }
   }
-  for (const { row, tests, guesses } of rows.values()) merged.push({ ...row, test: any(tests), guess: any(guesses) });
+  for (const alternatives of rows.values()) merged.push(oneRow(alternatives));
   return merged.length === 1 && merged[0] !== undefined ? merged[0] : { kind: "or", conditions: merged };
+}
+
+/** One row for what differs in its test only. */
+function oneRow(alternatives: readonly RowCondition[]): Condition {
+  const [first, ...others] = alternatives;
+  if (first === undefined) return NEVER;
+  if (others.length === 0) return first;
+  const { guess: _, ...row } = first;
+  const guesses = alternatives.flatMap(({ guess }) => (guess === undefined ? [] : [guess]));
+  const test = any(alternatives.map((each) => each.test));
+  return guesses.length === alternatives.length ? { ...row, test, guess: any(guesses) } : { ...row, test };
 }
 
 /** All of the conditions. */
