@@ -3,7 +3,6 @@ import { BASE_TERMS, baseValue } from "../../fhir/search-value.ts";
 import type { Queryable } from "../../store/read.ts";
 import { absoluteConstantOf } from "./equality.ts";
 import type { ReferenceLink } from "./reference-link.ts";
-import { sql, statement } from "../sql.ts";
 
 /**
  * The links, and where references are stored that are written as URLs below the base, the same for those: they are
@@ -21,9 +20,11 @@ export async function withOwnUrls(
 export async function hasOwnUrls(db: Queryable, baseUrl: string): Promise<boolean> {
   const halves = { high: 0, low: 0 };
   baseValue(baseUrl, halves);
-  const { rows } = await db.query(
-    statement(sql`select from search_term s where s.parameter = ${BASE_TERMS} and s.value = ${toBigInt(halves)}`),
-  );
+  const { rows } = await db.query({
+    name: "has-own-urls",
+    text: "select from search_term where parameter = $1 and value = $2",
+    values: [BASE_TERMS, toBigInt(halves)],
+  });
   return rows.length > 0;
 }
 

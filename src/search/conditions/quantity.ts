@@ -64,8 +64,9 @@ async function readUnits(
   qualifiers: readonly bigint[],
 ): Promise<Units | undefined> {
   if (qualifiers.length === 0 || qualifiers.length * parameters.length > MOST_STEPS) return undefined;
-  const found = await db.query<{ code: string; folded: string | null }>(
-    statement(sql`with recursive unit (parameter, qualifier, code) as (
+  const found = await db.query<{ code: string; folded: string | null }>({
+    name: "read-units",
+    ...statement(sql`with recursive unit (parameter, qualifier, code) as (
         select p.parameter, q.qualifier, (select s.code from search_quantity s
           where s.parameter = p.parameter and s.qualifier = q.qualifier order by s.code limit 1)
         from unnest(${parameters}::integer[]) p (parameter), unnest(${qualifiers}::bigint[]) q (qualifier)
@@ -76,7 +77,7 @@ async function readUnits(
       select u.code::text, s.folded
       from (select u.code from unit u where u.code is not null limit ${MOST_STEPS + 1}) u
         left join search_term s on s.parameter = ${UNIT_TERMS} and s.value = u.code`),
-  );
+  });
   if (found.rows.length > MOST_STEPS) return undefined;
   return {
     codes: new Set(found.rows.map(({ code }) => BigInt(code))),
