@@ -14,8 +14,17 @@ export type Condition =
    * There is a row `s` of one of the parameters in an ordered table that passes `test`. For search_date the test itself
    * says which rows are the parameters'. `range` has all keys that matter: rows of other types need not be joined. `guess`
    * is a part of the test by which the planner tells how many rows there are; the rest depends on it, which it does not know.
+   * `branches` say the same as the test, one for each range of the index that has its rows in the order of keys.
    */
-  | { kind: "row"; table: OrderedTable; parameters: readonly number[]; test: Sql; guess?: Sql; range?: KeyRange }
+  | {
+      kind: "row";
+      table: OrderedTable;
+      parameters: readonly number[];
+      test: Sql;
+      guess?: Sql;
+      branches?: readonly Sql[];
+      range?: KeyRange;
+    }
   /** The equality array holds the value of a term `s` of one of the parameters that passes `test`. */
   | { kind: "term"; parameters: readonly number[]; test: Sql }
   | { kind: "and" | "or"; conditions: readonly Condition[] }
@@ -93,7 +102,7 @@ function oneRow(alternatives: readonly RowCondition[]): Condition {
   const [first, ...others] = alternatives;
   if (first === undefined) return NEVER;
   if (others.length === 0) return first;
-  const { guess: _, ...row } = first;
+  const { guess: _guess, branches: _branches, ...row } = first;
   const guesses = alternatives.flatMap(({ guess }) => (guess === undefined ? [] : [guess]));
   const test = any(alternatives.map((each) => each.test));
   return guesses.length === alternatives.length ? { ...row, test, guess: any(guesses) } : { ...row, test };

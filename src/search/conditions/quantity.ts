@@ -21,13 +21,14 @@ export function quantityCondition(
   qualifiers: readonly bigint[] = [],
 ): Condition {
   const isQualified = qualifiers.length === 0 ? [] : [sql`s.qualifier = any(${qualifiers}::bigint[])`];
-  const row = (test: Sql): Condition => ({
+  const row = (test: Sql, branches?: readonly Sql[]): Condition => ({
     kind: "row",
     table: "search_quantity",
     parameters,
     test: all([...isQualified, test]),
     // The values of one code have one unit, most of them.
     ...(isQualified.length === 0 ? {} : { guess: all([...isQualified, numberTest(value, sql`s.low`, sql`s.high`)]) }),
+    ...(branches === undefined || branches.length > MOST_BRANCHES ? {} : { branches }),
   });
   const literal = quantityTest(value);
   const { code, system } = value;
@@ -41,9 +42,23 @@ export function quantityCondition(
       const units = await readUnits(lookups.db, parameters, qualifiers);
       const names = units?.names ?? (await remembered(lookups, "units", () => readAllUnits(lookups.db)));
       const groups = commensurable(names, read, asked, code);
-      if (groups.length === 0) return row(literal);
-      const converted = all([sql`s.system = ${unitOf(UCUM)}`, any(convertedTests(value, asked, groups))]);
-      return row(units?.codes.has(unitOf(code)) === false ? converted : any([literal, converted]));
+      const isAsked = units === undefined || units.codes.has(unitOf(code));
+      const inUnits = [
+        ...(isAsked ? [{ codes: [unitOf(code)], test: literal }] : []),
+        ...convertedTests(value, asked, groups),
+      ];
+      const branches = parameters.flatMap((parameter) =>
+        qualifiers.flatMap((qualifier) =>
+          inUnits.flatMap(({ codes, test }) =>
+            codes.map(
+              (unit) => sql`s.parameter = ${parameter} and s.qualifier = ${qualifier} and s.code = ${unit} and ${test}`,
+            ),
+          ),
+        ),
+      );
+      const tests = inUnits.map(({ codes, test }) => all([sql`s.code = any(${codes}::bigint[])`, test]));
+      // Where nothing has the unit, nor one to convert it to, the test is as good as any.
+      return tests.length === 0 ? row(literal) : row(any(tests), units === undefined ? undefined : branches);
     },
   };
 }
@@ -86,6 +101,8 @@ async function readUnits(
 }
 
 const MOST_STEPS = 50;
+/** More ranges of the index than this are not merged. */
+const MOST_BRANCHES = 12;
 
 /** The names of all units of UCUM that there are. Throws `too-costly` when they are too many. */
 async function readAllUnits(db: Queryable): Promise<string[]> {
@@ -125,7 +142,12 @@ function commensurable(names: readonly string[], read: ReadUnit, asked: Unit, co
 
 const MAX_UNITS = 10_000;
 
-function convertedTests(value: QuantityValue, asked: Unit, groups: readonly Group[]): Sql[] {
+/** The asked interval in other units: a test of rows that have one of these codes. */
+function convertedTests(
+  value: QuantityValue,
+  asked: Unit,
+  groups: readonly Group[],
+): { codes: readonly bigint[]; test: Sql }[] {
   return groups.map(({ unit, codes }) => {
     const convert = (text: string): string => convertNumber(text, asked, unit);
     const { value: number, low, high, approximateLow, approximateHigh } = value.number;
@@ -137,6 +159,6 @@ function convertedTests(value: QuantityValue, asked: Unit, groups: readonly Grou
       approximateHigh: convert(approximateHigh),
     };
     const test = numberTest({ ...value, number: converted }, sql`s.low`, sql`s.high`);
-    return all([sql`s.code = any(${codes.map(unitOf)}::bigint[])`, test]);
+    return { codes: codes.map(unitOf), test: all([sql`s.system = ${unitOf(UCUM)}`, test]) };
   });
 }

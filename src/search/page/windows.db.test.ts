@@ -14,7 +14,7 @@ function observation(index: number): JsonObject {
     code: { coding: [{ code: index % 3 === 0 ? "third" : "other" }, ...(index % 50 === 0 ? [{ code: "rare" }] : [])] },
     subject: { reference: `Patient/p-${index % 4}` },
     effectiveDateTime: `20${10 + (index % 10)}-01-01`,
-    valueQuantity: { value: index % 100, unit: "g" },
+    valueQuantity: { value: index % 100, code: "g", system: "http://unitsofmeasure.org" },
   };
 }
 
@@ -55,6 +55,11 @@ describe("pages of many matches, in key order", () => {
     ["code:not=third", (index) => index % 3 !== 0],
     ["code=other&value-quantity=lt50", (index) => index % 3 !== 0 && index % 100 < 50],
     ["code=other&value-quantity=gt1000", () => false],
+    ["code=other&value-quantity=lt50||g", (index) => index % 3 !== 0 && index % 100 < 50],
+    ["code=other,third&value-quantity=gt97||g", (index) => index % 100 > 97],
+    ["code=rare&value-quantity=ge0||g", (index) => index % 50 === 0],
+    ["code-value-quantity=third$lt0.05||kg", (index) => index % 3 === 0 && index % 100 < 50],
+    ["code=other&value-quantity=gt1000||g", () => false],
     ["date=2013", (index) => index % 10 === 3],
     ["date=ge2012&code=third", (index) => index % 3 === 0 && index % 10 >= 2],
     ["patient=p-1", (index) => index % 4 === 1],

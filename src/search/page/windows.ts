@@ -1,6 +1,7 @@
 import type { Queryable } from "../../store/read.ts";
 import { ALWAYS, allOf, conditionSql, type Condition, type KeyRange } from "../conditions/condition.ts";
 import { gatherSql, readRows, type InOrder, type PageRow } from "./page-rows.ts";
+import { orderedBranches, readAlongRows } from "./ordered-rows.ts";
 import { expectedMatches } from "../conditions/planner.ts";
 import { all, sql } from "../sql.ts";
 
@@ -17,6 +18,8 @@ export interface WindowsRequest extends InOrder {
  */
 export async function readWindows(db: Queryable, request: WindowsRequest): Promise<PageRow[]> {
   const { resolved, count, after, range: whole } = request;
+  const branches = orderedBranches(resolved);
+  if (branches !== undefined) return readAlongRows(db, { ...request, branches });
   const found: PageRow[] = [];
   const worth = hasRows(resolved) ? WORTH_A_WINDOW / 5 : WORTH_A_WINDOW;
   let expected = await expectedMatches(db, resolved);
