@@ -11,7 +11,7 @@ import {
 import { allOf, conditionSql, type Condition } from "../conditions/condition.ts";
 import type { ReadContext } from "../context.ts";
 import { linksOfSource, typeOfKey, type Include, type SourceLinks } from "../query/include.ts";
-import { withOwnUrls } from "../conditions/own-urls.ts";
+import { ownUrls, withOwnUrls } from "../conditions/own-urls.ts";
 import { resolveCondition } from "../conditions/resolve.ts";
 import { sql, statement, type Sql } from "../sql.ts";
 
@@ -96,7 +96,9 @@ async function readForward(
   const links: SourceLinks[] = [];
   for (const type of types) {
     const written = linksOfSource(type, forward);
-    if (written !== undefined) links.push({ ...written, links: await withOwnUrls(db, written.links, baseUrl) });
+    if (written === undefined) continue;
+    // To look for references by URL costs less than to ask whether there are any.
+    links.push({ ...written, links: [...written.links, ...ownUrls(written.links, baseUrl)] });
   }
   if (links.length === 0) return [];
   const bodies = new Map(sources.map((source) => [`${keyOf(source)}`, source.body]));
