@@ -133,7 +133,7 @@ describe("a kick-off", () => {
     ["includeAssociatedData=_history&_elements=id", {}, "400 _elements"],
     ["organizeOutputBy=Patient", {}, "400 organizeOutputBy"],
     ["organizeOutputBy=Patient", lenient, "accepted"],
-    ["", { body: "{" }, "400 "],
+    ["", { body: "{" }, "400 Parameters"],
     ["", { body: '{"resourceType":"Patient"}' }, "400 Parameters"],
     ["", { body: '{"resourceType":"Parameters","parameter":{}}' }, "400 Parameters.parameter"],
     ["", { body: body({ valueString: "x" }) }, "400 Parameters.parameter.name"],

@@ -1,5 +1,5 @@
 import { StokerError } from "../base/errors.ts";
-import type { JsonObject, JsonValue } from "../base/json.ts";
+import { operationParameters } from "../fhir/operation-parameters.ts";
 import { instantMilliseconds, isInstant } from "../fhir/primitives.ts";
 import { RESOURCE_TYPES, resourceTypeId } from "../fhir/resource-types.ts";
 import type { SearchParameterLookup } from "../fhir/custom-search-parameters.ts";
@@ -42,7 +42,7 @@ export function readExportRequest(request: ExportRequest): ReadExport {
     throw bad("An export needs the header `Prefer: respond-async`.", "Prefer");
   }
   const reader = new ParameterReader(request, preferences.includes("handling=lenient"));
-  for (const [name, value] of [...request.query, ...parametersOf(request)]) reader.take(name, value);
+  for (const [name, value] of [...request.query, ...operationParameters(request.body)]) reader.take(name, value);
   return { definition: reader.finish(), warnings: reader.warnings };
 }
 
@@ -235,39 +235,6 @@ function filtersOf(value: string): { type: string; query: string | undefined }[]
     if (mark < 0) return { type: text.trim(), query: undefined };
     return { type: text.slice(0, mark).trim(), query: text.slice(mark + 1) };
   });
-}
-
-/** The parameters in the body: their names and values as texts. */
-function parametersOf({ body }: ExportRequest): [string, string][] {
-  if (body === undefined || body.trim() === "") return [];
-  const resource = parsed(body);
-  if (!isObject(resource) || resource["resourceType"] !== "Parameters") {
-    throw bad("The body of an export must be a Parameters resource.", "Parameters");
-  }
-  const list = resource["parameter"] ?? [];
-  if (!Array.isArray(list)) throw bad("Parameters.parameter must be an array.", "Parameters.parameter");
-  return list.map((parameter): [string, string] => {
-    const name = isObject(parameter) ? parameter["name"] : undefined;
-    if (!isObject(parameter) || typeof name !== "string") {
-      throw bad("Every parameter needs a name.", "Parameters.parameter.name");
-    }
-    const value = Object.entries(parameter).find(([member]) => member.startsWith("value"))?.[1];
-    const text = isObject(value) ? value["reference"] : value;
-    if (typeof text !== "string") throw bad(`Parameter '${name.slice(0, 64)}' has no value.`, name);
-    return [name, text];
-  });
-}
-
-function parsed(body: string): JsonValue {
-  try {
-    return JSON.parse(body) as JsonValue;
-  } catch (cause) {
-    throw new StokerError("bad-request", "The body of an export must be a Parameters resource.", { cause });
-  }
-}
-
-function isObject(value: JsonValue | undefined): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function bad(text: string, expression: string): StokerError {

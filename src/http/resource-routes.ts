@@ -13,7 +13,7 @@ import { answerRead, answerVersion, queryOf } from "./exchange/answer-version.ts
 import { FHIR_JSON } from "./exchange/content-negotiation.ts";
 import type { HttpContext } from "./context.ts";
 import { knownType, refuseOperation } from "./exchange/known-type.ts";
-import { operationParameters } from "./operation-parameters.ts";
+import { operationParameters } from "../fhir/operation-parameters.ts";
 import { isStrict } from "./exchange/preferences.ts";
 
 /** What the routes are registered with. */

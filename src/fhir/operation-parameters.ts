@@ -3,7 +3,8 @@ import type { JsonObject, JsonValue } from "../base/json.ts";
 
 /**
  * The parameters of an operation that may also be called by POST (http://hl7.org/fhir/R4/operations.html#executing): those of a
- * `Parameters` resource, as they would stand in a query string. Throws `bad-request`.
+ * `Parameters` resource, as they would stand in a query string; of a Reference its text. None without a body. Throws
+ * `bad-request`.
  */
 export function operationParameters(body: unknown): [name: string, value: string][] {
   if (typeof body !== "string" || body.trim() === "") return [];
@@ -18,9 +19,10 @@ export function operationParameters(body: unknown): [name: string, value: string
     if (!isObject(parameter) || typeof name !== "string") {
       throw bad("Every parameter needs a name.", "Parameters.parameter.name");
     }
-    const value = Object.entries(parameter).find(([member]) => member.startsWith("value"))?.[1];
+    const element = Object.entries(parameter).find(([member]) => member.startsWith("value"))?.[1];
+    const value = isObject(element) ? element["reference"] : element;
     if (typeof value === "string" || typeof value === "number" || typeof value === "boolean") return [name, `${value}`];
-    throw bad(`Parameter '${name.slice(0, 64)}' has no primitive value.`, name.slice(0, 64));
+    throw bad(`Parameter '${name.slice(0, 64)}' has no value that is a primitive or a reference.`, name.slice(0, 64));
   });
 }
 
