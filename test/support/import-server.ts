@@ -7,7 +7,7 @@ import { openLogger } from "../../src/base/logger.ts";
 import { createApp } from "../../src/http/app.ts";
 import type { HttpContext } from "../../src/http/context.ts";
 import { startCoordinator, type Coordinator } from "../../src/import/coordinator.ts";
-import { openImportSignal } from "../../src/import/work/signal.ts";
+import { openImportSignal } from "../../src/import/pipeline/signal.ts";
 import { createSources, type SourceConfig } from "../../src/source/sources.ts";
 import { openDatabase } from "../../src/store/pool.ts";
 import { createTestDatabase, type TestDatabase } from "../../src/store/testing/test-database.ts";

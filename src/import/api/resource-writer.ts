@@ -10,7 +10,7 @@ import { clientConfig, type DatabaseConnection } from "../../store/connection.ts
 import { readCurrent } from "../../store/read.ts";
 import { changeStatement, removeDefinition } from "../../store/search-parameters.ts";
 import { DEFINING_TYPE } from "./define-parameters.ts";
-import { WRITER_NAME } from "../work/frozen-writers.ts";
+import { WRITER_NAME } from "../pipeline/frozen-writers.ts";
 import type { RequestOutcome } from "./group-plan.ts";
 import { BEGIN, WriteGroup } from "./write-group.ts";
 import { StalePlan, type Precondition, type WriteRequest, type WrittenResource } from "./write-request.ts";

@@ -38,7 +38,7 @@ import {
   type Step,
 } from "./group-plan.ts";
 import { lockNames, unlockNames } from "./name-locks.ts";
-import { TargetSegments } from "../work/target-segments.ts";
+import { TargetSegments } from "../pipeline/target-segments.ts";
 import { StalePlan, type DeleteChange, type PutChange, type WriteRequest } from "./write-request.ts";
 
 /** An answer means that the version is on disk. Waiting for another writer has an end: see `resource-writer.ts`. */

@@ -3,7 +3,7 @@ import type { Pool } from "pg";
 import { StokerError } from "../../base/errors.ts";
 import type { Sources } from "../../source/sources.ts";
 import { DEFAULT_ERROR_CONTAINER } from "./definition.ts";
-import { forgetLines } from "../work/earlier-lines.ts";
+import { forgetLines } from "../pipeline/earlier-lines.ts";
 import { errorLog, errorLogName, inputsWithRejectedLines } from "./error-log.ts";
 import { completeJob, type ClaimedJob } from "./jobs.ts";
 import { UnitState } from "./job-state.ts";

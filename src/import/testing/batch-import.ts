@@ -8,9 +8,9 @@ import { copyRows } from "../../store/copy.ts";
 import { openSegment } from "../../store/segments.ts";
 import { Stamps } from "../../store/stamps.ts";
 import type { TestDatabase } from "../../store/testing/test-database.ts";
-import { Batch, BATCH_LINES, type RejectedLine } from "../work/batch.ts";
-import { BatchWriter, ClockWait, SegmentClosed } from "../work/batch-writer.ts";
-import { noTimes } from "../work/stage-times.ts";
+import { Batch, BATCH_LINES, type RejectedLine } from "../pipeline/batch.ts";
+import { BatchWriter, ClockWait, SegmentClosed } from "../pipeline/batch-writer.ts";
+import { noTimes } from "../pipeline/stage-times.ts";
 
 /** The sums over an import's units. */
 export interface ImportCounts {

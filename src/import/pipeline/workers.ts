@@ -179,6 +179,6 @@ class WorkerPool implements Workers {
 function workerFile(): URL {
   const here = import.meta.url;
   return here.endsWith(".ts")
-    ? new URL("../../../dist/import/work/worker-thread.js", here)
+    ? new URL("../../../dist/import/pipeline/worker-thread.js", here)
     : new URL("./worker-thread.js", here);
 }
