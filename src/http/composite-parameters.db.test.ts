@@ -1,21 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { openLogger } from "../base/logger.ts";
-import { openReindexer, type Reindexer } from "../reindex/reindexer.ts";
-import { createTestDatabase } from "../store/testing/test-database.ts";
-import { openWriteServer, type Answer, type Json, type WriteServer } from "./testing/write-server.ts";
+import { openReindexServer } from "./testing/reindex-server.ts";
+import { type Answer, type Json, type WriteServer } from "./testing/write-server.ts";
 
 let server: WriteServer;
-let reindexer: Reindexer;
 beforeAll(async () => {
-  const database = await createTestDatabase();
-  reindexer = openReindexer(database.pool, openLogger("error", "test"));
-  server = await openWriteServer({ database, reindexer });
+  server = await openReindexServer();
 });
-afterAll(async () => {
-  await reindexer.close();
-  await server.close();
-  await server.database.drop();
-});
+afterAll(() => server.close());
 
 const R4 = "http://hl7.org/fhir/SearchParameter/";
 const OWN = "http://example.org/fhir/SearchParameter/";

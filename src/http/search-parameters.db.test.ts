@@ -1,23 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { openLogger } from "../base/logger.ts";
-import { openReindexer, type Reindexer } from "../reindex/reindexer.ts";
-import { createTestDatabase } from "../store/testing/test-database.ts";
 import { selectionSql } from "../search/selection.ts";
 import { sql, statement } from "../search/sql.ts";
-import { BASE, openWriteServer, type Answer, type Json, type WriteServer } from "./testing/write-server.ts";
+import { openReindexServer } from "./testing/reindex-server.ts";
+import { BASE, type Answer, type Json, type WriteServer } from "./testing/write-server.ts";
 
 let server: WriteServer;
-let reindexer: Reindexer;
 beforeAll(async () => {
-  const database = await createTestDatabase();
-  reindexer = openReindexer(database.pool, openLogger("error", "test"));
-  server = await openWriteServer({ database, reindexer });
+  server = await openReindexServer();
 });
-afterAll(async () => {
-  await reindexer.close();
-  await server.close();
-  await server.database.drop();
-});
+afterAll(() => server.close());
 
 const EXTENSION = "http://example.org/fhir/StructureDefinition/";
 
