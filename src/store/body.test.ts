@@ -10,6 +10,20 @@ describe("BlockCache", () => {
     expect([1n, 2n, 3n, 4n, 5n].map((id) => cache.get(id) !== undefined)).toEqual([true, false, true, true, true]);
   });
 
+  it("gives back the memory of what it drops, but never memory that others share", () => {
+    const cache = new BlockCache(40_000);
+    const own = Buffer.alloc(10_000);
+    const [shared, neighbour] = [Buffer.from("a small block"), Buffer.from("beside it")];
+    expect(shared.buffer).toBe(neighbour.buffer);
+    cache.add(1n, own);
+    cache.add(2n, shared);
+    for (const id of [3n, 4n, 5n, 6n]) cache.add(id, Buffer.alloc(10_000));
+    expect([1n, 2n, 3n, 4n].map((id) => cache.get(id)?.length)).toEqual([undefined, undefined, 10_000, 10_000]);
+    expect([shared, neighbour].map(String)).toEqual(["a small block", "beside it"]);
+    // Node.js 20 cannot.
+    if ("transfer" in ArrayBuffer.prototype) expect(own.length).toBe(0);
+  });
+
   it("does not give all its room to one block, and keeps nothing with no capacity", () => {
     const cache = new BlockCache(100);
     cache.add(1n, Buffer.alloc(26));
