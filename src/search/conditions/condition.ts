@@ -115,6 +115,23 @@ export function allOf(conditions: readonly Condition[]): Condition {
 }
 
 /**
+ * The same condition, when the values that it asks for are few: that keys are in a range is tested on what they find. The
+ * planner, which takes many rare values for frequent ones, would read all keys of a type to be spared some of these rows.
+ */
+export function testingRange(condition: Condition): Condition {
+  if (condition.kind === "or") return { ...condition, conditions: condition.conditions.map(testingRange) };
+  if (condition.kind !== "and") return condition;
+  const hasValues = condition.conditions.some(({ kind }) => kind === "holds");
+  return allOf(
+    condition.conditions.map((each) =>
+      hasValues && each.kind === "within"
+        ? { kind: "sql", test: sql`(r.key between ${each.low} and ${each.high}) is true` }
+        : testingRange(each),
+    ),
+  );
+}
+
+/**
  * What the SQL of a condition is good for; the rows it finds are the same.
  *
  * `lookup`: indexes find the rows; where a chain leads is looked up for each row that is left.

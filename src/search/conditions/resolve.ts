@@ -1,7 +1,17 @@
 import type { StokerError } from "../../base/errors.ts";
 import { BlockCache } from "../../store/body.ts";
 import type { Queryable } from "../../store/read.ts";
-import { ALWAYS, allOf, conditionSql, linkRows, NEVER, oneOf, type Condition, type Lookups } from "./condition.ts";
+import {
+  ALWAYS,
+  allOf,
+  conditionSql,
+  linkRows,
+  NEVER,
+  oneOf,
+  testingRange,
+  type Condition,
+  type Lookups,
+} from "./condition.ts";
 import { isTooDeep } from "./plan-size.ts";
 import { expectedMatches } from "./planner.ts";
 import type { ReferenceLink } from "./reference-link.ts";
@@ -110,7 +120,9 @@ async function lookUpTargets(
   const few = await lookUpLimit(lookups, target, lookups.limits.targets);
   if (few === undefined) return { kind: "refers", links, target };
   const found = await lookups.db.query<{ key: string }>(
-    statement(sql`select r.key::text from search_resource r where ${conditionSql(target)} limit ${few.limit + 1}`),
+    statement(
+      sql`select r.key::text from search_resource r where ${conditionSql(few.isForced ? target : testingRange(target))} limit ${few.limit + 1}`,
+    ),
   );
   if (found.rows.length > few.limit) {
     if (few.isForced) throw tooMany(few.limit);
@@ -132,7 +144,7 @@ async function lookUpSources(
   if (few === undefined) return { kind: "referred", links, source };
   const found = await lookups.db.query<{ keys: string[] | null }>(
     statement(sql`with r as materialized (
-        select r.equality from search_resource r where ${conditionSql(source)} limit ${few.limit + 1})
+        select r.equality from search_resource r where ${conditionSql(few.isForced ? source : testingRange(source))} limit ${few.limit + 1})
       select case when (select count(*) from r) <= ${few.limit} then array(
         select distinct (u.value # l.constant)::text from (select unnest(r.equality) as value from r) u, ${linkRows(links)}
         where (u.value # l.constant) between l.low and l.high) end as keys`),

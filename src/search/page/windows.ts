@@ -1,5 +1,5 @@
 import type { Queryable } from "../../store/read.ts";
-import { ALWAYS, allOf, conditionSql, type Condition, type KeyRange } from "../conditions/condition.ts";
+import { ALWAYS, allOf, conditionSql, testingRange, type Condition, type KeyRange } from "../conditions/condition.ts";
 import { gatherSql, readRows, type InOrder, type PageRow } from "./page-rows.ts";
 import { orderedBranches, readAlongRows } from "./ordered-rows.ts";
 import { expectedMatches } from "../conditions/planner.ts";
@@ -29,7 +29,8 @@ export async function readWindows(db: Queryable, request: WindowsRequest): Promi
     const share = expected < worth ? 1 : (SPARE * needed) / expected;
     const window = share < LARGEST_SHARE ? windowAfter(from, whole, share) : undefined;
     // The rest is what is greater than a key, and not a range: the planner would read all keys of the type.
-    const condition = conditionSql(window === undefined ? resolved : conditionWithin(resolved, window));
+    const all = seen === 0 && expected < worth ? testingRange(resolved) : resolved;
+    const condition = conditionSql(window === undefined ? all : conditionWithin(resolved, window));
     const rest = { ...request, after: window === undefined ? from : undefined };
     found.push(...(await readRows(db, request, gatherSql(condition, rest))));
     if (window === undefined || found.length > count) return found.slice(0, count + 1);
