@@ -37,6 +37,11 @@ import { hashPair, hashText, type Int64Halves } from "../base/hash.ts";
  *   token, number, number (MolecularSequence's coordinates): one quantity row for each number of the token, its
  *   qualifier; `low` is the second component's value, `high` the third's.
  *   Contexts of kind `root` store nothing, not even `present`.
+ *
+ * A resource that refers, by a parameter P, to one that is contained in it (`#id`) has beside the text of that reference,
+ * for chains to find it by: `contained` of P with the contained resource's type, and the {@link containedValue} of P for each
+ * equality value that the contained resource would have if it were stored by itself; where these are too many, `contained`
+ * of P without a text stands for all of them. Which pairs of P and a type there are, terms of {@link CONTAINED_TERMS} tell.
  */
 export const EqualityForm = {
   /** The parameter has at least one value (`:missing`). Text: empty. */
@@ -66,6 +71,8 @@ export const EqualityForm = {
   ofType: 14,
   /** A text of a token (`:text`). Text: the text, folded. */
   text: 15,
+  /** A reference to a contained resource. Text: its type; empty: not all of its values are stored. */
+  contained: 16,
 } as const;
 
 /** One of {@link EqualityForm}. */
@@ -107,6 +114,27 @@ export const BASE_TERMS = -1;
 /** The number of a base among the terms. */
 export function baseValue(base: string, out: Int64Halves): void {
   hashText(base, BASE, out);
+}
+
+/**
+ * Equality value of a resource that refers, by a parameter, to a contained one that has the equality value `value` of R4's
+ * parameters.
+ */
+export function containedValue(parameter: number, value: Int64Halves, out: Int64Halves): void {
+  hashPair(value, { high: 0, low: parameter }, CONTAINED, out);
+}
+
+/** Stands for the parameter of terms that are pairs of a parameter and a type; no parameter has this number. */
+export const CONTAINED_TERMS = -2;
+
+/** A pair among the terms: resources of the type are contained where the parameter refers to them. */
+export function containedTerm(parameter: number, type: string): string {
+  return `${parameter} ${type}`;
+}
+
+/** The number of a {@link containedTerm}. */
+export function containedTermValue(term: string, out: Int64Halves): void {
+  hashText(term, CONTAINED, out);
 }
 
 /** Equality value of one combination of two components' equality values (a composite of equality-type components). */
@@ -171,7 +199,7 @@ export interface SearchValueSink {
   /**
    * The text of a token behind an equality number of form `text`, which has been handed over as well; or, with
    * {@link UNIT_TERMS} for the parameter, a UCUM code behind its {@link unitValue}, with {@link BASE_TERMS} the base of a
-   * reference behind its {@link baseValue}. A parameter's number stands for one
+   * reference behind its {@link baseValue}, with {@link CONTAINED_TERMS} a {@link containedTerm} behind its number. A parameter's number stands for one
    * folded text, whatever the resource: each needs to be kept once.
    */
   term(parameter: number, high: number, low: number, folded: string): void;
@@ -183,6 +211,7 @@ const REFERENCE_KEY = 30;
 const COMPOSITE = 31;
 const UNIT = 0x7a11;
 const BASE = 0x7a12;
+const CONTAINED = 0x7a13;
 
 /** 5 bits of form below the parameter id: distinct for every (parameter, form). */
 function seedOf(parameter: number, form: number): number {

@@ -5,9 +5,11 @@ import type { SearchValueSink } from "../fhir/search-value.ts";
 import { compileExtractor, type Extractor } from "./compile.ts";
 import { readExtractionTrees, type ExtractionTrees } from "../fhir/extraction-tree.ts";
 import { createCacheBudget } from "./value-cache.ts";
-import { NOWHERE, ValueCollector, type LiteralOf } from "./value-collector.ts";
+import type { ContainedResource } from "./contained-resources.ts";
+import { emitContained, type ExtractValues } from "./contained-values.ts";
+import { NOWHERE, ValueCollector, type LiteralOf, type LocalReference } from "./value-collector.ts";
 
-export type { LiteralOf };
+export type { LiteralOf, LocalReference };
 
 /** Takes the search values from resources. Not for two resources at once; each thread has its own. */
 export interface Indexer {
@@ -17,6 +19,17 @@ export interface Indexer {
    * number is indexed as the nearest double. Never throws on the content of a resource.
    */
   index(typeId: number, resource: JsonObject, sink: SearchValueSink, literalOf?: LiteralOf): void;
+  /**
+   * As {@link Indexer.index}, but without the values of what the resource contains: its references to that are returned.
+   * `siblings` of a resource that is contained itself: what it can refer to (`siblingsIn`).
+   */
+  indexAlone(
+    typeId: number,
+    resource: JsonObject,
+    sink: SearchValueSink,
+    literalOf?: LiteralOf,
+    siblings?: ReadonlyMap<string, ContainedResource>,
+  ): readonly LocalReference[];
   /** The generation of the definitions beyond R4's that it knows; 0: none, as a database begins. */
   readonly generation: number;
   /** From now on also takes the values that these trees lead to, and those of no definition that is not among them. */
@@ -35,14 +48,26 @@ export function createIndexer(): Indexer {
   const extractorOf = (type: string): Extractor =>
     compileExtractor(trees[type] ?? [], shared, qualifiedQuantities(type));
 
+  const extractR4: ExtractValues = (typeId, resource) =>
+    (extractors[typeId] ??= extractorOf(resourceTypeName(typeId)))(collector, resource);
+  const extract: ExtractValues = (typeId, resource) => {
+    extractR4(typeId, resource);
+    const more = further[typeId];
+    if (more !== undefined) for (const one of more) one(collector, resource);
+  };
+
   return {
     index: (typeId, resource, sink, literalOf) => {
-      const extract = (extractors[typeId] ??= extractorOf(resourceTypeName(typeId)));
       collector.begin(sink, resource, literalOf);
-      extract(collector, resource);
-      const more = further[typeId];
-      if (more !== undefined) for (const one of more) one(collector, resource);
+      extract(typeId, resource);
+      if (collector.localReferences.length > 0) emitContained(collector, resource, extractR4, sink);
       collector.sink = NOWHERE;
+    },
+    indexAlone: (typeId, resource, sink, literalOf, siblings) => {
+      collector.begin(sink, resource, literalOf, siblings);
+      extract(typeId, resource);
+      collector.sink = NOWHERE;
+      return collector.localReferences;
     },
     get generation() {
       return generation;
@@ -66,10 +91,19 @@ export interface DefinitionIndexer {
 export function createDefinitionIndexer(definitions: readonly ExtractionTrees[]): DefinitionIndexer {
   const collector = new ValueCollector();
   const extractors = definitions.map((trees) => extractorsOf([trees]));
+  const shared = { budget: createCacheBudget() };
+  let trees: ExtractionTrees | undefined;
+  const ofContained: (Extractor | undefined)[] = [];
+  const extractR4: ExtractValues = (typeId, resource) => {
+    const type = resourceTypeName(typeId);
+    const known = (trees ??= readExtractionTrees())[type] ?? [];
+    (ofContained[typeId] ??= compileExtractor(known, shared, qualifiedQuantities(type)))(collector, resource);
+  };
   return {
     index: (place, typeId, resource, sink, literalOf) => {
       collector.begin(sink, resource, literalOf);
       for (const extract of extractors[place]?.[typeId] ?? []) extract(collector, resource);
+      if (collector.localReferences.length > 0) emitContained(collector, resource, extractR4, sink);
       collector.sink = NOWHERE;
     },
     typesOf: (place) => [...(extractors[place] ?? []).keys()].filter((typeId) => extractors[place]?.[typeId]),

@@ -15,8 +15,8 @@ export function emitReference(to: ValueCollector, group: ValueGroup, value: unkn
   const read: ReferenceText = { text: "", type: "", typeId: 0, base: "", idAtBase: "", id: "" };
   if (isText(reference)) readReference(reference, read);
   // `resolve()` finds what is contained; of other texts that name no type only Reference.type tells.
-  const inside = read.text.startsWith("#") ? to.containedType(read.text) : undefined;
-  const told = inside ?? type;
+  const inside = read.text.startsWith("#") ? to.containedResource(read.text) : undefined;
+  const told = inside?.type ?? type;
   if (read.typeId === 0 && isText(told)) {
     const typeId = resourceTypeId(told);
     if (typeId !== undefined) {
@@ -47,6 +47,8 @@ export function emitReference(to: ValueCollector, group: ValueGroup, value: unkn
       emitEquality(to, parameter.id, EqualityForm.referenceText, read.text);
     }
     if (!group.component) emitType(to, parameter, typeId);
+    if (inside !== undefined && !group.component)
+      to.localReferences.push({ parameter: parameter.id, resource: inside });
     if (isObject(identifier) && !group.component) emitReferenceIdentifier(to, parameter.id, identifier);
   }
 }

@@ -1,9 +1,16 @@
 import type { Int64Halves } from "../base/hash.ts";
-import type { JsonObject, JsonValue } from "../base/json.ts";
+import type { JsonObject } from "../base/json.ts";
 import type { SearchValueSink, TickRange } from "../fhir/search-value.ts";
+import { containedResources, type ContainedResource } from "./contained-resources.ts";
 
 /** Finds how a number was written in the source, see `number-literals.ts`. */
 export type LiteralOf = (value: number) => string | undefined;
+
+/** A reference of a parameter to a contained resource. */
+export interface LocalReference {
+  parameter: number;
+  resource: ContainedResource;
+}
 
 /**
  * Stands between the emitters and the sink while one resource is indexed: no equality number goes out twice, and the
@@ -12,8 +19,11 @@ export type LiteralOf = (value: number) => string | undefined;
 export class ValueCollector {
   sink: SearchValueSink = NOWHERE;
   literalOf: LiteralOf | undefined;
-  /** The resource that is indexed. */
+  /** The references of the resource to contained ones. */
+  localReferences: LocalReference[] = [];
+  /** The resource that is indexed, and what it contains, by `#id`, once a reference asks for it. */
   private container: JsonObject = {};
+  private contained: ReadonlyMap<string, ContainedResource> | undefined;
   /** Counts resources; what carries the current number has been seen in this one. */
   resource = 1;
   /** Scratch space for emitters; nobody may expect it to survive a call. */
@@ -28,9 +38,17 @@ export class ValueCollector {
   private count = 0;
   private caught: number[] | undefined;
 
-  begin(sink: SearchValueSink, container: JsonObject, literalOf: LiteralOf | undefined): void {
+  /** `contained`: what references of the form `#id` lead to, where the resource is a contained one itself. */
+  begin(
+    sink: SearchValueSink,
+    resource: JsonObject,
+    literalOf: LiteralOf | undefined,
+    contained?: ReadonlyMap<string, ContainedResource>,
+  ): void {
     this.sink = sink;
-    this.container = container;
+    this.container = resource;
+    this.contained = contained;
+    if (this.localReferences.length > 0) this.localReferences = [];
     this.literalOf = literalOf;
     this.resource++;
     this.count = 0;
@@ -40,12 +58,9 @@ export class ValueCollector {
     }
   }
 
-  /** The type of the contained resource that `#id` refers to; undefined when there is none. */
-  containedType(reference: string): string | undefined {
-    const { contained } = this.container;
-    if (!Array.isArray(contained)) return undefined;
-    const found = contained.find((each) => isResource(each) && each["id"] === reference.slice(1));
-    return isResource(found) ? found["resourceType"] : undefined;
+  /** The contained resource that `#id` refers to; undefined when there is none. */
+  containedResource(reference: string): ContainedResource | undefined {
+    return (this.contained ??= containedResources(this.container)).get(reference);
   }
 
   /** Hands an equality number to the sink, unless this resource has it already. */
@@ -105,12 +120,6 @@ export class ValueCollector {
 }
 
 const INITIAL_SLOTS = 1024;
-
-function isResource(value: JsonValue | undefined): value is JsonObject & { resourceType: string } {
-  return (
-    typeof value === "object" && value !== null && !Array.isArray(value) && typeof value["resourceType"] === "string"
-  );
-}
 
 /** A sink that drops everything. */
 export const NOWHERE: SearchValueSink = {

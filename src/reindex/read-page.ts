@@ -1,13 +1,13 @@
 import type { Pool } from "pg";
 import type { JsonObject } from "../base/json.ts";
 import { typeIdOfKey } from "../fhir/resource-key.ts";
+import { collectValues, type ResourceValues } from "../index/collected-values.ts";
 import type { DefinitionIndexer } from "../index/indexer.ts";
 import { numberLiteral } from "../index/number-literals.ts";
 import { readBodies, type BlockCache } from "../store/body.ts";
 import type { SearchRowsPlace } from "../store/heads.ts";
 import { transaction } from "../store/pool.ts";
 import { beginSnapshot } from "../store/snapshot.ts";
-import { collectValues, type ResourceValues } from "./resource-values.ts";
 
 /** Resources of a page, and bytes of their bodies: what one transaction changes at most. */
 const PAGE_RESOURCES = 500;

@@ -1,10 +1,10 @@
 import type { ClientBase } from "pg";
 import { toBigInt } from "../base/hash.ts";
 import { equalityValue, EqualityForm } from "../fhir/search-value.ts";
+import type { ResourceValues } from "../index/collected-values.ts";
 import { keyArray, lockHeads } from "../store/heads.ts";
 import { SegmentState } from "../store/segments.ts";
 import type { FoundResource } from "./read-page.ts";
-import type { ResourceValues } from "./resource-values.ts";
 
 /**
  * Adds values to the search rows of resources, in the client's open transaction; returns how many resources got some.
