@@ -14,7 +14,7 @@ const ROOMS: Record<string, readonly string[]> = {
   store: ["base", "fhir"],
   patch: ["base", "fhir"],
   import: ["base", "fhir", "source", "split", "check", "index", "store"],
-  search: ["base", "fhir", "store"],
+  search: ["base", "fhir", "index", "store"],
   export: ["base", "fhir", "source", "store", "search"],
   reindex: ["base", "fhir", "index", "store"],
   http: ["base", "fhir", "store", "import", "search", "export", "patch", "reindex"],

@@ -59,6 +59,8 @@ export interface Lookups {
   current: Condition;
   /** What has been looked up for this search: see {@link remembered}. */
   found: Map<string, Promise<unknown>>;
+  /** Where contained resources are asked, which are not in the store: the units of their quantities. */
+  containedUnits?: { readonly codes: ReadonlySet<bigint>; readonly names: readonly string[] } | undefined;
 }
 
 /** What `work` finds, the first time only: one criterion can be asked of many groups of types. */

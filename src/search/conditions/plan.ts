@@ -5,30 +5,48 @@ import type { SearchParameter } from "../../fhir/search-parameters.ts";
 import { EqualityForm } from "../../fhir/search-value.ts";
 import { careCondition } from "./care-dates.ts";
 import { compositeCondition, compositePresence } from "./composite.ts";
-import { ALWAYS, allOf, conditionSql, NEVER, oneOf, remembered, type Condition, type KeyRange } from "./condition.ts";
+import {
+  ALWAYS,
+  allOf,
+  conditionSql,
+  NEVER,
+  oneOf,
+  remembered,
+  type Condition,
+  type KeyRange,
+  type Lookups,
+} from "./condition.ts";
 import type { Comparison, CriteriaGroup, Criterion, CriterionValue } from "../query/criteria.ts";
 import { equalityOf } from "./equality.ts";
 import { instantTest, stringContainsTest, stringPrefixTest, uriBelowTest } from "./ordered.ts";
-import { hasOwnUrls, ownUrls } from "./own-urls.ts";
+import { ownUrls, readReferenceKinds, type ReferenceKinds } from "./own-urls.ts";
 import { qualifiersOf } from "./qualifiers.ts";
 import { keyRanges, referenceLinks, type ReferenceLink } from "./reference-link.ts";
 import { holdsAny, identifierCondition, presence, simpleCondition, stringRows, type ValueRules } from "./simple.ts";
 import { sql, type Sql } from "../sql.ts";
 import { inHierarchy, inValueSet } from "../terminology/terminology.ts";
-import { textCondition, withoutTexts, type TextLimits } from "../text/text-search.ts";
+import type { ReadLimits } from "../candidates.ts";
+import { containedMatches } from "../contained/contained-chain.ts";
+import { containedCondition, isContainedCriterion, type Planning } from "../contained/contained-conditions.ts";
+import type { ContainedSet } from "../contained/contained-set.ts";
+import { textCondition, withoutTexts } from "../text/text-search.ts";
 
 /** How criteria are understood. */
 export interface SearchRules extends ValueRules {
-  /** How much may be read to look for words; what suits a server, where nothing else is said. */
-  textLimits?: TextLimits;
-  /** This server's base: chains follow references that are written as URLs below it, too. */
+  /** How much may be read to look for words, or into contained resources; what suits a server, where nothing else is said. */
+  readLimits?: ReadLimits;
+  /** This server's base: chains follow references that are written as URLs below it, too, and look into contained resources. */
   baseUrl?: string;
+  /** Contained resources that the criteria are asked of, instead of stored ones. */
+  contained?: ContainedSet | undefined;
 }
 
 /** The condition that a row `r` of search_resource meets when its resource is found. */
 export function searchCondition(groups: readonly CriteriaGroup[], rules: SearchRules): Condition {
   const { texts, others } = withoutTexts(groups);
-  if (texts.length > 0) return textCondition(texts, searchCondition(others, rules), rules.textLimits);
+  if (texts.length > 0 && rules.contained === undefined) {
+    return textCondition(texts, searchCondition(others, rules), rules.readLimits);
+  }
   const found = oneOf(groups.map((group) => groupCondition(group, rules)));
   const members = groups.flatMap(({ types, criteria }) =>
     criteria
@@ -54,7 +72,11 @@ export function scopeRange(groups: readonly CriteriaGroup[]): KeyRange | undefin
 
 function groupCondition({ types, criteria }: CriteriaGroup, given: SearchRules): Condition {
   const rules = { ...given, qualifiers: qualifiersOf(types, criteria) };
-  const conditions = criteria.map((criterion) => criterionCondition(criterion, types ?? RESOURCE_TYPES, rules));
+  const conditions = criteria.map((criterion) =>
+    criterion.kind === "chain" && rules.contained === undefined
+      ? chainCondition(criterion, { types, criteria }, rules)
+      : criterionCondition(criterion, types ?? RESOURCE_TYPES, rules),
+  );
   if (types === undefined) return allOf(conditions);
   return allOf([typesCondition(types), ...conditions.map((condition) => ofTypes(condition, types))]);
 }
@@ -70,7 +92,44 @@ function typesCondition(types: readonly string[]): Condition {
   return oneOf(keyRanges(types).map(({ low, high }) => ({ kind: "within", low, high })));
 }
 
+/** Contained resources are looked for in what meets the group's other criteria. */
+function chainCondition(
+  { parameter, groups }: Criterion & { kind: "chain" },
+  { types, criteria }: CriteriaGroup,
+  rules: SearchRules,
+): Condition {
+  const target = searchCondition(groups, rules);
+  const links = referenceLinks(parameter, types ?? RESOURCE_TYPES);
+  const others = { types, criteria: criteria.filter(({ kind }) => kind !== "chain" && kind !== "text") };
+  return followed(
+    links,
+    rules,
+    (each) => ({ kind: "refers", links: each, target }),
+    (lookups, { contained }) =>
+      containedMatches(
+        lookups,
+        {
+          parameter,
+          types,
+          groups,
+          others: groupCondition(others, rules),
+          plan: planning(rules),
+          limits: rules.readLimits,
+        },
+        contained,
+      ),
+  );
+}
+
+function planning(rules: SearchRules): Planning {
+  return (groups, set) => searchCondition(groups, { ...rules, contained: set });
+}
+
 function criterionCondition(criterion: Criterion, types: readonly string[], rules: SearchRules): Condition {
+  const { contained: set, baseUrl = "" } = rules;
+  if (set !== undefined && isContainedCriterion(criterion)) {
+    return containedCondition(criterion, types, { set, plan: planning(rules), baseUrl });
+  }
   switch (criterion.kind) {
     case "always":
       return criterion.matches ? ALWAYS : NEVER;
@@ -87,18 +146,14 @@ function criterionCondition(criterion: Criterion, types: readonly string[], rule
       const present = parameterPresence(criterion.parameter, types);
       return criterion.missing ? { kind: "not", condition: present } : present;
     }
-    case "chain": {
-      const target = searchCondition(criterion.groups, rules);
-      const links = referenceLinks(criterion.parameter, types);
-      return followed(links, rules, (each) => ({ kind: "refers", links: each, target }));
-    }
     case "has": {
       const source = searchCondition(criterion.groups, rules);
       const links = referenceLinks(criterion.parameter, [criterion.type], types);
       return followed(links, rules, (each) => ({ kind: "referred", links: each, source }));
     }
+    case "chain":
     case "text":
-      throw new TypeError("texts are asked of what the other criteria find");
+      throw new TypeError("it is asked together with the other criteria");
     case "care":
       return careCondition(criterion, types);
     case "member": {
@@ -118,18 +173,23 @@ function criterionCondition(criterion: Criterion, types: readonly string[], rule
   }
 }
 
-/** The condition that follows the links, those of references that are written as URLs of this server included. */
+/**
+ * The condition that follows the links, those of references that are written as URLs of this server included, or that what is
+ * asked `beside` them is found.
+ */
 function followed(
   links: readonly ReferenceLink[],
   { baseUrl }: SearchRules,
   follow: (links: readonly ReferenceLink[]) => Condition,
+  beside: (lookups: Lookups, kinds: ReferenceKinds) => Promise<Condition> = async () => NEVER,
 ): Condition {
   if (baseUrl === undefined) return follow(links);
   return {
     kind: "lookup",
     find: async (lookups) => {
-      const isThere = await remembered(lookups, "own URLs", () => hasOwnUrls(lookups.db, baseUrl));
-      return follow(isThere ? [...links, ...ownUrls(links, baseUrl)] : links);
+      const kinds = await remembered(lookups, "references", () => readReferenceKinds(lookups.db, baseUrl));
+      const found = follow(kinds.ownUrls ? [...links, ...ownUrls(links, baseUrl)] : links);
+      return oneOf([found, await beside(lookups, kinds)]);
     },
   };
 }

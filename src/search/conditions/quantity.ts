@@ -39,7 +39,7 @@ export function quantityCondition(
       const read = await remembered(lookups, "ucum", openUcum);
       const asked = read(code);
       if (asked === undefined) return row(literal);
-      const units = await readUnits(lookups.db, parameters, qualifiers);
+      const units = lookups.containedUnits ?? (await readUnits(lookups.db, parameters, qualifiers));
       const names = units?.names ?? (await remembered(lookups, "units", () => readAllUnits(lookups.db)));
       const groups = commensurable(names, read, asked, code);
       const isAsked = units === undefined || units.codes.has(unitOf(code));

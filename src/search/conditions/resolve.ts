@@ -34,6 +34,23 @@ export async function resolveCondition(
   return allOf([await resolve({ db, blocks, current, found: new Map(), limits }, condition), current]);
 }
 
+/** {@link resolveCondition} within a look-up: it shares what has been looked up for the search. */
+export async function resolveStored(lookups: Lookups, condition: Condition): Promise<Condition> {
+  const resolving: Resolving = { limits: LIMITS, ...lookups, containedUnits: undefined };
+  return allOf([await resolve(resolving, condition), lookups.current]);
+}
+
+/**
+ * A condition on contained resources, which stand in no table: what it says of their texts is not looked up, and rows are of
+ * current versions. It leads to other resources by nothing but look-ups.
+ */
+export async function resolveContained(
+  lookups: Lookups & { containedUnits: NonNullable<Lookups["containedUnits"]> },
+  condition: Condition,
+): Promise<Condition> {
+  return resolve({ limits: LIMITS, ...lookups }, condition);
+}
+
 async function readHasStaleRows(db: Queryable): Promise<boolean> {
   const { rows } = await db.query<{ any: boolean }>({ text: "select exists (select from stale_row) as any" });
   return rows[0]?.any === true;
@@ -69,7 +86,7 @@ async function resolve(lookups: Resolving, condition: Condition): Promise<Condit
   const { db, current } = lookups;
   switch (condition.kind) {
     case "term":
-      return resolveTerm(db, condition);
+      return lookups.containedUnits === undefined ? resolveTerm(db, condition) : condition;
     case "lookup":
       return resolve(lookups, await condition.find(lookups));
     case "refers": {

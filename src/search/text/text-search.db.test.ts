@@ -197,11 +197,11 @@ describe("_text and _content", () => {
     ["Observation?_content=even&patient=p2", { resources: 11, bytes: 1e6 }, "too-costly"],
     ["Condition?subject:Patient._content=lung", { resources: 3, bytes: 1e6 }, undefined],
     ["Condition?subject:Patient._content=lung", { resources: 2, bytes: 1e6 }, "too-costly"],
-  ])("%s reads no more than %o", async (path, textLimits, code) => {
+  ])("%s reads no more than %o", async (path, readLimits, code) => {
     const [type = "", query = ""] = path.split("?");
     const parameters = [...new URLSearchParams(query)];
     const { groups } = parseQuery({ type, parameters, strict: true, baseUrl: BASE });
-    const condition = searchCondition(groups, { dateEquality: "overlap", now: 0, baseUrl: BASE, textLimits });
+    const condition = searchCondition(groups, { dateEquality: "overlap", now: 0, baseUrl: BASE, readLimits });
     const resolving = resolveCondition(server.database.pool, condition);
     if (code === undefined) await expect(resolving).resolves.toBeDefined();
     else await expect(resolving).rejects.toMatchObject({ code, status: 400, issue: "too-costly" });
