@@ -292,8 +292,8 @@ export const MISSING: readonly { readonly feature: string; readonly why: string 
     why: "a URL may mean several versions; 400. They can be searched for",
   },
   {
-    feature: "chains into contained resources, and into the resources inside of a Bundle",
-    why: "stored resources only are looked into; 400 for Bundles, contained resources are not found",
+    feature: "chains into the resources inside of a Bundle",
+    why: "stored and contained resources only are looked into; 400",
   },
   { feature: "`:above`, `:below` of references", why: "hierarchies of resources are not followed; 400" },
 ];
