@@ -9,12 +9,13 @@ import { migrate } from "../../src/store/migrate.ts";
 import { openDatabase } from "../../src/store/pool.ts";
 import { Stamps } from "../../src/store/stamps.ts";
 import { withSession } from "../support/fingerprints.ts";
-import { HISTORY_UNIT_BYTES, writeHistoryFiles, type HistoryFiles } from "../support/history-files.ts";
-import { takeImage, undisturbedImage, type ImportImage } from "../support/import-image.ts";
-import { KILLS, smallFilesFor } from "../support/kills.ts";
+import { prepareImport, type DisturbedImport } from "../support/disturbed-import.ts";
+import { HISTORY_UNIT_BYTES } from "../support/history-files.ts";
+import { takeImage } from "../support/import-image.ts";
+import { KILLS } from "../support/kills.ts";
 import { openMoments } from "../support/moments.ts";
 import { slowDownImports } from "../support/slow-import.ts";
-import { openWorkplace, startImport, until, type Workplace } from "../support/stoker-run.ts";
+import { startImport, until } from "../support/stoker-run.ts";
 
 /** Units that may begin between two kills. */
 const PER_KILL = 3;
@@ -24,22 +25,18 @@ const WHOLE_EVERY = 6;
 const AT_THE_END = Math.ceil(KILLS / 6);
 
 describe.skipIf(process.platform === "win32")("PostgreSQL is killed again and again during an import", () => {
-  let place: Workplace;
-  let input: HistoryFiles;
-  let undisturbed: ImportImage;
+  let disturbed: DisturbedImport;
   let database: EmbeddedServer;
 
   const open = (): Promise<EmbeddedServer> =>
     openEmbedded({
-      dataDirectory: join(place.data, "..", "external"),
+      dataDirectory: join(disturbed.place.data, "..", "external"),
       logger: openLogger("silent", "test"),
       memoryBytes: 1024 ** 3,
     });
 
   beforeAll(async () => {
-    place = await openWorkplace();
-    input = await writeHistoryFiles(place.files, { small: smallFilesFor(KILLS, PER_KILL), big: 2 });
-    undisturbed = await undisturbedImage(place, input, HISTORY_UNIT_BYTES);
+    disturbed = await prepareImport(PER_KILL);
     database = await open();
     const options = { applicationName: "test", maxConnections: 1, logger: openLogger("silent", "test") };
     const pool = await openDatabase({ ...options, connection: database.connection });
@@ -48,7 +45,7 @@ describe.skipIf(process.platform === "win32")("PostgreSQL is killed again and ag
   });
 
   afterAll(async () => {
-    await place?.close();
+    await disturbed?.place.close();
     await database?.close();
   });
 
@@ -57,6 +54,7 @@ describe.skipIf(process.platform === "win32")("PostgreSQL is killed again and ag
     { timeout: 120_000 + KILLS * 10_000 },
     async () => {
       const moments = openMoments();
+      const { place, input, undisturbed } = disturbed;
       const server = await place.serve({ STOKER_DATABASE_URL: databaseUrl(database.connection) });
       const slow = await slowDownImports(database.connection);
       const path = await startImport(server, input.paths, { unitBytes: HISTORY_UNIT_BYTES });

@@ -1,13 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { databaseUrl } from "../../src/cli/bench/databases.ts";
-import { createTestDatabase, type TestDatabase } from "../../src/store/testing/test-database.ts";
-import { HISTORY_UNIT_BYTES, writeHistoryFiles, type HistoryFiles } from "../support/history-files.ts";
-import { takeImage, undisturbedImage, type ImportImage } from "../support/import-image.ts";
-import { KILLS, smallFilesFor } from "../support/kills.ts";
+import { prepareDatabaseImport, type DisturbedDatabaseImport } from "../support/disturbed-import.ts";
+import { HISTORY_UNIT_BYTES } from "../support/history-files.ts";
+import { takeImage } from "../support/import-image.ts";
+import { KILLS } from "../support/kills.ts";
 import { openMoments } from "../support/moments.ts";
 import { slowDownImports } from "../support/slow-import.ts";
-import { openWorkplace, startImport, type Workplace } from "../support/stoker-run.ts";
+import { startImport } from "../support/stoker-run.ts";
 
 /** Units that may begin between two kills. */
 const PER_KILL = 3;
@@ -15,29 +14,20 @@ const PER_KILL = 3;
 const AT_THE_END = Math.ceil(KILLS / 6);
 
 describe("the server is killed again and again during an import", () => {
-  let place: Workplace;
-  let input: HistoryFiles;
-  let undisturbed: ImportImage;
-  let database: TestDatabase;
+  let disturbed: DisturbedDatabaseImport;
 
   beforeAll(async () => {
-    place = await openWorkplace();
-    input = await writeHistoryFiles(place.files, { small: smallFilesFor(KILLS, PER_KILL), big: 2 });
-    undisturbed = await undisturbedImage(place, input, HISTORY_UNIT_BYTES);
-    database = await createTestDatabase();
+    disturbed = await prepareDatabaseImport(PER_KILL);
   });
 
-  afterAll(async () => {
-    await place?.close();
-    await database?.drop();
-  });
+  afterAll(() => disturbed?.close());
 
   test(
     `kill -9 at ${String(KILLS)} random moments: the store is the same as without`,
     { timeout: 120_000 + KILLS * 10_000 },
     async () => {
       const moments = openMoments();
-      const settings = { STOKER_DATABASE_URL: databaseUrl(database.connection) };
+      const { place, input, undisturbed, database, settings } = disturbed;
       const slow = await slowDownImports(database.connection);
       let server = await place.serve(settings);
       const path = await startImport(server, input.paths, { unitBytes: HISTORY_UNIT_BYTES });

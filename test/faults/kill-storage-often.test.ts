@@ -2,15 +2,14 @@ import { basename } from "node:path";
 import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { databaseUrl } from "../../src/cli/bench/databases.ts";
-import { createTestDatabase, type TestDatabase } from "../../src/store/testing/test-database.ts";
 import { openAzurite, type Azurite } from "../support/azurite.ts";
-import { HISTORY_UNIT_BYTES, writeHistoryFiles, type HistoryFiles } from "../support/history-files.ts";
-import { takeImage, undisturbedImage, type ImportImage } from "../support/import-image.ts";
-import { KILLS, smallFilesFor } from "../support/kills.ts";
+import { prepareDatabaseImport, type DisturbedDatabaseImport } from "../support/disturbed-import.ts";
+import { HISTORY_UNIT_BYTES } from "../support/history-files.ts";
+import { takeImage } from "../support/import-image.ts";
+import { KILLS } from "../support/kills.ts";
 import { openMoments } from "../support/moments.ts";
 import { slowDownImports } from "../support/slow-import.ts";
-import { openWorkplace, startImport, until, type Workplace } from "../support/stoker-run.ts";
+import { startImport, until } from "../support/stoker-run.ts";
 
 /** Units that may begin between two kills. */
 const PER_KILL = 3;
@@ -18,24 +17,17 @@ const PER_KILL = 3;
 const AWAY_MS = 4000;
 
 describe("the storage account is killed again and again during an import", () => {
-  let place: Workplace;
-  let input: HistoryFiles;
-  let undisturbed: ImportImage;
-  let database: TestDatabase;
+  let disturbed: DisturbedDatabaseImport;
   let azurite: Azurite;
 
   beforeAll(async () => {
-    place = await openWorkplace();
-    input = await writeHistoryFiles(place.files, { small: smallFilesFor(KILLS, PER_KILL), big: 3 });
-    undisturbed = await undisturbedImage(place, input, HISTORY_UNIT_BYTES);
-    database = await createTestDatabase();
+    disturbed = await prepareDatabaseImport(PER_KILL, 3);
     azurite = await openAzurite({ onDisk: true });
   });
 
   afterAll(async () => {
-    await place?.close();
+    await disturbed?.close();
     await azurite?.close();
-    await database?.drop();
   });
 
   test(
@@ -43,6 +35,7 @@ describe("the storage account is killed again and again during an import", () =>
     { timeout: 120_000 + KILLS * 10_000 },
     async () => {
       const moments = openMoments();
+      const { place, input, undisturbed, database, settings } = disturbed;
       const urls: string[] = [];
       for (const path of input.paths) {
         urls.push((await azurite.upload("input", basename(path), await readFile(path))).url);
@@ -51,7 +44,7 @@ describe("the storage account is killed again and again during an import", () =>
       await azurite.stop("SIGTERM");
       await azurite.start();
       const server = await place.serve({
-        STOKER_DATABASE_URL: databaseUrl(database.connection),
+        ...settings,
         STOKER_AZURE_STORAGE_CONNECTION_STRING: azurite.connectionString,
       });
       const slow = await slowDownImports(database.connection);

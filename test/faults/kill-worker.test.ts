@@ -1,41 +1,31 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { databaseUrl } from "../../src/cli/bench/databases.ts";
-import { createTestDatabase, type TestDatabase } from "../../src/store/testing/test-database.ts";
-import { HISTORY_UNIT_BYTES, writeHistoryFiles, type HistoryFiles } from "../support/history-files.ts";
-import { takeImage, undisturbedImage, type ImportImage } from "../support/import-image.ts";
-import { KILLS, smallFilesFor } from "../support/kills.ts";
+import { prepareDatabaseImport, type DisturbedDatabaseImport } from "../support/disturbed-import.ts";
+import { HISTORY_UNIT_BYTES } from "../support/history-files.ts";
+import { takeImage } from "../support/import-image.ts";
+import { KILLS } from "../support/kills.ts";
 import { openMoments } from "../support/moments.ts";
 import { slowDownImports } from "../support/slow-import.ts";
-import { openWorkplace, startImport, until, type Workplace } from "../support/stoker-run.ts";
+import { startImport, until } from "../support/stoker-run.ts";
 
 /** Units that may begin between two kills. */
 const PER_KILL = 4;
 
 describe("a worker process is killed again and again during an import", () => {
-  let place: Workplace;
-  let input: HistoryFiles;
-  let undisturbed: ImportImage;
-  let database: TestDatabase;
+  let disturbed: DisturbedDatabaseImport;
 
   beforeAll(async () => {
-    place = await openWorkplace();
-    input = await writeHistoryFiles(place.files, { small: smallFilesFor(KILLS, PER_KILL), big: 2 });
-    undisturbed = await undisturbedImage(place, input, HISTORY_UNIT_BYTES);
-    database = await createTestDatabase();
+    disturbed = await prepareDatabaseImport(PER_KILL);
   });
 
-  afterAll(async () => {
-    await place?.close();
-    await database?.drop();
-  });
+  afterAll(() => disturbed?.close());
 
   test(
     `kill -9 at ${String(KILLS)} random moments: the store is the same as without`,
     { timeout: 120_000 + KILLS * 10_000 },
     async () => {
       const moments = openMoments();
-      const settings = { STOKER_DATABASE_URL: databaseUrl(database.connection) };
+      const { place, input, undisturbed, database, settings } = disturbed;
       const slow = await slowDownImports(database.connection);
       const server = await place.serve({ ...settings, STOKER_WORKERS: "1" });
       const path = await startImport(server, input.paths, { unitBytes: HISTORY_UNIT_BYTES });
@@ -61,7 +51,7 @@ describe("a worker process is killed again and again during an import", () => {
 
   /** Sessions of workers that have a unit, alive or not yet known to be dead. */
   async function unitSessions(): Promise<number> {
-    const { rows } = await database.pool.query<{ count: number }>(
+    const { rows } = await disturbed.database.pool.query<{ count: number }>(
       `select count(*)::int as count from pg_stat_activity
        where datname = current_database() and application_name like 'stoker import worker unit %'`,
     );
