@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { criterionOn, randomSearches, searchable } from "./support/search-oracle/criteria.ts";
+import { containedSearches, criterionOn, randomSearches, searchable } from "./support/search-oracle/criteria.ts";
 import { TYPES } from "./support/search-oracle/definitions.ts";
 import { generateResources } from "./support/search-oracle/resources.ts";
 import { note, randomFor, SCALE } from "./support/search-oracle/scale.ts";
@@ -49,5 +49,11 @@ test("every search parameter of every type finds what its definition says", { ti
 test("combinations, chains and _has of any depth", { timeout: 3_600_000 }, async () => {
   const random = randomFor(2);
   const searches = randomSearches(random, oracle.world, 300 * SCALE);
+  expect(await compareAll(searches)).toEqual([]);
+});
+
+test("chains into contained resources", { timeout: 3_600_000 }, async () => {
+  const random = randomFor(4);
+  const searches = containedSearches(random, oracle.world, 150 * SCALE);
   expect(await compareAll(searches)).toEqual([]);
 });

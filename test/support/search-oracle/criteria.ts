@@ -59,7 +59,7 @@ function chainFrom(random: Random, world: World, resource: Stored, depth: number
   if (resource.resourceType === "Bundle") return undefined;
   const ways = searchable(resource.resourceType)
     .filter(({ type }) => type === "reference")
-    .flatMap((definition) => world.targets(resource, definition).map((target) => ({ definition, target })));
+    .flatMap((definition) => world.reached(resource, definition).map((target) => ({ definition, target })));
   if (ways.length === 0) return undefined;
   const { definition, target } = random.pick(ways);
   const rest = deepCriterion(random, world, target, depth - 1);
@@ -72,6 +72,31 @@ function chainFrom(random: Random, world: World, resource: Stored, depth: number
     if (types.size === 1 && random.chance(0.4)) return { kind: "chain", code, rest };
   }
   return { kind: "chain", code, type: target.resourceType, rest };
+}
+
+/** Searches with a chain into what the matches contain, which may lead on from there, and sometimes another criterion. */
+export function containedSearches(random: Random, world: World, count: number): Search[] {
+  const ways = world.resources.flatMap((resource) =>
+    searchable(resource.resourceType)
+      .filter(({ type }) => type === "reference" && resource.resourceType !== "Bundle")
+      .flatMap((definition) =>
+        world
+          .reached(resource, definition)
+          .filter((target) => !world.resources.includes(target))
+          .map((target) => ({ resource, definition, target })),
+      ),
+  );
+  const searches: Search[] = [];
+  while (searches.length < count) {
+    const { resource, definition, target } = random.pick(ways);
+    const rest = deepCriterion(random, world, target, random.chance(0.6) ? 0 : 1 + random.below(2));
+    if (rest === undefined) continue;
+    const { resourceType: type } = resource;
+    const chain: Criterion = { kind: "chain", code: definition.code, type: target.resourceType, rest };
+    const other = random.chance(0.3) ? deepCriterion(random, world, resource, random.below(2)) : undefined;
+    searches.push({ type, criteria: other === undefined ? [chain] : [chain, other] });
+  }
+  return searches;
 }
 
 function hasFrom(random: Random, world: World, resource: Stored, depth: number): Criterion | undefined {

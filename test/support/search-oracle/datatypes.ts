@@ -193,7 +193,7 @@ export function reference(random: Random, targets: readonly string[], count: num
   const type = random.pick(targets);
   const id = idOf(random.below(count + 1));
   const other = { system: random.pick(SYSTEMS), value: random.pick(CODES) };
-  const form = random.below(20);
+  const form = random.below(23);
   if (form < 10) return { reference: `${type}/${id}` };
   const forms: object[] = [
     { reference: `${type}/${id}/_history/2`, display: "version" },
@@ -203,6 +203,9 @@ export function reference(random: Random, targets: readonly string[], count: num
     { reference: id },
     { reference: id, type },
     { reference: "#inside" },
+    { reference: "#inside" },
+    { reference: "#other" },
+    { reference: "#" },
     { reference: "urn:uuid:c757873d-ec9a-4326-a141-556043521001", ...(random.chance(0.5) ? { type } : {}) },
     { identifier: random.pick([other, { value: other.value }, { system: other.system }]), type },
     { reference: `${type}/${id}`, identifier: other },

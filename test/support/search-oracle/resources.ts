@@ -22,8 +22,19 @@ function generateOne(random: Random, type: string, number: number, count: number
   const made = elementsInto(random, { names, count, path: type, owner: type, depth: 0 });
   const fixed = FIXED[type] ?? {};
   const isContainer = "contained" in elementsOf(type) && random.chance(0.7);
-  const contained = isContainer ? { contained: [{ resourceType: random.pick(ANYTHING), id: "inside" }] } : {};
+  const contained = isContainer
+    ? { contained: ["inside", "other"].map((id) => containedIn(random, type, id, count)) }
+    : {};
   return { resourceType: type, id: make.idOf(number), ...made, ...fixed, ...contained };
+}
+
+/** A resource of a type that the container's references can point to. */
+function containedIn(random: Random, container: string, id: string, count: number): Stored {
+  const targets = definitionsOf(container).flatMap(({ target }) => target);
+  const types = [...ANYTHING, ...targets].filter((type) => TYPES.includes(type) && "contained" in elementsOf(type));
+  const type = random.pick(types);
+  const made = elementsInto(random, { names: searchedNames(type), count, path: type, owner: type, depth: 0 });
+  return { resourceType: type, id, ...made, ...FIXED[type] };
 }
 
 /** What would do something to the server: these definitions define nothing. */

@@ -40,6 +40,8 @@ export interface World {
   matches(resource: Stored, criterion: Criterion): boolean;
   /** The stored resources that a reference parameter leads to, of the types that it is defined for. */
   targets(resource: Stored, definition: Definition): readonly Stored[];
+  /** What a chain leads to: {@link World.targets}, what the resource contains, and, of a contained one, what that can refer to. */
+  reached(resource: Stored, definition: Definition): readonly Stored[];
   /** The resources that refer to it, and by which parameters. */
   referring(resource: Stored): readonly Reference[];
 }
@@ -106,6 +108,37 @@ export function openWorld(resources: readonly Stored[]): World {
     });
   }
 
+  const inside = new Map<Stored, ReadonlyMap<string, Stored>>();
+
+  /** What `#id` leads to from a resource, which may be a contained one itself. */
+  function local(resource: Stored): ReadonlyMap<string, Stored> {
+    let found = inside.get(resource);
+    if (found !== undefined) return found;
+    const own = (resource["contained"] ?? []) as readonly Stored[];
+    // For a reference's type it counts what the container contains, and the container.
+    const contained = [...own, { resourceType: resource.resourceType, id: "" }];
+    const members = own.map((each) => [`#${each.id}`, { ...each, contained }] as const);
+    found = new Map(members);
+    inside.set(resource, found);
+    const siblings = new Map([...members, ["#", resource] as const]);
+    for (const [, member] of members) {
+      inside.set(member, siblings);
+      containers.set(member, resource);
+    }
+    return found;
+  }
+
+  const containers = new Map<Stored, Stored>();
+
+  function reached(resource: Stored, definition: Definition): readonly Stored[] {
+    const found = values(resource, definition).flatMap((value) => {
+      const member = value.kind === "reference" ? local(resource).get(value.text ?? "") : undefined;
+      if (member === undefined) return [];
+      return definition.target.length === 0 || definition.target.includes(member.resourceType) ? [member] : [];
+    });
+    return [...targets(resource, definition), ...found];
+  }
+
   function holds(resource: Stored, definition: Definition, operand: Operand, modifier: string | undefined): boolean {
     if (operand.kind === "composite") {
       return meetings(resource, definition).some((parts) =>
@@ -125,7 +158,7 @@ export function openWorld(resources: readonly Stored[]): World {
       case "list":
         return criterion.ids.some((list) => {
           const stored = byName.get(`List/${list}`);
-          return stored !== undefined && targets(stored, named("List", "item")).includes(resource);
+          return stored !== undefined && reached(stored, named("List", "item")).includes(resource);
         });
       case "missing": {
         if (criterion.code === "_id" || criterion.code === "_lastUpdated") return !criterion.missing;
@@ -138,7 +171,7 @@ export function openWorld(resources: readonly Stored[]): World {
       }
       case "chain": {
         const { type, rest } = criterion;
-        return targets(resource, named(resourceType, criterion.code)).some(
+        return reached(resource, named(resourceType, criterion.code)).some(
           (target) =>
             (type === undefined || target.resourceType === type) &&
             means(rest, target.resourceType) &&
@@ -164,6 +197,12 @@ export function openWorld(resources: readonly Stored[]): World {
   let sources: Map<Stored, Reference[]> | undefined;
 
   function referring(resource: Stored): readonly Reference[] {
+    const source = containers.get(resource);
+    if (source !== undefined) {
+      return definitionsOf(source.resourceType)
+        .filter((definition) => definition.type === "reference" && reached(source, definition).includes(resource))
+        .map((definition) => ({ source, definition }));
+    }
     if (sources === undefined) {
       sources = new Map();
       for (const source of resources) {
@@ -178,7 +217,7 @@ export function openWorld(resources: readonly Stored[]): World {
     return sources.get(resource) ?? [];
   }
 
-  return { resources, values, meetings, matches, targets, referring };
+  return { resources, values, meetings, matches, targets, reached, referring };
 }
 
 /** Where components meet in an element there is no value unless each can be compared: FHIR leaves it open. */
