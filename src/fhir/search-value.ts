@@ -218,10 +218,14 @@ function seedOf(parameter: number, form: number): number {
   return (parameter << 5) | form;
 }
 
-/** Lower case without accents: what string search compares ("case- and accent-insensitive", contract 10.5). */
+/**
+ * Lower case without accents: what string search compares ("case- and accent-insensitive", contract 10.5). Letters that differ
+ * in lower case only are the same: `ß` and `ss`, the two small sigmas.
+ */
 export function foldString(value: string): string {
   if (PLAIN.test(value)) return value.toLowerCase();
-  return value.normalize("NFD").replace(COMBINING_MARKS, "").toLowerCase().normalize("NFC");
+  const letters = value.normalize("NFD").replace(COMBINING_MARKS, "");
+  return letters.toLowerCase().toUpperCase().toLowerCase().replaceAll("ς", "σ").normalize("NFC");
 }
 
 const PLAIN = /^[\x20-\x7e]*$/;

@@ -159,7 +159,8 @@ function referenceOf(targets: readonly string[], node: Node, members: Members): 
 
 /** Lower case, without accents. */
 export function fold(value: string): string {
-  return value.normalize("NFD").replaceAll(/\p{M}/gu, "").toLowerCase().normalize("NFC");
+  const letters = value.normalize("NFD").replaceAll(/\p{M}/gu, "");
+  return letters.toLowerCase().toUpperCase().toLowerCase().replaceAll("ς", "σ").normalize("NFC");
 }
 
 /** Whether the value is, or with the modifier stands to, the asked one (contract 10.3 to 10.8). */
