@@ -7,6 +7,7 @@ import type { ReadContext } from "./context.ts";
 import { MAX_COUNT } from "./query/control.ts";
 import type { CriteriaGroup } from "./query/criteria.ts";
 import type { Include } from "./query/include.ts";
+import { NO_DATE, queryDateRange } from "./query/query-date.ts";
 import { parseQuery, type SearchRequest } from "./query/query.ts";
 import { answerQuery } from "./search.ts";
 import { malformed } from "./query/values.ts";
@@ -62,8 +63,10 @@ const PARAMETERS: ReadonlySet<string> = new Set([
 const COUNT = ["_count", `${MAX_COUNT}`] as const;
 
 function asSearched([name, value]: readonly [string, string]): readonly [string, string] {
-  // A `+` of a time zone that was not escaped in a query string arrives as a space.
-  return name === "_since" ? ["_lastUpdated", `ge${value.replace(/ (\d\d:\d\d)$/, "+$1")}`] : [name, value];
+  if (name !== "_since") return [name, value];
+  // A search would take a list, too, or a prefix.
+  if (queryDateRange(value) === undefined) throw malformed({ name }, NO_DATE);
+  return ["_lastUpdated", `ge${value}`];
 }
 
 /** The groups, of one type each, with the period of care added. */

@@ -1,10 +1,10 @@
 import { StokerError } from "../../base/errors.ts";
-import { dateRangeOf } from "../../fhir/date-range.ts";
 import { RESOURCE_TYPES, resourceTypeId } from "../../fhir/resource-types.ts";
 import type { Period } from "../../store/history.ts";
 import { DEFAULT_COUNT, parseCount } from "../query/control.ts";
 import { checkElements, parseElements, type Shape } from "../shape/shape.ts";
-import { malformed } from "../query/values.ts";
+import { NO_DATE, queryDateRange } from "../query/query-date.ts";
+import { malformed, parseDate } from "../query/values.ts";
 
 /** A history as it was asked for: of a resource, of a type, or of the system. */
 export interface HistoryRequest {
@@ -38,7 +38,7 @@ export interface HistoryQuery {
 
 /**
  * Understands the parameters of a history (http://hl7.org/fhir/R4/http.html#history). Pure. Throws `bad-request` on values
- * that make no sense, on a parameter that comes twice, and, for a strict request, on names that mean nothing; those are
+ * that make no sense, on a parameter other than `_at` that comes twice, and, for a strict request, on names that mean nothing; those are
  * left out otherwise. Throws `not-supported` on `_list`, and on a `_sort` other than the order that there is.
  */
 export function parseHistoryQuery({ type, id, parameters, strict }: HistoryRequest): HistoryQuery {
@@ -52,7 +52,7 @@ export function parseHistoryQuery({ type, id, parameters, strict }: HistoryReque
     cursor: undefined,
     used: [],
   };
-  const used = new Map<string, string>();
+  const used: [name: string, value: string][] = [];
   for (const [name, value] of parameters) {
     if (name === "_list" || (name === "_sort" && value !== "-_lastUpdated" && value !== "none")) {
       const text = name === "_list" ? "a history by a list" : "histories are sorted by -_lastUpdated; another order";
@@ -63,15 +63,17 @@ export function parseHistoryQuery({ type, id, parameters, strict }: HistoryReque
       if (strict) throw malformed({ name: name.slice(0, 64) }, "not known for histories");
       continue;
     }
-    if (used.has(name)) throw malformed({ name }, "comes twice");
-    used.set(name, value);
+    // The two ends of a period.
+    if (name !== "_at" && used.some(([other]) => other === name)) throw malformed({ name }, "comes twice");
+    used.push([name, value]);
     apply(query, name, value);
   }
+  const given = new Map(used);
   // Whatever `_count` says, and wherever it stands.
-  if (used.get("_summary") === "count") query.count = 0;
-  if (used.has("_summary") && used.has("_elements")) throw malformed({ name: "_elements" }, "comes with a _summary");
+  if (given.get("_summary") === "count") query.count = 0;
+  if (given.has("_summary") && given.has("_elements")) throw malformed({ name: "_elements" }, "comes with a _summary");
   if (Array.isArray(query.shape)) checkElements(query.shape, query.types ?? RESOURCE_TYPES);
-  return { ...query, used: [...used] };
+  return { ...query, used };
 }
 
 const KNOWN: ReadonlySet<string> = new Set([
@@ -93,16 +95,15 @@ function apply(query: HistoryQuery, name: string, value: string): void {
       query.count = parseCount(value);
       break;
     case "_since": {
-      const { low } = ticksOf(name, value);
+      const low = queryDateRange(value)?.low;
+      if (low === undefined) throw malformed({ name }, NO_DATE);
       // A part of a millisecond: what is at or after it is at or after the next whole one.
       query.since = Number(floor(low + TICKS - 1n));
       break;
     }
-    case "_at": {
-      const { low, high } = ticksOf(name, value);
-      query.at = { low: Number(floor(low)), high: Number(floor(high)) };
+    case "_at":
+      query.at = within(query.at, periodOf(name, value));
       break;
-    }
     case "_total":
       if (value !== "none" && value !== "accurate" && value !== "estimate") {
         throw malformed({ name }, "must be none, estimate or accurate");
@@ -137,10 +138,36 @@ function floor(ticks: bigint): bigint {
   return ticks >= 0n ? ticks / TICKS : -((TICKS - 1n - ticks) / TICKS);
 }
 
-/** The closed range of a date of any precision; of a search's prefixes there are none here. */
-function ticksOf(name: string, value: string): { low: bigint; high: bigint } {
-  // A `+` of a time zone that was not escaped in a query string arrives as a space.
-  const range = dateRangeOf(value.replace(/ (\d\d:\d\d)$/, "+$1"));
-  if (range !== undefined) return range;
-  throw malformed({ name }, "not a date or time such as 2012, 2012-03-14 or 2012-03-14T09:26:53Z");
+/**
+ * The period of an `_at`: a date of any precision, or what a prefix says of it (http://hl7.org/fhir/R4/search.html#prefix), such as all
+ * that is after its end.
+ */
+function periodOf(name: string, value: string): Period {
+  const { prefix, low, high } = parseDate(value, { name, baseUrl: "" });
+  switch (prefix) {
+    case "eq":
+      return { low: Number(floor(low)), high: Number(floor(high)) };
+    case "ge":
+      return { low: Number(floor(low)), high: FOREVER };
+    case "gt":
+    case "sa":
+      return { low: Number(floor(high + TICKS)), high: FOREVER };
+    case "le":
+      return { low: -FOREVER, high: Number(floor(high)) };
+    case "lt":
+    case "eb":
+      return { low: -FOREVER, high: Number(floor(low - 1n)) };
+    default:
+      throw malformed({ name }, `the prefix ${prefix} gives no period`);
+  }
+}
+
+const FOREVER = Number.MAX_SAFE_INTEGER;
+
+/** What two periods have in common. */
+function within(one: Period | undefined, other: Period): Period {
+  if (one === undefined) return other;
+  const both = { low: Math.max(one.low, other.low), high: Math.min(one.high, other.high) };
+  if (both.low > both.high) throw malformed({ name: "_at" }, "the periods have nothing in common");
+  return both;
 }

@@ -285,6 +285,12 @@ describe("histories, case by case", () => {
     ["1999-12-31T23:59:60Z", ["a 1"]],
     ["2000-01-01T00:59:00+01:00", []],
     ["2000-01-01T01:00:00+01:00", ["a 1"]],
+    ["ge2002-01-02", ["a 3", "a 2 deleted", "late 4"]],
+    ["sa2002", ["a 3", "a 2 deleted", "late 4"]],
+    ["gt2005", ["a 3", "late 4"]],
+    ["lt2000", []],
+    ["eb2000-01-01T00:00:00.001Z", ["a 1"]],
+    ["le2000", ["a 1"]],
   ])("_at=%s: what was current then (C-101, C-104)", async (at, expected) => {
     const body = await get(`/Patient/_history?_at=${encodeURIComponent(at)}`);
     expect(historyEntries(body).map((name) => name.replace("Patient/", ""))).toEqual(expected);
@@ -293,6 +299,13 @@ describe("histories, case by case", () => {
       expected.filter((name) => name.startsWith("a")),
     );
     expect(one.total).toBe(expected.filter((name) => name.startsWith("a")).length);
+  });
+
+  it("_at twice is a period (C-104)", async () => {
+    const period = "_at=ge2002-01-02&_at=lt2003";
+    const body = await get(`/Patient/_history?${period}`);
+    expect(historyEntries(body)).toEqual(historyEntries(await get("/Patient/_history?_at=2002-02")));
+    expect(body.link[0].url).toBe(`${BASE}/Patient/_history?${period}`);
   });
 
   it("have negative versions, and those of a resource without a current one", async () => {
@@ -340,6 +353,9 @@ describe("histories, case by case", () => {
     "/Patient/_history?_since=yesterday",
     "/Patient/_history?_since=ge2001",
     "/_history?_at=2001-13",
+    "/_history?_at=ne2001",
+    "/_history?_at=ap2001",
+    "/Patient/_history?_at=ge2002&_at=lt2001",
     "/Patient/a/_history?_at=",
     "/_history?_count=-1",
     "/_history?_total=all",

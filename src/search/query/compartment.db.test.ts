@@ -143,6 +143,15 @@ describe("$everything", () => {
   ])("of %s is refused with %i", async (path, status) => {
     expect((await server.get(`/Patient/${path}`)).status).toBe(status);
   });
+
+  it.each(["yesterday", "ge2020", "2020,2021", ""])(
+    "with _since=%s is refused, and the outcome names it",
+    async (date) => {
+      const { status, body } = await server.get(`/Patient/p1/$everything?_since=${date}`);
+      expect(status).toBe(400);
+      expect(body).toMatchObject({ issue: [{ expression: ["_since"] }] });
+    },
+  );
 });
 
 describe("$everything with start and end", () => {

@@ -50,6 +50,7 @@ export interface SearchQuery extends Omit<Control, "sort"> {
 export function parseQuery(request: SearchRequest): SearchQuery {
   const control = parseControl(request.parameters, lookupOf(request));
   const warnings = control.ignored.map((name) => `Parameter '${name}' is not supported and was ignored.`);
+  const unknown = [...control.ignored];
   const used: (readonly [string, string])[] = [];
   const types = searchedTypes(request);
   const filters: Filter[] = [];
@@ -64,10 +65,12 @@ export function parseQuery(request: SearchRequest): SearchQuery {
       used.push([name, value]);
     } else {
       warnings.push(unknownText(name, request.type));
+      unknown.push(name);
     }
   }
   if (request.strict && warnings[0] !== undefined) {
-    throw new StokerError("bad-request", warnings[0].replace(" and was ignored", ""));
+    const expression = unknown[0] === undefined ? {} : { expression: unknown[0].slice(0, 64) };
+    throw new StokerError("bad-request", warnings[0].replace(" and was ignored", ""), expression);
   }
   const sort = parseSort(control.sort, types, lookupOf(request));
   if (Array.isArray(control.shape)) checkElements(control.shape, types ?? RESOURCE_TYPES);

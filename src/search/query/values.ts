@@ -1,5 +1,4 @@
 import { StokerError } from "../../base/errors.ts";
-import { dateRangeOf } from "../../fhir/date-range.ts";
 import { resourceTypeId } from "../../fhir/resource-types.ts";
 import type { SearchParameter, SearchParameterType } from "../../fhir/search-parameters.ts";
 import type {
@@ -17,6 +16,7 @@ import { PREFIXES } from "./criteria.ts";
 import { parseNear } from "../conditions/near.ts";
 import { parseDecimal } from "./decimal.ts";
 import { splitEscaped, unescape } from "./escape.ts";
+import { NO_DATE, queryDateRange } from "./query-date.ts";
 
 /** What the meaning of a value depends on beside its text. */
 export interface ValueContext {
@@ -73,9 +73,8 @@ export function parseValueSet(raw: string, context: ValueContext): StringValue {
 /** A date with its prefix (contract 10.3). */
 export function parseDate(raw: string, context: ValueContext): DateValue {
   const { prefix, rest } = splitPrefix(raw, context);
-  const range = dateRangeOf(rest);
-  if (range === undefined)
-    throw malformed(context, "not a date or time such as 2012, 2012-03-14 or 2012-03-14T09:26:53Z");
+  const range = queryDateRange(rest);
+  if (range === undefined) throw malformed(context, NO_DATE);
   return { type: "date", prefix, low: range.low, high: range.high };
 }
 
