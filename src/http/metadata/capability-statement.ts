@@ -3,6 +3,7 @@ import { compartmentTypes } from "../../fhir/compartments.ts";
 import type { SearchParameterLookup } from "../../fhir/custom-search-parameters.ts";
 import { RESOURCE_TYPES } from "../../fhir/resource-types.ts";
 import { UNSUPPORTED_FILTERS } from "../../search/query/filter-name.ts";
+import { isFollowable } from "../../search/query/followable.ts";
 import {
   INTERACTIONS,
   OPERATIONS,
@@ -62,7 +63,9 @@ function resourceOf(
     searchInclude: [
       "*",
       `${type}:*`,
-      ...parameters.filter((parameter) => parameter.type === "reference").map(({ code }) => `${type}:${code}`),
+      ...parameters
+        .filter((parameter) => parameter.type === "reference" && isFollowable(parameter))
+        .map(({ code }) => `${type}:${code}`),
     ],
     searchRevInclude: [...(referring ?? [])].map((source) => `${source}:*`),
     searchParam: parameters
@@ -95,8 +98,9 @@ function operationsOn(place: string, baseUrl: string): JsonObject[] {
 function referringTypes(lookup: SearchParameterLookup): ReadonlyMap<string, ReadonlySet<string>> {
   const byTarget = new Map<string, Set<string>>(RESOURCE_TYPES.map((type) => [type, new Set<string>()]));
   for (const source of RESOURCE_TYPES) {
-    for (const { type, target } of lookup.of(source)) {
-      if (type === "reference") for (const each of target) byTarget.get(each)?.add(source);
+    for (const parameter of lookup.of(source)) {
+      if (parameter.type !== "reference" || !isFollowable(parameter)) continue;
+      for (const each of parameter.target) byTarget.get(each)?.add(source);
     }
   }
   return byTarget;

@@ -198,6 +198,26 @@ describe("what the tables say is so", () => {
     }
   });
 
+  it("every include that is listed can be asked for", async () => {
+    const { body } = await server.send("GET", "/metadata");
+    // A type that has such parameters, and one with canonical URLs, which are not followed.
+    const types = body.rest[0].resource.filter(({ type }: Json) =>
+      ["ActivityDefinition", "Observation"].includes(type),
+    );
+    expect(types.length).toBe(2);
+    for (const { type, searchInclude, searchRevInclude } of types) {
+      const includes = [
+        ...searchInclude.map((each: string) => `_include=${each}`),
+        ...searchRevInclude.map((each: string) => `_revinclude=${each}`),
+      ];
+      for (const include of includes) {
+        const { status } = await server.send("GET", `/${type}?_id=x&${include}`);
+        expect([type, include, status]).toEqual([type, include, 200]);
+      }
+    }
+    expect(types[0].searchInclude).toEqual(["*", "ActivityDefinition:*"]);
+  });
+
   it("every search parameter that is listed can be searched by", async () => {
     const { body } = await server.send("GET", "/metadata");
     const listed = body.rest[0].resource.flatMap(({ type, searchParam }: Json) =>

@@ -13,10 +13,15 @@ const BY_URL: ReadonlySet<string> = new Set(["canonical", "uri"]);
  * `not-supported`. `name` is the parameter as in the query.
  */
 export function checkFollowable(parameter: SearchParameter, name: string): void {
-  const types = elementTypes(parameter);
-  if (types.length === 0 || !types.every((type) => BY_URL.has(type))) return;
+  if (isFollowable(parameter)) return;
   const text = `'${name}': '${parameter.code}' refers by canonical URL, and such references can be searched for, but not followed.`;
   throw new StokerError("not-supported", `Search parameter ${text}`, { expression: name });
+}
+
+/** Whether {@link checkFollowable} lets a reference parameter pass. */
+export function isFollowable(parameter: SearchParameter): boolean {
+  const types = elementTypes(parameter);
+  return types.length === 0 || !types.every((type) => BY_URL.has(type));
 }
 
 /**
