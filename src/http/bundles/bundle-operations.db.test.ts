@@ -49,6 +49,35 @@ describe("metadata in a Bundle", () => {
   });
 });
 
+describe("searches in a Bundle", () => {
+  it("may have _search in their path", async () => {
+    const { entry } = await send("batch", [
+      ["GET", "Patient/_search?_id=p"],
+      ["GET", "_search?_type=Patient&_id=p"],
+      ["GET", "Patient/p/Observation/_search?status=final"],
+      ["GET", "Patient/p/_search"],
+    ]);
+    expect(entry.map(({ resource, response }: Json) => [response.status, resource?.link[0].url])).toEqual([
+      ["200 OK", `${BASE}/Patient?_id=p`],
+      ["200 OK", `${BASE}?_type=Patient&_id=p`],
+      ["200 OK", `${BASE}/Patient/p/Observation?status=final`],
+      ["400 Bad Request", undefined],
+    ]);
+  });
+
+  it("and reads by HEAD have no resource", async () => {
+    const { entry } = await send("batch", [
+      ["HEAD", "Patient/p"],
+      ["HEAD", "Patient?_id=p"],
+    ]);
+    expect(entry.map(({ resource, response }: Json) => [response.status, resource])).toEqual([
+      ["200 OK", undefined],
+      ["200 OK", undefined],
+    ]);
+    expect(entry[0].response.etag).toBe('W/"1"');
+  });
+});
+
 describe("$validate in a batch", () => {
   it("says what it says alone, of a type and of a resource", async () => {
     const cases: [url: string, resource?: Json][] = [

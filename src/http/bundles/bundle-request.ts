@@ -154,7 +154,7 @@ function readTarget(url: string, baseUrl: string, method: EntryRequest["method"]
   const relative = url.startsWith(`${baseUrl}/`) ? url.slice(baseUrl.length + 1) : url.replace(/^\/+/, "");
   const mark = relative.indexOf("?");
   const path = (mark < 0 ? relative : relative.slice(0, mark)).replace(/\/$/, "");
-  const segments = path.split("/").map(decoded);
+  const segments = withoutSearch(path.split("/").map(decoded), isReading);
   const query = mark < 0 ? "" : relative.slice(mark + 1);
   const operation = operationOf(segments, method);
   if (operation !== undefined) {
@@ -182,6 +182,12 @@ function readTarget(url: string, baseUrl: string, method: EntryRequest["method"]
     operation: undefined,
     query,
   };
+}
+
+/** `_search`, `[type]/_search` and those in a compartment mean what the path before them does, as outside of Bundles. */
+function withoutSearch(segments: readonly string[], isReading: boolean): readonly string[] {
+  if (!isReading || segments.at(-1) !== "_search" || segments.length === 3) return segments;
+  return segments.length === 1 ? [""] : segments.slice(0, -1);
 }
 
 /** `metadata`, `[type]/$validate` by POST, `[type]/[id]/$validate` by POST and GET. */

@@ -110,7 +110,10 @@ async function readingOf(context: Context, entry: EntryRequest): Promise<Respons
   if (context.left > 0) {
     const found = await readForEntry(context, entry, isStrict(request.headers["prefer"]));
     context.left -= found.resource?.length ?? 0;
-    if (context.left > 0) return readEntryResponse(found);
+    if (context.left > 0) {
+      const { resource, ...facts } = found;
+      return readEntryResponse(entry.method === "HEAD" || resource === undefined ? facts : { ...facts, resource });
+    }
   }
   throw new StokerError(
     "too-costly",
