@@ -14,6 +14,7 @@ import { openMetadata } from "./metadata/metadata.ts";
 import { metadataRoutes } from "./metadata/metadata-routes.ts";
 import { openMetrics } from "./metrics.ts";
 import { collectMethods, refuseOtherMethods } from "./exchange/other-methods.ts";
+import { readRefusedBodies } from "./exchange/refused-bodies.ts";
 import { sendError, sendNotFound } from "./operation-outcome.ts";
 import { answerOtherOrigins } from "./exchange/other-origins.ts";
 import { registerReindexRoutes } from "./reindex-routes.ts";
@@ -56,6 +57,7 @@ export function createApp(context: HttpContext): FastifyInstance {
   answerOtherOrigins(app, context.corsOrigins ?? []);
   const methods = collectMethods(app);
   leaveLengthOut(app);
+  readRefusedBodies(app);
   const metrics = openMetrics(context.database.pool, context.stageSeconds);
 
   app.removeAllContentTypeParsers();
