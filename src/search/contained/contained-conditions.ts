@@ -1,7 +1,7 @@
 import { storedParameters } from "../../fhir/derived-parameters.ts";
 import { resourceTypeId } from "../../fhir/resource-types.ts";
 import type { SearchParameter } from "../../fhir/search-parameters.ts";
-import { allOf, type Condition, type Lookups } from "../conditions/condition.ts";
+import { ALWAYS, allOf, NEVER, type Condition, type Lookups } from "../conditions/condition.ts";
 import { ownUrls } from "../conditions/own-urls.ts";
 import { gatheringSql } from "../conditions/planner.ts";
 import { referenceLinks, targetsOf } from "../conditions/reference-link.ts";
@@ -24,11 +24,11 @@ export interface ContainedRules {
 }
 
 /** The criteria of which contained resources have a view of their own. */
-export type ContainedCriterion = Extract<Criterion, { kind: "id" | "chain" | "has" | "text" }>;
+export type ContainedCriterion = Extract<Criterion, { kind: "always" | "id" | "chain" | "has" | "text" }>;
 
 /** Whether {@link containedCondition} knows it; all others ask search values alone. */
 export function isContainedCriterion(criterion: Criterion): criterion is ContainedCriterion {
-  return ["id", "chain", "has", "text"].includes(criterion.kind);
+  return ["always", "id", "chain", "has", "text"].includes(criterion.kind);
 }
 
 /**
@@ -42,6 +42,9 @@ export function containedCondition(
 ): Condition {
   const { set } = rules;
   switch (criterion.kind) {
+    case "always":
+      // What is contained has no date of its own.
+      return criterion.matches === (criterion.column !== "_lastUpdated") ? ALWAYS : NEVER;
     case "id": {
       const typeIds = new Set(types.map(resourceTypeId));
       const found = set.entries.filter(({ id, typeId }) => typeIds.has(typeId) && criterion.ids.includes(id));

@@ -11,7 +11,7 @@ export function plainCriteria(groups: readonly CriteriaGroup[]): readonly Criter
 }
 
 function isPlain(criterion: Criterion): boolean {
-  if (criterion.kind === "always") return true;
+  if (criterion.kind === "always") return criterion.column === undefined;
   // Resources that were stored before a parameter was defined have no values of it for what they contain.
   if ((criterion.kind !== "missing" && criterion.kind !== "values") || isCustom(criterion.parameter)) return false;
   return criterion.kind === "missing" || COMPARISONS.has(criterion.comparison);

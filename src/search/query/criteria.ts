@@ -118,7 +118,8 @@ export type Criterion =
   | { kind: "text"; name: string; place: TextPlace; test: WordTest }
   /** A date of one of the parameters overlaps a range of ticks, or there is none. */
   | { kind: "care"; parameters: readonly SearchParameter[]; low: bigint; high: bigint }
-  | { kind: "always"; matches: boolean };
+  /** `column`: what every stored resource has, and is asked whether it has. */
+  | { kind: "always"; matches: boolean; column?: string };
 
 /** Criteria that hold for some types: in searches over several types one name can mean different parameters. */
 export interface CriteriaGroup {

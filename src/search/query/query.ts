@@ -195,7 +195,8 @@ function parsePlain(filter: PlainFilter, parameter: SearchParameter | undefined,
   const context = { name, baseUrl: request.baseUrl };
   if (modifier === "missing" && !WITHOUT_MISSING.has(filter.code)) {
     const missing = parseBoolean(filter);
-    return parameter === undefined ? { kind: "always", matches: !missing } : { kind: "missing", parameter, missing };
+    if (parameter !== undefined) return { kind: "missing", parameter, missing };
+    return { kind: "always", matches: !missing, column: filter.code };
   }
   const alternatives = splitEscaped(value, ",");
   if (alternatives.length > MAX_ALTERNATIVES) throw malformed(filter, `more than ${MAX_ALTERNATIVES} values`);
