@@ -77,6 +77,8 @@ describe("the searchset", () => {
     ["_lastUpdated=lt2021", "a"],
     ["_lastUpdated=ne2021", "a,c"],
     ["_lastUpdated=2021-01-01T00:00:00.000Z", "b"],
+    // A + that was not escaped is a space in a query.
+    ["_lastUpdated=2021-01-01T01:00:00.000+01:00", "b"],
     ["_lastUpdated=2021-01-01T00:00:00.0000001Z", ""],
     ["_lastUpdated=gt2020-12-31T23:59:59.9999999Z", "b,c"],
     ["_lastUpdated=gt2020-06&_lastUpdated=lt2021-06", "b"],
