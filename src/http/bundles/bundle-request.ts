@@ -15,6 +15,8 @@ export interface BundleRequest {
 /** An entry that nobody has looked at yet. */
 export interface RawEntry {
   value: JsonValue;
+  /** Its bytes. */
+  bytes: Buffer | undefined;
   /** The bytes of its resource. */
   resource: Buffer | undefined;
 }
@@ -55,6 +57,7 @@ export function readBundle(bytes: Buffer): BundleRequest {
   if (type !== "batch" && type !== "transaction") {
     throw invalid("Bundle.type: a Bundle that is sent here must be a batch or a transaction.", "Bundle.type");
   }
+  checkEnvelope(value);
   if (entry === undefined || entry === null) return { type, entries: [] };
   if (!Array.isArray(entry)) throw invalid("Bundle.entry: an array is expected.", "Bundle.entry");
   if (entry.length > MAX_ENTRIES) {
@@ -69,16 +72,39 @@ export function readBundle(bytes: Buffer): BundleRequest {
     const item = items[index];
     const isThere = item !== undefined && isObjectAt(bytes, item.start);
     const resource = isThere ? lastNamed(membersAt(bytes, item.start), "resource") : undefined;
-    return { value: each, resource: resource && bytes.subarray(resource.valueStart, resource.end) };
+    return {
+      value: each,
+      bytes: isThere ? bytes.subarray(item.start, item.end) : undefined,
+      resource: resource && bytes.subarray(resource.valueStart, resource.end),
+    };
   });
   return { type, entries };
 }
+
+/** A `request.ifmatch` that is left out would be an update without a condition. Throws `bad-request`. */
+function checkEnvelope({ entry: _entries, ...envelope }: JsonObject): void {
+  checkParsed(envelope, NOTHING, "");
+}
+
+/** The same of an entry without its resource. */
+function checkEntryEnvelope({ resource: _resource, ...entry }: JsonObject): void {
+  try {
+    checkParsed({ resourceType: "Bundle", type: "batch", entry: [entry] }, NOTHING, "");
+  } catch (error) {
+    if (!(error instanceof StokerError)) throw error;
+    const below = (text: string): string => text.replaceAll("Bundle.entry[0].", "");
+    const detail = error.expression === undefined ? {} : { expression: below(error.expression) };
+    throw new StokerError(error.code, below(error.message), { issue: error.issue, ...detail });
+  }
+}
+
+const NOTHING = Buffer.alloc(0);
 
 /** Each has an answer of some hundred bytes, and a tiny entry may have one of any size. */
 const MAX_ENTRIES = 50_000;
 
 /** Reads and checks an entry. Throws `bad-request` or `not-supported` with the element below the entry. */
-export function readEntry({ value, resource }: RawEntry, baseUrl: string): EntryRequest {
+export function readEntry({ value, bytes, resource }: RawEntry, baseUrl: string): EntryRequest {
   if (!isObject(value)) throw invalid("an object is expected.", undefined);
   const request = value["request"];
   if (!isObject(request)) throw invalid("request: the entry has no request.", "request");
@@ -87,7 +113,10 @@ export function readEntry({ value, resource }: RawEntry, baseUrl: string): Entry
     throw invalid("request.method: GET, HEAD, POST, PUT, PATCH or DELETE is expected.", "request.method");
   }
   if (typeof url !== "string") throw invalid("request.url: a URL is expected.", "request.url");
+  checkEntryEnvelope(value);
   const target = readTarget(url, baseUrl, method);
+  // A validation lists what is wrong.
+  if (bytes !== undefined && target.operation !== "$validate") refuseRepeated(value, bytes);
   const isWrite = (method === "POST" || method === "PUT") && target.operation === undefined;
   return {
     method,
@@ -133,9 +162,7 @@ function readPatch(value: JsonValue | undefined, bytes: Buffer | undefined): Rea
 
 function checkEntryResource(value: JsonValue | undefined, bytes: Buffer | undefined): CheckedBody {
   if (value === undefined || bytes === undefined) throw invalid("resource: the entry has none.", "resource");
-  const body = checkParsed(value, bytes, bytes.toString("utf8"));
-  refuseRepeated(value, bytes);
-  return body;
+  return checkParsed(value, bytes, bytes.toString("utf8"));
 }
 
 /** Errors of the work say where in the entry they are. */
