@@ -11,6 +11,7 @@ import {
 } from "../import/api/write-request.ts";
 import type { ReadContext } from "../search/context.ts";
 import { findMatches } from "../search/matches.ts";
+import { isControl } from "../search/query/control.ts";
 import { hasTag, parseIfMatch } from "./exchange/preferences.ts";
 
 /** The search settings that conditional interactions need. */
@@ -118,9 +119,12 @@ export function criteriaOf(text: string, type: string): string {
   throw new StokerError("bad-request", `If-None-Exist must be a search for ${type}.`);
 }
 
-/** The name under which interactions with the same criteria, in whatever spelling and order, wait for one another. */
+/**
+ * The name under which interactions with the same criteria, in whatever spelling and order, wait for one another. A `_sort` or `_count`
+ * finds nothing else.
+ */
 export function conditionName(type: string, criteria: string): string {
-  const parameters = new URLSearchParams(criteria);
+  const parameters = new URLSearchParams([...new URLSearchParams(criteria)].filter(([name]) => !isControl(name)));
   parameters.sort();
   return `${type}?${parameters.toString()}`;
 }

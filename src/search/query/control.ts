@@ -73,6 +73,11 @@ export function parseControl(
   return control;
 }
 
+/** Whether a parameter says how the answer is to look: it has no part in what is found. */
+export function isControl(name: string): boolean {
+  return CONTROLS.has(name);
+}
+
 /** Reads `_count`: at least 0; more than {@link MAX_COUNT} is taken as that many. */
 export function parseCount(value: string): number {
   if (!/^\d{1,9}$/.test(value)) {
