@@ -40,8 +40,8 @@ import { hashPair, hashText, type Int64Halves } from "../base/hash.ts";
  *
  * A resource that refers, by a parameter P, to one that is contained in it (`#id`) has beside the text of that reference,
  * for chains to find it by: `contained` of P with the contained resource's type, and the {@link containedValue} of P for each
- * equality value that the contained resource would have if it were stored by itself; where these are too many, `contained`
- * of P without a text stands for all of them. Which pairs of P and a type there are, terms of {@link CONTAINED_TERMS} tell.
+ * equality value that the contained resource would have if it were stored by itself, `contained` of its own references to what is
+ * in the same resource included; where these are too many, `contained` of P without a text stands for all of them. Which pairs of P and a type there are, terms of {@link CONTAINED_TERMS} tell.
  */
 export const EqualityForm = {
   /** The parameter has at least one value (`:missing`). Text: empty. */
@@ -117,19 +117,22 @@ export function baseValue(base: string, out: Int64Halves): void {
 }
 
 /**
- * Equality value of a resource that refers, by a parameter, to a contained one that has the equality value `value` of R4's
- * parameters.
+ * Equality value of a resource that refers, by a parameter, to a contained one of a type that has the equality value `value` of
+ * R4's parameters.
  */
-export function containedValue(parameter: number, value: Int64Halves, out: Int64Halves): void {
-  hashPair(value, { high: 0, low: parameter }, CONTAINED, out);
+export function containedValue(parameter: number, typeId: number, value: Int64Halves, out: Int64Halves): void {
+  hashPair(value, { high: typeId, low: parameter }, CONTAINED, out);
 }
 
 /** Stands for the parameter of terms that are pairs of a parameter and a type; no parameter has this number. */
 export const CONTAINED_TERMS = -2;
 
-/** A pair among the terms: resources of the type are contained where the parameter refers to them. */
-export function containedTerm(parameter: number, type: string): string {
-  return `${parameter} ${type}`;
+/**
+ * A pair among the terms: resources of the type are contained where the parameter refers to them. `nested`: the resource that
+ * refers is a contained one itself. An empty type: not all values of contained resources are stored.
+ */
+export function containedTerm(parameter: number, type: string, place: "stored" | "nested" = "stored"): string {
+  return place === "stored" ? `${parameter} ${type}` : `${parameter} ${type} nested`;
 }
 
 /** The number of a {@link containedTerm}. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { fromBigInt, toBigInt, type Int64Halves } from "../base/hash.ts";
 import type { JsonObject } from "../base/json.ts";
+import { resourceTypeId } from "../fhir/resource-types.ts";
 import { CONTAINED_TERMS, containedTerm, containedTermValue, containedValue } from "../fhir/search-value.ts";
 import { number, parameterId, record, target } from "./testing/recorder.ts";
 
@@ -11,15 +12,15 @@ function request(contained: JsonObject[], members: JsonObject): JsonObject & { r
   return { resourceType: "MedicationRequest", contained, ...members };
 }
 
-function inside(name: string, value: bigint): bigint {
+function inside(name: string, type: string, value: bigint): bigint {
   const out: Int64Halves = { high: 0, low: 0 };
-  containedValue(parameterId(name), fromBigInt(value), out);
+  containedValue(parameterId(name), resourceTypeId(type) ?? 0, fromBigInt(value), out);
   return toBigInt(out);
 }
 
-function term(name: string, type: string): string {
+function term(name: string, type: string, place?: "nested"): string {
   const out: Int64Halves = { high: 0, low: 0 };
-  const text = containedTerm(parameterId(name), type);
+  const text = containedTerm(parameterId(name), type, place);
   containedTermValue(text, out);
   return `term ${CONTAINED_TERMS} ${toBigInt(out)} ${text}`;
 }
@@ -39,8 +40,8 @@ describe("references to contained resources", () => {
         number(MEDICATION, "present"),
         number(MEDICATION, "referenceText", "#med"),
         number(MEDICATION, "contained", "Medication"),
-        inside(MEDICATION, number("Medication.code", "systemCode", "s|x")),
-        inside(MEDICATION, target("Medication.manufacturer", "Organization", "o1")),
+        inside(MEDICATION, "Medication", number("Medication.code", "systemCode", "s|x")),
+        inside(MEDICATION, "Medication", target("Medication.manufacturer", "Organization", "o1")),
       ]),
     );
     // The values of the contained resource are none of its container.
@@ -52,7 +53,7 @@ describe("references to contained resources", () => {
     const contained = [{ resourceType: "Practitioner", id: "p", name: [{ family: "Holm" }] }];
     const reference = { reference: "#p" };
     const { equality, rows } = record(request(contained, { requester: reference, performer: reference }));
-    expect(equality).toContain(inside(REQUESTER, number("Practitioner.family", "present")));
+    expect(equality).toContain(inside(REQUESTER, "Practitioner", number("Practitioner.family", "present")));
     expect(equality).toContain(number("MedicationRequest.intended-performer", "contained", "Practitioner"));
     expect(new Set(equality).size).toBe(equality.length);
     expect(rows).toEqual(
@@ -74,10 +75,11 @@ describe("references to contained resources", () => {
   it("with too many values say so", () => {
     const identifier = Array.from({ length: 2000 }, (_, index) => ({ system: "s", value: `v${index}` }));
     const large = { ...MED, identifier };
-    const { equality } = record(request([large], { medicationReference: { reference: "#med" } }));
+    const { equality, rows } = record(request([large], { medicationReference: { reference: "#med" } }));
+    expect(rows).toEqual([term(MEDICATION, ""), term(MEDICATION, "Medication")].toSorted());
     expect(equality).toContain(number(MEDICATION, "contained", "Medication"));
     expect(equality).toContain(number(MEDICATION, "contained"));
-    expect(equality).not.toContain(inside(MEDICATION, number("Medication.code", "systemCode", "s|x")));
+    expect(equality).not.toContain(inside(MEDICATION, "Medication", number("Medication.code", "systemCode", "s|x")));
     expect(equality.length).toBeLessThan(100);
   });
 
@@ -86,8 +88,16 @@ describe("references to contained resources", () => {
       { resourceType: "Patient", id: "pat" },
       { resourceType: "Observation", id: "o", status: "final", subject: { reference: "#pat" } },
     ];
-    const { equality } = record({ resourceType: "DiagnosticReport", contained, result: [{ reference: "#o" }] });
+    const report = { resourceType: "DiagnosticReport", contained, result: [{ reference: "#o" }] };
+    const { equality, rows } = record(report);
     const type = number("Observation.subject", "referenceType", "Patient");
-    expect(equality).toContain(inside("DiagnosticReport.result", type));
+    expect(equality).toContain(inside("DiagnosticReport.result", "Observation", type));
+    // Its own reference to a sibling.
+    const marker = number("Observation.subject", "contained", "Patient");
+    expect(equality).toContain(inside("DiagnosticReport.result", "Observation", marker));
+    expect(equality).not.toContain(marker);
+    expect(rows).toEqual(
+      [term("DiagnosticReport.result", "Observation"), term("Observation.subject", "Patient", "nested")].toSorted(),
+    );
   });
 });

@@ -1,6 +1,7 @@
 import type { JsonObject } from "../base/json.ts";
 import { resourceTypeId } from "../fhir/resource-types.ts";
 import {
+  BASE_TERMS,
   CONTAINED_TERMS,
   containedTerm,
   containedTermValue,
@@ -33,28 +34,30 @@ export function emitContained(
   }
   const siblings = siblingsIn(container);
   const values: number[] = [];
-  const add = (high: number, low: number): void => void values.push(high, low);
   const out = { high: 0, low: 0 };
+  const marker = (into: number[], parameter: number, type: string, place?: "nested"): void => {
+    equalityValue(parameter, EqualityForm.contained, type, out);
+    into.push(out.high, out.low);
+    const term = containedTerm(parameter, type, place);
+    containedTermValue(term, out);
+    sink.term(CONTAINED_TERMS, out.high, out.low, term);
+  };
   for (const [contained, parameters] of referred) {
     const typeId = resourceTypeId(contained.type);
     if (typeId === undefined) continue;
     const own: number[] = [];
-    to.begin(catching(own), contained.resource, undefined, siblings);
+    to.begin(catching(own, sink), contained.resource, undefined, siblings);
     extract(typeId, contained.resource);
+    for (const { parameter, resource } of to.localReferences) marker(own, parameter, resource.type, "nested");
     for (const parameter of parameters) {
-      equalityValue(parameter, EqualityForm.contained, contained.type, out);
-      add(out.high, out.low);
-      const term = containedTerm(parameter, contained.type);
-      containedTermValue(term, out);
-      sink.term(CONTAINED_TERMS, out.high, out.low, term);
+      marker(values, parameter, contained.type);
       if (values.length + own.length > MAX_HALVES) {
-        equalityValue(parameter, EqualityForm.contained, "", out);
-        add(out.high, out.low);
+        marker(values, parameter, "");
         continue;
       }
       for (let at = 0; at < own.length; at += 2) {
-        containedValue(parameter, { high: own[at] ?? 0, low: own[at + 1] ?? 0 }, out);
-        add(out.high, out.low);
+        containedValue(parameter, typeId, { high: own[at] ?? 0, low: own[at + 1] ?? 0 }, out);
+        values.push(out.high, out.low);
       }
     }
   }
@@ -65,7 +68,13 @@ export function emitContained(
 /** Of one resource: 2000 values. */
 const MAX_HALVES = 4000;
 
-/** A sink for equality numbers alone. */
-function catching(halves: number[]): SearchValueSink {
-  return { ...NOWHERE, equality: (high, low) => void halves.push(high, low) };
+/** A sink for equality numbers alone; bases of references are terms like those of other resources. */
+function catching(halves: number[], terms: SearchValueSink): SearchValueSink {
+  return {
+    ...NOWHERE,
+    equality: (high, low) => void halves.push(high, low),
+    term(parameter, high, low, folded) {
+      if (parameter === BASE_TERMS) terms.term(parameter, high, low, folded);
+    },
+  };
 }

@@ -26,8 +26,9 @@ import { holdsAny, identifierCondition, presence, simpleCondition, stringRows, t
 import { sql, type Sql } from "../sql.ts";
 import { inHierarchy, inValueSet } from "../terminology/terminology.ts";
 import type { ReadLimits } from "../candidates.ts";
-import { containedMatches } from "../contained/contained-chain.ts";
+import { containedMatches, nestedLinks } from "../contained/contained-chain.ts";
 import { containedCondition, isContainedCriterion, type Planning } from "../contained/contained-conditions.ts";
+import { markerOf } from "../contained/contained-links.ts";
 import type { ContainedSet } from "../contained/contained-set.ts";
 import { textCondition, withoutTexts } from "../text/text-search.ts";
 
@@ -39,6 +40,8 @@ export interface SearchRules extends ValueRules {
   baseUrl?: string;
   /** Contained resources that the criteria are asked of, instead of stored ones. */
   contained?: ContainedSet | undefined;
+  /** Of contained resources only equality values are known; these are the stored terms of contained resources. */
+  told?: ReadonlySet<string> | undefined;
 }
 
 /** The condition that a row `r` of search_resource meets when its resource is found. */
@@ -98,8 +101,14 @@ function chainCondition(
   { types, criteria }: CriteriaGroup,
   rules: SearchRules,
 ): Condition {
-  const target = searchCondition(groups, rules);
+  const { told: pairs } = rules;
+  const target = searchCondition(groups, { ...rules, told: undefined });
   const links = referenceLinks(parameter, types ?? RESOURCE_TYPES);
+  if (pairs !== undefined) {
+    const nested = groups.flatMap((group) => nestedLinks(parameter, types ?? RESOURCE_TYPES, group, pairs));
+    const stored = followed(links, rules, (each) => ({ kind: "refers", links: each, target }));
+    return oneOf([stored, { kind: "holds", values: nested.map(markerOf) }]);
+  }
   const others = { types, criteria: criteria.filter(({ kind }) => kind !== "chain" && kind !== "text") };
   return followed(
     links,
@@ -122,7 +131,7 @@ function chainCondition(
 }
 
 function planning(rules: SearchRules): Planning {
-  return (groups, set) => searchCondition(groups, { ...rules, contained: set });
+  return (groups, { set: contained, told } = {}) => searchCondition(groups, { ...rules, contained, told });
 }
 
 function criterionCondition(criterion: Criterion, types: readonly string[], rules: SearchRules): Condition {

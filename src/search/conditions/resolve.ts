@@ -40,6 +40,11 @@ export async function resolveStored(lookups: Lookups, condition: Condition): Pro
   return allOf([await resolve(resolving, condition), lookups.current]);
 }
 
+/** What a condition says of resources that need not be current, or stored at all: only what it leads to is. */
+export async function resolveWithin(lookups: Lookups, condition: Condition): Promise<Condition> {
+  return resolve({ limits: LIMITS, ...lookups, containedUnits: undefined }, condition);
+}
+
 /**
  * A condition on contained resources, which stand in no table: what it says of their texts is not looked up, and rows are of
  * current versions. It leads to other resources by nothing but look-ups.

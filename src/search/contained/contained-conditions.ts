@@ -1,19 +1,24 @@
-import { storedParameters } from "../../fhir/derived-parameters.ts";
 import { resourceTypeId } from "../../fhir/resource-types.ts";
-import type { SearchParameter } from "../../fhir/search-parameters.ts";
 import { ALWAYS, allOf, NEVER, type Condition, type Lookups } from "../conditions/condition.ts";
 import { ownUrls } from "../conditions/own-urls.ts";
 import { gatheringSql } from "../conditions/planner.ts";
-import { referenceLinks, targetsOf } from "../conditions/reference-link.ts";
+import { referenceLinks } from "../conditions/reference-link.ts";
 import { resolveStored } from "../conditions/resolve.ts";
 import type { CriteriaGroup, Criterion } from "../query/criteria.ts";
 import { sql, statement } from "../sql.ts";
 import { passes } from "../text/text-search.ts";
+import { linkTest } from "./contained-links.ts";
 import type { ContainedEntry, ContainedSet } from "./contained-set.ts";
 import { containedMatching } from "./contained-rows.ts";
 
-/** Makes the condition of criteria: for what is stored, or for the contained resources of a set. */
-export type Planning = (groups: readonly CriteriaGroup[], set?: ContainedSet) => Condition;
+/**
+ * Makes the condition of criteria: for what is stored, for the contained resources of a set, or for those of which equality
+ * values tell, with the stored terms of contained resources.
+ */
+export type Planning = (
+  groups: readonly CriteriaGroup[],
+  of?: { set?: ContainedSet; told?: ReadonlySet<string> },
+) => Condition;
 
 /** What conditions of contained resources are made with. */
 export interface ContainedRules {
@@ -77,7 +82,7 @@ async function referring(
         : [];
     }),
   );
-  const inside = local.length === 0 ? NONE : await containedMatching(lookups, set, plan(groups, set));
+  const inside = local.length === 0 ? NONE : await containedMatching(lookups, set, plan(groups, { set }));
   const asked = new Set(local.filter(({ isContainer }) => isContainer).map(({ target }) => target));
   for (const { values } of set.entries) {
     for (const value of values.equality) {
@@ -117,19 +122,6 @@ async function referredTo(
   const asked = [...new Set(referred.map(({ key }) => key))];
   const stored = await storedMatching(lookups, asked, plan(groups));
   return keysOf(referred.filter(({ key }) => stored.has(key)).map(({ entry }) => entry));
-}
-
-/** Whether values under a stored parameter are references by `parameter` of `types` to a resource of a type id. */
-export function linkTest(
-  parameter: SearchParameter,
-  types: readonly string[],
-): (stored: number, target: number) => boolean {
-  const targets = targetsOf(parameter);
-  const links = storedParameters(parameter, types).map(({ parameter: id, targetType }) => {
-    const possible = targetType === undefined ? targets : targets.filter((type) => type === targetType);
-    return { id, typeIds: new Set(possible.map(resourceTypeId)) };
-  });
-  return (stored, target) => links.some(({ id, typeIds }) => id === stored && typeIds.has(target));
 }
 
 /** Which of these stored resources meet the condition. */

@@ -8,9 +8,16 @@ import { BASE, entriesOf, openSearchServer, type SearchServer } from "../testing
 let server: SearchServer;
 /** Without contained resources. */
 let plain: SearchServer;
+/** Without references from a contained resource to another one in the same resource. */
+let other: SearchServer;
 beforeAll(async () => {
   plain = await openSearchServer();
   await plain.loadLive({ resourceType: "Patient", id: "p1" }, request("mr1", [], "Medication/m1"));
+  other = await openSearchServer();
+  await other.loadLive(
+    { resourceType: "Organization", id: "o1", name: "North" },
+    request("mr", [medication("med", "x", { manufacturer: { reference: "Organization/o1" } })]),
+  );
   server = await openSearchServer();
   await server.loadLive(
     { resourceType: "Patient", id: "p1", name: [{ family: "Holm" }] },
@@ -53,6 +60,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await server.close();
   await plain.close();
+  await other.close();
 });
 
 function medication(id: string, code: string, members: JsonObject = {}): JsonObject {
@@ -259,9 +267,46 @@ describe("chains into contained resources", () => {
       expression: "medication",
       message: expect.stringContaining("contained"),
     });
-    // The index tells which ones can have the code.
-    await expect(resolveRequests("medication.code=x", 1)).resolves.toBeDefined();
+    // The index knows which ones have the code, and which one refers to the organization: nothing is read.
+    await expect(resolveRequests("medication.code=x", 0)).resolves.toBeDefined();
+    await expect(resolveRequests("medication.manufacturer=Organization/o1", 0)).resolves.toBeDefined();
+    // It tells which ones can have a sibling of that name.
+    await expect(resolveRequests("medication.manufacturer.name=sibling", 1)).resolves.toBeDefined();
     await expect(resolveRequests("medication.code:not=x&_id=mr-x", 1)).resolves.toBeDefined();
+  });
+
+  it("find what has more values than are stored of it", async () => {
+    const identifier = Array.from({ length: 2100 }, (_, index) => ({ system: "many", value: `v${index}` }));
+    const code = { coding: [{ system: "s", code: "large" }] };
+    await server.loadLive(
+      request("mr-large", [medication("med", "large", { identifier })]),
+      request("mr-small", [medication("med", "large", { identifier: identifier.slice(0, 2) })]),
+      request("mr-plain", [{ resourceType: "Medication", id: "med", code, status: "active" }]),
+    );
+    expect(await server.ids("/MedicationRequest?medication.code=large")).toEqual(["mr-large", "mr-plain", "mr-small"]);
+    expect(await server.ids("/MedicationRequest?medication.identifier=v1")).toEqual(["mr-large", "mr-small"]);
+    expect(await server.ids("/MedicationRequest?medication.identifier=v2099")).toEqual(["mr-large"]);
+    expect(await server.ids("/MedicationRequest?medication.code=large&medication.status=active")).toEqual(["mr-plain"]);
+  });
+
+  it("go on to stored resources by the index, where nothing goes on within a resource", async () => {
+    const asked = vi.spyOn(other.database.pool, "query");
+    const { groups } = parseQuery({
+      type: "MedicationRequest",
+      parameters: [["medication.manufacturer.name", "north"]],
+      strict: true,
+      baseUrl: BASE,
+    });
+    const rules = { dateEquality: "overlap", now: 0, baseUrl: BASE, readLimits: { resources: 0, bytes: 0 } } as const;
+    try {
+      await expect(resolveCondition(other.database.pool, searchCondition(groups, rules))).resolves.toBeDefined();
+      expect(
+        asked.mock.calls.some(([query]) => (query as unknown as { text: string }).text.includes("from block")),
+      ).toBe(false);
+    } finally {
+      asked.mockRestore();
+    }
+    expect(await other.ids("/MedicationRequest?medication.manufacturer.name=north")).toEqual(["mr"]);
   });
 
   it("cost nothing where nothing is contained", async () => {
