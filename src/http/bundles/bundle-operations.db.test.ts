@@ -87,18 +87,20 @@ describe("the envelope of a Bundle", () => {
 });
 
 describe("searches in a Bundle", () => {
-  it("may have _search in their path", async () => {
+  it("may have _search in their path, and spaces", async () => {
     const { entry } = await send("batch", [
       ["GET", "Patient/_search?_id=p"],
       ["GET", "_search?_type=Patient&_id=p"],
       ["GET", "Patient/p/Observation/_search?status=final"],
       ["GET", "Patient/p/_search"],
+      ["GET", "Patient?name=Ada Lovelace"],
     ]);
     expect(entry.map(({ resource, response }: Json) => [response.status, resource?.link[0].url])).toEqual([
       ["200 OK", `${BASE}/Patient?_id=p`],
       ["200 OK", `${BASE}?_type=Patient&_id=p`],
       ["200 OK", `${BASE}/Patient/p/Observation?status=final`],
       ["400 Bad Request", undefined],
+      ["200 OK", `${BASE}/Patient?name=Ada%20Lovelace`],
     ]);
   });
 

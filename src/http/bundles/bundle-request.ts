@@ -86,10 +86,11 @@ function checkEnvelope({ entry: _entries, ...envelope }: JsonObject): void {
   checkParsed(envelope, NOTHING, "");
 }
 
-/** The same of an entry without its resource. */
-function checkEntryEnvelope({ resource: _resource, ...entry }: JsonObject): void {
+/** The same of an entry without its resource, and without the URL, which may be a search with spaces. */
+function checkEntryEnvelope({ resource: _resource, ...entry }: JsonObject, request: JsonObject): void {
+  const { url: _url, ...others } = request;
   try {
-    checkParsed({ resourceType: "Bundle", type: "batch", entry: [entry] }, NOTHING, "");
+    checkParsed({ resourceType: "Bundle", type: "batch", entry: [{ ...entry, request: others }] }, NOTHING, "");
   } catch (error) {
     if (!(error instanceof StokerError)) throw error;
     const below = (text: string): string => text.replaceAll("Bundle.entry[0].", "");
@@ -113,7 +114,7 @@ export function readEntry({ value, bytes, resource }: RawEntry, baseUrl: string)
     throw invalid("request.method: GET, HEAD, POST, PUT, PATCH or DELETE is expected.", "request.method");
   }
   if (typeof url !== "string") throw invalid("request.url: a URL is expected.", "request.url");
-  checkEntryEnvelope(value);
+  checkEntryEnvelope(value, request);
   const target = readTarget(url, baseUrl, method);
   // A validation lists what is wrong.
   if (bytes !== undefined && target.operation !== "$validate") refuseRepeated(value, bytes);
