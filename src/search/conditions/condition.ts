@@ -58,13 +58,13 @@ export interface Lookups {
   /** That a row `r` is of a current version. */
   current: Condition;
   /** What has been looked up for this search: see {@link remembered}. */
-  found: Map<string, Promise<unknown>>;
+  found: Map<string | object, Promise<unknown>>;
   /** Where contained resources are asked, which are not in the store: the units of their quantities. */
   containedUnits?: { readonly codes: ReadonlySet<bigint>; readonly names: readonly string[] } | undefined;
 }
 
 /** What `work` finds, the first time only: one criterion can be asked of many groups of types. */
-export async function remembered<T>({ found }: Lookups, name: string, work: () => Promise<T>): Promise<T> {
+export async function remembered<T>({ found }: Lookups, name: string | object, work: () => Promise<T>): Promise<T> {
   const known = found.get(name);
   if (known !== undefined) return (await known) as T;
   const working = work();

@@ -27,7 +27,12 @@ import { sql, type Sql } from "../sql.ts";
 import { inHierarchy, inValueSet } from "../terminology/terminology.ts";
 import type { ReadLimits } from "../candidates.ts";
 import { containedMatches, nestedLinks } from "../contained/contained-chain.ts";
-import { containedCondition, isContainedCriterion, type Planning } from "../contained/contained-conditions.ts";
+import {
+  containedCondition,
+  isContainedCriterion,
+  storedCondition,
+  type Planning,
+} from "../contained/contained-conditions.ts";
 import { markerOf } from "../contained/contained-links.ts";
 import type { ContainedSet } from "../contained/contained-set.ts";
 import { textCondition, withoutTexts } from "../text/text-search.ts";
@@ -102,13 +107,17 @@ function chainCondition(
   rules: SearchRules,
 ): Condition {
   const { told: pairs } = rules;
-  const target = searchCondition(groups, { ...rules, told: undefined });
   const links = referenceLinks(parameter, types ?? RESOURCE_TYPES);
   if (pairs !== undefined) {
     const nested = groups.flatMap((group) => nestedLinks(parameter, types ?? RESOURCE_TYPES, group, pairs));
+    const target: Condition = {
+      kind: "lookup",
+      find: (lookups) => storedCondition(lookups, groups, planning(rules)),
+    };
     const stored = followed(links, rules, (each) => ({ kind: "refers", links: each, target }));
     return oneOf([stored, { kind: "holds", values: nested.map(markerOf) }]);
   }
+  const target = searchCondition(groups, rules);
   const others = { types, criteria: criteria.filter(({ kind }) => kind !== "chain" && kind !== "text") };
   return followed(
     links,

@@ -46,6 +46,7 @@ export async function containedMatches(
   chain: ContainedChain,
   pairs: ReadonlySet<string>,
 ): Promise<Condition> {
+  if (pairs.size === 0) return NEVER;
   const asked: AskedGroup[] = [];
   for (const group of chain.groups) {
     const links = containedLinks(chain.parameter, chain.types ?? RESOURCE_TYPES, group);

@@ -1,5 +1,5 @@
 import { resourceTypeId } from "../../fhir/resource-types.ts";
-import { ALWAYS, allOf, NEVER, type Condition, type Lookups } from "../conditions/condition.ts";
+import { ALWAYS, allOf, NEVER, remembered, type Condition, type Lookups } from "../conditions/condition.ts";
 import { ownUrls } from "../conditions/own-urls.ts";
 import { gatheringSql } from "../conditions/planner.ts";
 import { referenceLinks } from "../conditions/reference-link.ts";
@@ -92,7 +92,7 @@ async function referring(
       }
     }
   }
-  const stored = await storedMatching(lookups, [...asked], plan(groups));
+  const stored = await storedMatching(lookups, [...asked], groups, plan);
   const values = links.flatMap(({ constant, low, high }) =>
     [...stored].filter((key) => low <= key && key <= high).map((key) => key ^ constant),
   );
@@ -120,18 +120,31 @@ async function referredTo(
       }),
     );
   const asked = [...new Set(referred.map(({ key }) => key))];
-  const stored = await storedMatching(lookups, asked, plan(groups));
+  const stored = await storedMatching(lookups, asked, groups, plan);
   return keysOf(referred.filter(({ key }) => stored.has(key)).map(({ entry }) => entry));
 }
 
-/** Which of these stored resources meet the condition. */
+/**
+ * The condition of a chain's end for what is stored, resolved once for a search: contained resources of several steps lead to
+ * it, each in more than one way.
+ */
+export async function storedCondition(
+  lookups: Lookups,
+  groups: readonly CriteriaGroup[],
+  plan: Planning,
+): Promise<Condition> {
+  return remembered(lookups, groups, () => resolveStored(lookups, plan(groups)));
+}
+
+/** Which of these stored resources meet the groups. */
 async function storedMatching(
   lookups: Lookups,
   keys: readonly bigint[],
-  condition: Condition,
+  groups: readonly CriteriaGroup[],
+  plan: Planning,
 ): Promise<ReadonlySet<bigint>> {
   if (keys.length === 0) return NONE;
-  const resolved = await resolveStored(lookups, condition);
+  const resolved = await storedCondition(lookups, groups, plan);
   const asked = allOf([{ kind: "keys", keys }, resolved]);
   const found = await lookups.db.query<{ key: string }>(
     statement(sql`select r.key::text from search_resource r where ${await gatheringSql(lookups.db, asked)}`),

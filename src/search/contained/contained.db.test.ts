@@ -188,6 +188,10 @@ const TWINS = [
   ["result:missing=true", "9"],
 ] as const;
 
+function encounter(id: string, members: JsonObject): JsonObject {
+  return { resourceType: "Encounter", id, status: "planned", class: { code: "AMB" }, ...members };
+}
+
 /** Resolves the search, which may read so many resources. */
 async function resolveRequests(query: string, resources: number): Promise<unknown> {
   const parameters = [...new URLSearchParams(query)];
@@ -307,6 +311,24 @@ describe("chains into contained resources", () => {
       asked.mockRestore();
     }
     expect(await other.ids("/MedicationRequest?medication.manufacturer.name=north")).toEqual(["mr"]);
+  });
+
+  it("lead over many steps, at each of which something is contained", async () => {
+    const inner = encounter("in", { partOf: { reference: "#on" } });
+    const next = encounter("on", { partOf: { reference: "Encounter/step-1" }, status: "finished" });
+    await server.loadLive(
+      encounter("step-1", { contained: [inner, next], partOf: { reference: "#in" } }),
+      encounter("step-2", {
+        contained: [encounter("in", { partOf: { reference: "#" } })],
+        partOf: { reference: "#in" },
+      }),
+    );
+    // Around and around: step-1, #in, #on, step-1 …
+    const over = "part-of:Encounter.".repeat(10);
+    expect(await server.ids(`/Encounter?${over}_id=on`)).toEqual([]);
+    expect(await server.ids(`/Encounter?${over}part-of:Encounter._id=on`)).toEqual(["step-1"]);
+    expect(await server.ids(`/Encounter?${over}part-of:Encounter.status=finished`)).toEqual(["step-1"]);
+    expect(await server.ids(`/Encounter?${over}_id=step-2`)).toEqual(["step-2"]);
   });
 
   it("cost nothing where nothing is contained", async () => {
