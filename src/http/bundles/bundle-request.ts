@@ -93,10 +93,13 @@ function checkEntryEnvelope({ resource: _resource, ...entry }: JsonObject, reque
     checkParsed({ resourceType: "Bundle", type: "batch", entry: [{ ...entry, request: others }] }, NOTHING, "");
   } catch (error) {
     if (!(error instanceof StokerError)) throw error;
-    const below = (text: string): string => text.replaceAll("Bundle.entry[0].", "");
-    const detail = error.expression === undefined ? {} : { expression: below(error.expression) };
-    throw new StokerError(error.code, below(error.message), { issue: error.issue, ...detail });
+    const detail = error.expression === undefined ? {} : { expression: belowEntry(error.expression) };
+    throw new StokerError(error.code, belowEntry(error.message), { issue: error.issue, ...detail });
   }
+}
+
+function belowEntry(text: string): string {
+  return text.replaceAll("Bundle.entry[0].", "");
 }
 
 const NOTHING = Buffer.alloc(0);
