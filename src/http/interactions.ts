@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { ClientBase } from "pg";
 import { StokerError } from "../base/errors.ts";
+import { isSubsetted, SUBSETTED } from "../fhir/subsetted.ts";
 import { checkId, withId, type CheckedBody } from "../import/api/checked-body.ts";
 import {
   StalePlan,
@@ -50,7 +51,9 @@ export function updateInteraction(id: string, body: CheckedBody, on: Preconditio
       expression: `${body.type}.id`,
     });
   }
-  return unconditional({ kind: "put", body: { ...body, id }, ...preconditionOf(on, `${body.type}/${id}`) });
+  const { check } = preconditionOf(on, `${body.type}/${id}`);
+  const checks = [check, whole(body)].filter((each) => each !== undefined);
+  return unconditional({ kind: "put", body: { ...body, id }, ...(checks.length > 0 && { check: all(...checks) }) });
 }
 
 /** Conditional update: no match creates (not with `If-Match`, which wants one), one is updated. */
@@ -79,7 +82,7 @@ export function conditionalUpdateInteraction(
       });
     }
     const { check } = preconditionOf(on, `${type}/${match.id}`);
-    return { kind: "put", body: withId(body, match.id), check: both(isStill(match.versionId), check) };
+    return { kind: "put", body: withId(body, match.id), check: all(isStill(match.versionId), check, whole(body)) };
   });
 }
 
@@ -101,7 +104,7 @@ export function conditionalDeleteInteraction(
       return { kind: "delete", type, id: "" };
     }
     const { check } = preconditionOf(on, `${type}/${match.id}`);
-    return { kind: "delete", type, id: match.id, check: both(isStill(match.versionId), check) };
+    return { kind: "delete", type, id: match.id, check: all(isStill(match.versionId), check) };
   });
 }
 
@@ -172,10 +175,22 @@ export function isStill(versionId: number): Precondition {
   };
 }
 
-function both(first: Precondition, second: Precondition | undefined): Precondition {
+function all(...checks: readonly (Precondition | undefined)[]): Precondition {
   return (current) => {
-    first(current);
-    second?.(current);
+    for (const check of checks) check?.(current);
+  };
+}
+
+/**
+ * What an answer has shortened must not take the place of what is stored: the elements that it left out would be gone
+ * (http://hl7.org/fhir/R4/search.html#summary). Throws `unprocessable`.
+ */
+function whole({ type, resource }: CheckedBody): Precondition | undefined {
+  if (!isSubsetted(resource)) return undefined;
+  return (current) => {
+    if (current === undefined || current.deleted) return;
+    const text = `The body has the tag ${SUBSETTED.code}: elements are left out of it, which the update would remove.`;
+    throw new StokerError("unprocessable", text, { issue: "business-rule", expression: `${type}.meta.tag` });
   };
 }
 

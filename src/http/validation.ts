@@ -1,6 +1,7 @@
 import { StokerError } from "../base/errors.ts";
 import type { JsonValue } from "../base/json.ts";
 import type { Issue } from "../fhir/operation-outcome.ts";
+import { isSubsetted, SUBSETTED } from "../fhir/subsetted.ts";
 import { repeatedIssue } from "../import/api/checked-body.ts";
 import { parseText, validate, type Validation } from "../import/api/validate.ts";
 import type { ReadContext } from "../search/context.ts";
@@ -57,7 +58,7 @@ export async function validationIssues(reading: ReadContext, request: Validation
   const repeated =
     parsed === undefined || request.body === undefined ? undefined : repeatedIssue(parsed.value, request.body);
   if (repeated !== undefined) validation.issues.push(repeated);
-  return issuesOf(validation, type);
+  return [...issuesOf(validation, type), ...(resource !== undefined && isSubsetted(value) ? [shortened(type)] : [])];
 }
 
 function issuesOf({ issues, isCut, profiles }: Validation, type: string): Issue[] {
@@ -73,6 +74,12 @@ function issuesOf({ issues, isCut, profiles }: Validation, type: string): Issue[
     found.push({ severity: "warning", code: "not-supported", diagnostics, expression: [`${type}.meta.profile`] });
   }
   return found;
+}
+
+/** What an update would refuse, and a create would not. */
+function shortened(type: string): Issue {
+  const diagnostics = `The tag ${SUBSETTED.code} says that elements are left out: no update of a resource that is there takes it.`;
+  return { severity: "warning", code: "business-rule", diagnostics, expression: [`${type}.meta.tag`] };
 }
 
 function errorOf({ code, text, expression }: Validation["issues"][number]): Issue {

@@ -2,6 +2,7 @@ import { StokerError } from "../../base/errors.ts";
 import { cutsFor, isArrayAt, isObjectAt, itemsAt, membersAt, spliced, type Splice } from "../../fhir/json-bytes.ts";
 import { readStructure } from "../../fhir/structure.ts";
 import { summaryElementsOf } from "../../fhir/summary-elements.ts";
+import { SUBSETTED } from "../../fhir/subsetted.ts";
 import { elementOf, openNestedSummary } from "./nested-summary.ts";
 
 /**
@@ -58,7 +59,7 @@ export function shaped(served: Buffer, type: string, shape: Shape): Buffer {
   );
 }
 
-const TAG = JSON.stringify({ system: "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", code: "SUBSETTED" });
+const TAG = JSON.stringify(SUBSETTED);
 
 /** Members that every resource keeps. */
 const ALWAYS: ReadonlySet<string> = new Set(["resourceType", "id", "meta"]);

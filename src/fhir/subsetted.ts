@@ -1,0 +1,18 @@
+import type { JsonObject, JsonValue } from "../base/json.ts";
+
+/** The tag of resources of which an answer or an export leaves out elements (http://hl7.org/fhir/R4/search.html#summary). */
+export const SUBSETTED: { readonly system: string; readonly code: string } = {
+  system: "http://terminology.hl7.org/CodeSystem/v3-ObservationValue",
+  code: "SUBSETTED",
+};
+
+/** Whether a resource has the tag: it says of itself that it is not whole. */
+export function isSubsetted(resource: JsonValue): boolean {
+  const tags = asObject(asObject(resource)?.["meta"])?.["tag"];
+  if (!Array.isArray(tags)) return false;
+  return tags.map(asObject).some((tag) => tag?.["code"] === SUBSETTED.code && tag["system"] === SUBSETTED.system);
+}
+
+function asObject(value: JsonValue | undefined): JsonObject | undefined {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? value : undefined;
+}
