@@ -147,6 +147,8 @@ describe("_sort", () => {
 
   it.each([
     ["code-value-quantity", "not-supported", "code-value-quantity"],
+    ["date,-_content", "not-supported", "_content"],
+    ["_text", "not-supported", "_text"],
     ["shoe-size", "invalid", "shoe-size"],
     ["date,-date", "invalid", "date"],
     ["", "invalid", "_sort"],

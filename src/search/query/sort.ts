@@ -65,6 +65,9 @@ const TABLES: { readonly [type: string]: OrderedTable } = {
 
 const TEXTS: ReadonlySet<string> = new Set(["token", "reference"]);
 
+/** Strings by their definition, of which no values are stored: they are looked for in the resources. */
+const WORDS: ReadonlySet<string> = new Set(["_text", "_content"]);
+
 function byValues(code: string, types: readonly string[], descending: boolean, lookup: SearchParameterLookup): SortKey {
   const definitions = new Map<SearchParameter, string[]>();
   for (const type of types) {
@@ -86,6 +89,7 @@ function byValues(code: string, types: readonly string[], descending: boolean, l
   }
   const tables = new Set(kinds.map((kind) => TABLES[kind]));
   const [table] = tables;
+  if (WORDS.has(code)) throw refused("not-supported", `'${code}' has no order`);
   if (tables.size !== 1 || table === undefined) {
     const text = `'${code}' has no order: parameters of type date, number, quantity, string, uri, token and reference have one`;
     throw refused("not-supported", text);
