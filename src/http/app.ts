@@ -31,6 +31,9 @@ const CLOSE_GRACE_MS = 4000;
 /** Bodies of requests other than `$import`. */
 const BODY_BYTES = 16 * 1024 * 1024;
 
+/** Within which a request must be there with all of its body; otherwise a 408. Whoever sends nothing more holds nothing longer. */
+export const REQUEST_MS: number = 5 * 60 * 1000;
+
 /** Formats whose text is handed to the routes as it came. */
 const TEXT_BODIES = ["application/fhir+json", "application/json", "application/x-www-form-urlencoded"];
 
@@ -46,6 +49,7 @@ export function createApp(context: HttpContext): FastifyInstance {
     genReqId: newRequestId,
     requestIdHeader: false,
     bodyLimit: BODY_BYTES,
+    requestTimeout: REQUEST_MS,
     rewriteUrl: (request) => withDollar(request.url ?? "/"),
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 256 },
     clientErrorHandler: answerClientError,

@@ -106,6 +106,21 @@ describe("searches in a Bundle", () => {
     ]);
   });
 
+  it("by POST are told to be GET entries", async () => {
+    const { entry } = await send("batch", [
+      ["POST", "Patient/_search?_id=p"],
+      ["POST", "_search"],
+    ]);
+    for (const { response } of entry) {
+      expect(response.status).toBe("400 Bad Request");
+      expect(response.outcome.issue[0]).toMatchObject({
+        code: "not-supported",
+        diagnostics: "request.url: searches in a Bundle are GET entries.",
+        expression: ["request.url"],
+      });
+    }
+  });
+
   it("and reads by HEAD have no resource", async () => {
     const { entry } = await send("batch", [
       ["HEAD", "Patient/p"],

@@ -185,6 +185,11 @@ function readTarget(url: string, baseUrl: string, method: EntryRequest["method"]
   const relative = url.startsWith(`${baseUrl}/`) ? url.slice(baseUrl.length + 1) : url.replace(/^\/+/, "");
   const mark = relative.indexOf("?");
   const path = (mark < 0 ? relative : relative.slice(0, mark)).replace(/\/$/, "");
+  if (method === "POST" && /(?:^|\/)_search$/.test(path)) {
+    throw new StokerError("not-supported", "request.url: searches in a Bundle are GET entries.", {
+      expression: "request.url",
+    });
+  }
   const segments = withoutSearch(path.split("/").map(decoded), isReading);
   const query = mark < 0 ? "" : relative.slice(mark + 1);
   const operation = operationOf(segments, method);
