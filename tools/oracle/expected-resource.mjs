@@ -1,5 +1,5 @@
 // Everything that one resource must yield, from fhirpath's selections and the conversion in expected.mjs.
-import { toBigInt } from "../../dist/base/hash.js";
+import { fromBigInt, toBigInt } from "../../dist/base/hash.js";
 import { resourceKey } from "../../dist/fhir/resource-key.js";
 import { resourceTypeId } from "../../dist/fhir/resource-types.js";
 import { searchParametersOf } from "../../dist/fhir/search-parameters.js";
@@ -8,6 +8,10 @@ import {
   BASE_TERMS,
   baseValue,
   compositeValue,
+  CONTAINED_TERMS,
+  containedTerm,
+  containedTermValue,
+  containedValue,
   equalityValue,
   EqualityForm,
   referenceValue,
@@ -15,7 +19,7 @@ import {
   UNIT_TERMS,
   unitValue,
 } from "../../dist/fhir/search-value.js";
-import { convert, referredType } from "./expected.mjs";
+import { convert, OF_REFERENCE, referredType } from "./expected.mjs";
 import { compile } from "./select.mjs";
 
 /** Answered from columns, or not from elements at all. */
@@ -76,7 +80,14 @@ export function openExpectation(paths) {
   }
 
   return function expectedOf(resource) {
-    const out = { equality: new Map(), rows: new Set(), used: new Set(), broken: [] };
+    const out = expectedAlone(resource);
+    addContained(out, resource, expectedAlone);
+    return out;
+  };
+
+  /** Without what the resource contains; `local` are the references of parameters that may lead there. */
+  function expectedAlone(resource) {
+    const out = { equality: new Map(), rows: new Set(), used: new Set(), broken: [], local: [] };
     const number = (halves, why) => {
       const key = String(toBigInt(halves));
       out.equality.set(key, why);
@@ -104,6 +115,7 @@ export function openExpectation(paths) {
       for (const values of found) {
         for (const row of values.equality) {
           number(halvesOf(parameter.id, row), `${name} ${row.join(" ")}`);
+          if (row[2] === OF_REFERENCE) out.local.push([parameter.id, row[1]]);
           if (row[0] === "key at") out.rows.add(`term ${BASE_TERMS} ${base(row[3])} ${row[3]}`);
         }
         for (const qualifier of qualifiersOf(parameter, planOf(resource.resourceType), resource)) {
@@ -117,7 +129,42 @@ export function openExpectation(paths) {
     }
     for (const each of derived) addDerived(out, each, plain, number);
     return out;
+  }
+}
+
+/**
+ * A reference to a contained resource gives its parameter the type of that, and each of its equality values, to which the types
+ * of what it refers to itself in the same resource belong.
+ */
+function addContained(out, resource, expectedAlone) {
+  const contained = resource.contained ?? [];
+  const itself = { resourceType: resource.resourceType, id: "" };
+  const inside = (text) => [...contained, itself].find(({ id }) => text === `#${id}`);
+  const marker = (equality, parameter, type, place) => {
+    const halves = { high: 0, low: 0 };
+    equalityValue(parameter, EqualityForm.contained, type, halves);
+    equality.set(String(toBigInt(halves)), `contained ${parameter} ${type}`);
+    const term = containedTerm(parameter, type, place);
+    containedTermValue(term, halves);
+    out.rows.add(`term ${CONTAINED_TERMS} ${toBigInt(halves)} ${term}`);
   };
+  for (const [parameter, text] of out.local) {
+    const found = text === "#" ? undefined : inside(text);
+    const typeId = resourceTypeId(found?.resourceType ?? "");
+    if (typeId === undefined) continue;
+    marker(out.equality, parameter, found.resourceType);
+    const own = expectedAlone({ ...found, contained: [...contained, itself] });
+    for (const row of own.rows) if (row.startsWith(`term ${BASE_TERMS} `)) out.rows.add(row);
+    for (const [further, local] of own.local) {
+      const sibling = inside(local);
+      if (sibling !== undefined) marker(own.equality, further, sibling.resourceType, "nested");
+    }
+    for (const [value, why] of own.equality) {
+      const halves = { high: 0, low: 0 };
+      containedValue(parameter, typeId, fromBigInt(BigInt(value)), halves);
+      out.equality.set(String(toBigInt(halves)), `of ${text}, for ${parameter}: ${why}`);
+    }
+  }
 }
 
 /**

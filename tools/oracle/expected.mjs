@@ -154,6 +154,9 @@ export function referredType({ reference = "", type }, { contained = [] } = {}) 
   return [named, inside, type].find((name) => resourceTypeId(name ?? "") !== undefined);
 }
 
+/** Marks the text of a Reference, which alone can lead to what is contained. */
+export const OF_REFERENCE = "of a Reference";
+
 function reference(value, { path, paths, parameter }) {
   const text = (value.reference ?? "").replace(/\/_history\/.*$/, "");
   const type = referredType(value);
@@ -166,7 +169,7 @@ function reference(value, { path, paths, parameter }) {
   if (id !== undefined && inferred !== undefined) rows.push(["key", inferred, id]);
   else if (base !== undefined && resourceTypeId(text.split("/").at(-2)) !== undefined) {
     rows.push(["key at", text.split("/").at(-2), atBase, base]);
-  } else if (text !== "") rows.push([FORM.referenceText, text]);
+  } else if (text !== "") rows.push([FORM.referenceText, text, OF_REFERENCE]);
   const { system, value: code } = value.identifier ?? {};
   const forms = new Map([
     [FORM.code, FORM.identifierCode],
