@@ -134,6 +134,17 @@ describe("searches in a Bundle", () => {
   });
 });
 
+it("OperationDefinitions of the server itself are there in a Bundle, too", async () => {
+  const { entry } = await send("batch", [
+    ["GET", "OperationDefinition/stoker-import"],
+    ["GET", "OperationDefinition/stoker-nothing"],
+  ]);
+  expect(entry.map(({ resource, response }: Json) => [response.status, resource?.code])).toEqual([
+    ["200 OK", "import"],
+    ["404 Not Found", undefined],
+  ]);
+});
+
 describe("$validate in a batch", () => {
   it("says what it says alone, of a type and of a resource", async () => {
     const cases: [url: string, resource?: Json][] = [

@@ -3,12 +3,13 @@ import { operationOutcomeOf } from "../../fhir/operation-outcome.ts";
 import type { ReadContext } from "../../search/context.ts";
 import { everything } from "../../search/everything.ts";
 import { history } from "../../search/history/history.ts";
-import { read, readOneVersion, type ServedVersion } from "../../search/read.ts";
+import { readOneVersion, type ServedVersion } from "../../search/read.ts";
 import { shapeOf } from "../../search/shape/read-shape.ts";
 import { search } from "../../search/search.ts";
 import { shaped } from "../../search/shape/shape.ts";
 import type { EntryRequest } from "./bundle-request.ts";
 import { shapedStatement, type Metadata } from "../metadata/metadata.ts";
+import { readResource } from "../exchange/read-resource.ts";
 import { newRequestId } from "../exchange/request-id.ts";
 import { validationIssues } from "../validation.ts";
 import { etagOf, hasTag, isNotModified } from "../exchange/preferences.ts";
@@ -55,8 +56,12 @@ export async function readForEntry(
     return { status: 200, resource: await search(reading, { type: searched, parameters, strict, compartment }) };
   }
   const shape = shapeOf(type, parameters);
-  const found = await (version === undefined ? read(reading, type, id) : readOneVersion(reading, type, id, version));
-  const answer = versionReading(entry, found);
+  const found =
+    version === undefined
+      ? await readResource(reading, type, id)
+      : { stored: await readOneVersion(reading, type, id, version) };
+  if ("own" in found) return { status: 200, resource: Buffer.from(JSON.stringify(found.own)) };
+  const answer = versionReading(entry, found.stored);
   if (shape === undefined || answer.resource === undefined) return answer;
   return { ...answer, resource: shaped(answer.resource, type, shape) };
 }

@@ -1,18 +1,15 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { StokerError } from "../../base/errors.ts";
 import type { ReadContext } from "../../search/context.ts";
-import { read, type ServedVersion } from "../../search/read.ts";
+import type { ServedVersion } from "../../search/read.ts";
 import { shapeOf } from "../../search/shape/read-shape.ts";
 import { shaped } from "../../search/shape/shape.ts";
 import { sendContent, wantsContent } from "../binary.ts";
 import { FHIR_JSON, sendResource } from "./content-negotiation.ts";
-import { operationDefinition } from "../metadata/operation-definitions.ts";
 import { etagOf, isNotModified } from "./preferences.ts";
+import { readResource } from "./read-resource.ts";
 
-/**
- * Answers a read. An OperationDefinition that the server has by itself is there as long as none of its id is stored.
- * Throws `not-found` and `gone`.
- */
+/** Answers a read. Throws `not-found` and `gone`. */
 export async function answerRead(
   reading: ReadContext,
   type: string,
@@ -20,13 +17,8 @@ export async function answerRead(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
-  const own = type === "OperationDefinition" ? operationDefinition(id, reading.baseUrl) : undefined;
-  if (own === undefined) return answerVersion(request, reply, await read(reading, type, id));
-  const stored = await read(reading, type, id).catch((error: unknown) => {
-    if (error instanceof StokerError && error.code === "not-found") return undefined;
-    throw error;
-  });
-  return stored?.body === undefined ? sendResource(reply, 200, own) : answerVersion(request, reply, stored);
+  const found = await readResource(reading, type, id);
+  return "own" in found ? sendResource(reply, 200, found.own) : answerVersion(request, reply, found.stored);
 }
 
 /** Answers a read or vread: 200, shortened as `_summary` or `_elements` say, 304, or `gone` thrown. A Binary may be its content. */
