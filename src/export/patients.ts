@@ -1,5 +1,5 @@
 import { StokerError } from "../base/errors.ts";
-import type { JsonObject, JsonValue } from "../base/json.ts";
+import { isObject, type JsonObject } from "../base/json.ts";
 import { resourceKeyOf } from "../fhir/resource-key.ts";
 import type { Selection } from "../search/selection.ts";
 import { BlockCache, readBodies } from "../store/body.ts";
@@ -53,8 +53,4 @@ async function storedPatients(db: Queryable, ids: readonly string[]): Promise<Se
     values: [ids.map((id) => resourceKeyOf("Patient", id))],
   });
   return new Set(rows.map(({ id }) => id));
-}
-
-function isObject(value: JsonValue | undefined): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,5 +1,5 @@
 import { StokerError } from "../base/errors.ts";
-import type { JsonObject, JsonValue } from "../base/json.ts";
+import { isObject, type JsonValue } from "../base/json.ts";
 
 /**
  * The parameters of an operation that may also be called by POST (http://hl7.org/fhir/R4/operations.html#executing): those of a
@@ -32,10 +32,6 @@ function parsed(body: string): JsonValue {
   } catch {
     throw bad("The body is not JSON.", "Parameters");
   }
-}
-
-function isObject(value: JsonValue | undefined): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function bad(text: string, expression: string): StokerError {

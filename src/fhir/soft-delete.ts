@@ -1,4 +1,4 @@
-import type { JsonValue } from "../base/json.ts";
+import { isObject, type JsonValue } from "../base/json.ts";
 
 /** URL of the extension on `meta` that marks a deleted resource (contract 5.6); compared exactly. */
 export const SOFT_DELETE_URL = "http://azurehealthcareapis.com/data-extensions/deleted-state";
@@ -19,8 +19,4 @@ export function hasMarkerUrl(extension: JsonValue): boolean {
 function hasMarkerValue(extension: JsonValue): boolean {
   if (!isObject(extension)) return false;
   return Object.entries(extension).some(([name, value]) => name.startsWith("value") && value === "soft-deleted");
-}
-
-function isObject(value: JsonValue): value is { [name: string]: JsonValue | undefined } {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

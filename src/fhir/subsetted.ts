@@ -1,4 +1,4 @@
-import type { JsonObject, JsonValue } from "../base/json.ts";
+import { isObject, type JsonValue } from "../base/json.ts";
 
 /** The tag of resources of which an answer or an export leaves out elements (http://hl7.org/fhir/R4/search.html#summary). */
 export const SUBSETTED: { readonly system: string; readonly code: string } = {
@@ -8,11 +8,8 @@ export const SUBSETTED: { readonly system: string; readonly code: string } = {
 
 /** Whether a resource has the tag: it says of itself that it is not whole. */
 export function isSubsetted(resource: JsonValue): boolean {
-  const tags = asObject(asObject(resource)?.["meta"])?.["tag"];
+  const meta = isObject(resource) ? resource["meta"] : undefined;
+  const tags = isObject(meta) ? meta["tag"] : undefined;
   if (!Array.isArray(tags)) return false;
-  return tags.map(asObject).some((tag) => tag?.["code"] === SUBSETTED.code && tag["system"] === SUBSETTED.system);
-}
-
-function asObject(value: JsonValue | undefined): JsonObject | undefined {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? value : undefined;
+  return tags.filter(isObject).some(({ system, code }) => code === SUBSETTED.code && system === SUBSETTED.system);
 }

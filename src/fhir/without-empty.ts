@@ -1,4 +1,4 @@
-import type { JsonObject, JsonValue } from "../base/json.ts";
+import { isObject, type JsonObject, type JsonValue } from "../base/json.ts";
 import { skipSpace, stringAt, stringEnd, valueEnd } from "./json-bytes.ts";
 
 /**
@@ -122,8 +122,4 @@ function put(writer: Writer, byte: number): void {
 
 function copy(writer: Writer, start: number, end: number): void {
   writer.length += writer.from.copy(writer.to, writer.length, start, end);
-}
-
-function isObject(value: JsonValue | undefined): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,5 +1,5 @@
 import { StokerError } from "../base/errors.ts";
-import type { JsonObject, JsonValue } from "../base/json.ts";
+import { isObject, type JsonObject, type JsonValue } from "../base/json.ts";
 
 /** What a `$validate` asks for. */
 export interface ValidateRequest {
@@ -60,10 +60,6 @@ function isParametersOfOperation(type: string, body: JsonValue | undefined): bod
 
 function listOf(value: JsonValue | undefined): JsonObject[] {
   return Array.isArray(value) ? value.filter(isObject) : [];
-}
-
-function isObject(value: JsonValue | undefined): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function bad(text: string, expression: string): StokerError {

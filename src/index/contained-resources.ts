@@ -1,4 +1,4 @@
-import type { JsonObject, JsonValue } from "../base/json.ts";
+import { isObject, type JsonObject } from "../base/json.ts";
 
 /** A resource that is contained in another one, or, of a contained one, its container. */
 export interface ContainedResource {
@@ -33,7 +33,3 @@ export function siblingsIn(container: JsonObject): ReadonlyMap<string, Contained
 }
 
 const NOTHING: ReadonlyMap<string, ContainedResource> = new Map();
-
-function isObject(value: JsonValue | undefined): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}

@@ -1,7 +1,7 @@
 import { compile, parse, type ResourceNode } from "fhirpath";
 import r4 from "fhirpath/fhir-context/r4";
 import { StokerError } from "../base/errors.ts";
-import type { JsonObject, JsonValue } from "../base/json.ts";
+import { isObject, type JsonObject, type JsonValue } from "../base/json.ts";
 import type { ElementDefinition, TypeDefinition } from "../fhir/structure.ts";
 import { typeNamed } from "./elements.ts";
 import { shown, unprocessable } from "./failure.ts";
@@ -161,8 +161,4 @@ function valueAt(resource: JsonObject, path: JsonPath): JsonValue | undefined {
     else value = isObject(value) ? value[step] : undefined;
   }
   return value;
-}
-
-function isObject(value: JsonValue | undefined): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,5 +1,5 @@
 import { StokerError } from "../../base/errors.ts";
-import type { JsonObject, JsonValue } from "../../base/json.ts";
+import { isObject, type JsonObject, type JsonValue } from "../../base/json.ts";
 import { isArrayAt, isObjectAt, itemsAt, membersAt, type JsonMember } from "../../fhir/json-bytes.ts";
 import { resourceTypeId } from "../../fhir/resource-types.ts";
 import { checkParsed, parseBody, refuseRepeated, type CheckedBody } from "../../import/api/checked-body.ts";
@@ -255,10 +255,6 @@ function lastNamed(members: readonly JsonMember[], name: string): JsonMember | u
 function textOf(object: JsonObject, name: string): string | undefined {
   const value = object[name];
   return typeof value === "string" && value !== "" ? value : undefined;
-}
-
-function isObject(value: JsonValue | undefined): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function invalid(text: string, expression: string | undefined): StokerError {

@@ -1,6 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import { StokerError } from "../../base/errors.ts";
-import type { JsonObject, JsonValue } from "../../base/json.ts";
+import { isObject, type JsonObject, type JsonValue } from "../../base/json.ts";
 import { checkResource } from "../../check/check-resource.ts";
 import { lineIssue, type LineIssue } from "../../check/issue.ts";
 import { describeJsonError } from "../../check/json-error.ts";
@@ -79,8 +79,4 @@ function placeOf(text: string, offset: number): string {
   const before = text.slice(0, offset);
   const line = before.split("\n").length;
   return `line ${line}, column ${offset - before.lastIndexOf("\n")}`;
-}
-
-function isObject(value: JsonValue | undefined): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

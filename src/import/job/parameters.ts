@@ -1,4 +1,4 @@
-import type { JsonObject, JsonValue } from "../../base/json.ts";
+import { isObject, type JsonObject, type JsonValue } from "../../base/json.ts";
 
 /** One entry of `Parameters.parameter` or of its `part`, reduced to what `$import` reads. */
 export interface Parameter {
@@ -42,8 +42,4 @@ function valueOf(entry: JsonObject): string | null {
     return typeof value === "string" || typeof value === "number" || typeof value === "boolean" ? String(value) : null;
   }
   return null;
-}
-
-function isObject(value: JsonValue): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
