@@ -32,8 +32,11 @@ export interface Indexer {
   ): readonly LocalReference[];
   /** The generation of the definitions beyond R4's that it knows; 0: none, as a database begins. */
   readonly generation: number;
-  /** From now on also takes the values that these trees lead to, and those of no definition that is not among them. */
-  extend(generation: number, trees: readonly ExtractionTrees[]): void;
+  /** From now on also takes the values that these definitions' trees lead to, and those of none that is not among them. */
+  extend(definitions: {
+    readonly generation: number;
+    readonly parameters: readonly { readonly trees: ExtractionTrees }[];
+  }): void;
 }
 
 /** Makes an indexer; the extractor of a resource type is compiled when the first resource of the type comes. */
@@ -72,9 +75,9 @@ export function createIndexer(): Indexer {
     get generation() {
       return generation;
     },
-    extend: (newGeneration, definitions) => {
-      further = extractorsOf(definitions);
-      generation = newGeneration;
+    extend: ({ generation: itsGeneration, parameters }) => {
+      further = extractorsOf(parameters.map((parameter) => parameter.trees));
+      generation = itsGeneration;
     },
   };
 }

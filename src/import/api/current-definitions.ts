@@ -4,10 +4,6 @@ import { readDefinitions } from "../../store/search-parameters.ts";
 
 /** Makes the indexer take the values of all search parameters that are defined now, on the client of whoever writes them. */
 export async function updateIndexer(client: ClientBase, indexer: Indexer): Promise<void> {
-  const { generation, parameters } = await readDefinitions(client);
-  if (generation === indexer.generation) return;
-  indexer.extend(
-    generation,
-    parameters.map(({ trees }) => trees),
-  );
+  const definitions = await readDefinitions(client);
+  if (definitions.generation !== indexer.generation) indexer.extend(definitions);
 }

@@ -13,19 +13,9 @@ export async function withOwnUrls(
   links: readonly ReferenceLink[],
   baseUrl: string,
 ): Promise<readonly ReferenceLink[]> {
-  return links.length > 0 && (await hasOwnUrls(db, baseUrl)) ? [...links, ...ownUrls(links, baseUrl)] : links;
-}
-
-/** Whether references are stored that are written as URLs below the base. */
-export async function hasOwnUrls(db: Queryable, baseUrl: string): Promise<boolean> {
-  const halves = { high: 0, low: 0 };
-  baseValue(baseUrl, halves);
-  const { rows } = await db.query({
-    name: "has-own-urls",
-    text: "select from search_term where parameter = $1 and value = $2",
-    values: [BASE_TERMS, toBigInt(halves)],
-  });
-  return rows.length > 0;
+  if (links.length === 0) return links;
+  const kinds = await readReferenceKinds(db, baseUrl);
+  return kinds.ownUrls ? [...links, ...ownUrls(links, baseUrl)] : links;
 }
 
 /** What is stored of references other than those by type and id: see {@link readReferenceKinds}. */

@@ -145,10 +145,6 @@ const MAX_VALUES = 200_000;
 /** An indexer that knows all search parameters of the search's state of the database. */
 async function openIndexer(db: Queryable): Promise<Indexer> {
   const indexer = createIndexer();
-  const { generation, parameters } = await readDefinitions(db);
-  indexer.extend(
-    generation,
-    parameters.map(({ trees }) => trees),
-  );
+  indexer.extend(await readDefinitions(db));
   return indexer;
 }
