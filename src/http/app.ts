@@ -3,6 +3,7 @@ import { openResourceWriter } from "../import/api/resource-writer.ts";
 import { bundleRoutes } from "./bundles/bundle-routes.ts";
 import { answerClientError } from "./exchange/client-errors.ts";
 import { takeAndGiveCompressed } from "./exchange/compression.ts";
+import { ignoreTypesOfEmptyBodies } from "./exchange/empty-bodies.ts";
 import { negotiateContent } from "./exchange/content-negotiation.ts";
 import type { HttpContext } from "./context.ts";
 import { registerExportRoutes } from "./export-routes.ts";
@@ -66,6 +67,7 @@ export function createApp(context: HttpContext): FastifyInstance {
 
   app.removeAllContentTypeParsers();
   app.addContentTypeParser(TEXT_BODIES, { parseAs: "string" }, (_request, body, done) => done(null, body));
+  ignoreTypesOfEmptyBodies(app);
   app.setErrorHandler((error, request, reply) => sendError(error, request, reply));
   app.setNotFoundHandler((request, reply) => sendNotFound(request, reply));
   app.addHook("onRequest", async (request, reply) => {

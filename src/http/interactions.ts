@@ -112,6 +112,30 @@ function nothingToMatch(type: string): StokerError {
   return failed(`No ${type} matches the condition, and If-Match wants one.`);
 }
 
+/**
+ * Refuses criteria where an interaction takes none: R4 has them on `PUT`, `PATCH` and `DELETE` of a type, and for a create in
+ * `If-None-Exist`. Leaving them out of account would write what the client made depend on them. `id` is undefined for a create;
+ * `known` are parameters that the interaction has. Throws `bad-request`.
+ */
+export function refuseCriteria(
+  type: string,
+  id: string | undefined,
+  query: string,
+  known: readonly string[] = [],
+): void {
+  const names = [...new URLSearchParams(query).keys()];
+  const name = names.find((each) => each !== "" && !GENERAL.has(each) && !known.includes(each));
+  if (name === undefined) return;
+  const text =
+    id === undefined
+      ? `POST ${type} takes no search parameters, and the URL has '${name.slice(0, 64)}': a conditional create has them in If-None-Exist.`
+      : `The URL has ${type}/${id} and '${name.slice(0, 64)}': a conditional interaction is on the type, ${type}?${name.slice(0, 64)}=…`;
+  throw new StokerError("bad-request", text, { expression: name.slice(0, 64) });
+}
+
+/** Parameters that any request may have (http://hl7.org/fhir/R4/http.html#general). */
+const GENERAL: ReadonlySet<string> = new Set(["_format", "_pretty", "_summary", "_elements"]);
+
 /** The query of `If-None-Exist`: with or without `?` or `Type?` before it. */
 export function criteriaOf(text: string, type: string): string {
   const query = text.trim();

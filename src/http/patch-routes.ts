@@ -9,6 +9,7 @@ import {
   readJsonPatchBody,
   type ReadPatch,
 } from "./patch-interactions.ts";
+import { refuseCriteria } from "./interactions.ts";
 import {
   answererOf,
   bodyOf,
@@ -35,6 +36,7 @@ export async function patchRoutes(app: FastifyInstance, { reading, writer }: Wri
   const answer = answererOf({ reading, writer });
   app.patch<InstanceRoute>("/:type/:id", async (request, reply) => {
     const type = typeOf(request);
+    refuseCriteria(type, request.params.id, criteriaOf(request));
     const patch = patchOf(request);
     return await answer(
       request,

@@ -3,6 +3,7 @@ import { operationOutcomeOf } from "../fhir/operation-outcome.ts";
 import type { ReadContext } from "../search/context.ts";
 import { queryOf } from "./exchange/answer-version.ts";
 import { sendResource } from "./exchange/content-negotiation.ts";
+import { takeEmptyBodies } from "./exchange/empty-bodies.ts";
 import { knownType } from "./exchange/known-type.ts";
 import { validationIssues } from "./validation.ts";
 import { takeJson } from "./write-routes.ts";
@@ -22,6 +23,7 @@ const BODY_BYTES = 17 * 1024 * 1024;
 export async function validateRoutes(app: FastifyInstance, { reading }: ValidateRoutesOptions): Promise<void> {
   app.removeAllContentTypeParsers();
   takeJson(app, BODY_BYTES);
+  takeEmptyBodies(app);
 
   app.post<Route>("/:type/$validate", (request, reply) => answer(reading, request, reply));
   app.post<Route>("/:type/:id/$validate", (request, reply) => answer(reading, request, reply));

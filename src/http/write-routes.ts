@@ -9,7 +9,7 @@ import { readOneVersion } from "../search/read.ts";
 import type { ReadContext } from "../search/context.ts";
 import { binaryOf, CONTENT_BYTES } from "./binary.ts";
 import { FHIR_JSON, sendResource } from "./exchange/content-negotiation.ts";
-import { isHardDelete } from "./hard-delete.ts";
+import { HARD_DELETE, isHardDelete } from "./hard-delete.ts";
 import { knownType } from "./exchange/known-type.ts";
 import {
   conditionalDeleteInteraction,
@@ -17,6 +17,7 @@ import {
   createInteraction,
   deleteInteraction,
   preconditionOf,
+  refuseCriteria,
   updateInteraction,
   type Interaction,
   type Preconditions,
@@ -42,10 +43,12 @@ export async function writeRoutes(app: FastifyInstance, { reading, writer }: Wri
   takeContent(app);
   const answer = answererOf({ reading, writer });
   app.post<TypeRoute>("/:type", async (request, reply) => {
+    refuseCriteria(typeOf(request), undefined, criteriaOf(request));
     const body = checkBody(bodyOf(request), typeOf(request));
     return await answer(request, reply, createInteraction(reading, body, preconditionsOf(request)));
   });
   app.put<InstanceRoute>("/:type/:id", async (request, reply) => {
+    refuseCriteria(typeOf(request), request.params.id, criteriaOf(request));
     const body = checkBody(bodyOf(request), typeOf(request));
     return await answer(request, reply, updateInteraction(request.params.id, body, preconditionsOf(request)));
   });
@@ -61,6 +64,7 @@ export async function writeRoutes(app: FastifyInstance, { reading, writer }: Wri
       await writer.erase(type, id, preconditionOf(preconditionsOf(request), `${type}/${id}`).check);
       return reply.code(204).send();
     }
+    refuseCriteria(typeOf(request), request.params.id, criteriaOf(request), HARD_DELETE);
     return await answer(
       request,
       reply,
@@ -93,7 +97,10 @@ export function takeJson(app: FastifyInstance, bodyLimit: number): void {
   });
 }
 
-/** Takes bodies of any other type for a Binary, as its content; elsewhere they are a 415, and so is what curl says unless told. */
+/**
+ * Takes bodies of any other type for a Binary, as its content; elsewhere they are a 415, unless empty, and so is what curl says unless
+ * told.
+ */
 function takeContent(app: FastifyInstance): void {
   const options = { parseAs: "buffer", bodyLimit: CONTENT_BYTES } as const;
   app.addContentTypeParser<Buffer>("*", options, (request, content, done) => {
@@ -101,6 +108,7 @@ function takeContent(app: FastifyInstance): void {
     const mediaType = request.headers["content-type"] ?? "";
     const isContent = mediaType !== "" && !/^application\/(?:fhir\+|xml\+fhir|x-www-form-urlencoded)/i.test(mediaType);
     if (type === "Binary" && isContent && request.method !== "DELETE") done(null, binaryOf(content, request, id));
+    else if (content.length === 0) done(null, content);
     else done(new errorCodes.FST_ERR_CTP_INVALID_MEDIA_TYPE(mediaType), undefined);
   });
 }

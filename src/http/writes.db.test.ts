@@ -339,7 +339,7 @@ describe("the bytes that came in", () => {
 });
 
 describe("refusals", () => {
-  it.each<[string, "POST" | "PUT", string, unknown, Record<string, string>, number, string | undefined]>([
+  it.each<[string, "POST" | "PUT" | "DELETE", string, unknown, Record<string, string>, number, string | undefined]>([
     ["no JSON", "POST", "/Patient", "{", {}, 400, undefined],
     [
       "not UTF-8",
@@ -366,6 +366,25 @@ describe("refusals", () => {
     ["an id that is none", "PUT", "/Patient/a_b", patient("a_b"), {}, 400, "Patient.id"],
     ["no resource type", "POST", "/Shoe", patient(undefined), {}, 404, undefined],
     ["XML", "POST", "/Patient", "<Patient/>", { "content-type": "application/fhir+xml" }, 415, undefined],
+    [
+      "criteria on a create",
+      "POST",
+      "/Patient?identifier=urn:x|1&_pretty=true",
+      { resourceType: "Patient" },
+      {},
+      400,
+      "identifier",
+    ],
+    [
+      "criteria on an instance",
+      "PUT",
+      "/Patient/q?identifier=x",
+      { resourceType: "Patient", id: "q" },
+      {},
+      400,
+      "identifier",
+    ],
+    ["criteria on a deleted one", "DELETE", "/Patient/q?name=x", undefined, {}, 400, "name"],
     ["a form", "POST", "/Patient", "a=b", { "content-type": "application/x-www-form-urlencoded" }, 415, undefined],
     [
       "a client that wants XML",

@@ -88,6 +88,10 @@ describe("the envelope of a Bundle", () => {
   });
 });
 
+function form(data: string, contentType = "application/x-www-form-urlencoded"): Json {
+  return { resourceType: "Binary", contentType, data: Buffer.from(data).toString("base64") };
+}
+
 describe("searches in a Bundle", () => {
   it("may have _search in their path, and spaces", async () => {
     const { entry } = await send("batch", [
@@ -106,18 +110,38 @@ describe("searches in a Bundle", () => {
     ]);
   });
 
-  it("by POST are told to be GET entries", async () => {
+  it("may be POST entries, with their parameters in the URL, as Parameters or as a form", async () => {
+    const parameters = { resourceType: "Parameters", parameter: [{ name: "_id", valueString: "p" }] };
+    await server.send("PUT", "/Observation/o", {
+      resourceType: "Observation",
+      id: "o",
+      status: "final",
+      code: { text: "c" },
+      subject: { reference: "Patient/p" },
+    });
+    for (const type of ["batch", "transaction"] as const) {
+      const { entry } = await send(type, [
+        ["POST", "Patient/_search?_id=p"],
+        ["POST", "Patient/_search", form("_id=p")],
+        ["POST", "Patient/_search", parameters],
+        ["POST", `${BASE}/_search?_type=Patient`, form("_id=p")],
+        ["POST", "Patient/p/Observation/_search", form("status=final")],
+      ]);
+      expect(entry.map(({ resource, response }: Json) => [response.status, resource?.link[0].url])).toEqual([
+        ["200 OK", `${BASE}/Patient?_id=p`],
+        ["200 OK", `${BASE}/Patient?_id=p`],
+        ["200 OK", `${BASE}/Patient?_id=p`],
+        ["200 OK", `${BASE}?_type=Patient&_id=p`],
+        ["200 OK", `${BASE}/Patient/p/Observation?status=final`],
+      ]);
+      expect(entry.map(({ resource }: Json) => resource.entry[0].resource.id)).toEqual(["p", "p", "p", "p", "o"]);
+    }
     const { entry } = await send("batch", [
-      ["POST", "Patient/_search?_id=p"],
-      ["POST", "_search"],
+      ["POST", "Patient/_search", form("_id=p", "text/plain")],
+      ["POST", "Patient/_search", { resourceType: "Patient" }],
     ]);
     for (const { response } of entry) {
-      expect(response.status).toBe("400 Bad Request");
-      expect(response.outcome.issue[0]).toMatchObject({
-        code: "not-supported",
-        diagnostics: "request.url: searches in a Bundle are GET entries.",
-        expression: ["request.url"],
-      });
+      expect([response.status, response.outcome.issue[0].code]).toEqual(["400 Bad Request", "structure"]);
     }
   });
 

@@ -1,6 +1,7 @@
 import { StokerError } from "../../base/errors.ts";
 import { isObject, type JsonObject, type JsonValue } from "../../base/json.ts";
 import { isArrayAt, isObjectAt, itemsAt, membersAt, type JsonMember } from "../../fhir/json-bytes.ts";
+import { operationParameters } from "../../fhir/operation-parameters.ts";
 import { resourceTypeId } from "../../fhir/resource-types.ts";
 import { checkParsed, parseBody, refuseRepeated, type CheckedBody } from "../../import/api/checked-body.ts";
 import type { Preconditions } from "../interactions.ts";
@@ -112,13 +113,17 @@ export function readEntry({ value, bytes, resource }: RawEntry, baseUrl: string)
   if (!isObject(value)) throw invalid("an object is expected.", undefined);
   const request = value["request"];
   if (!isObject(request)) throw invalid("request: the entry has no request.", "request");
-  const { method, url } = request;
-  if (!isMethod(method)) {
+  const { method: written, url } = request;
+  if (!isMethod(written)) {
     throw invalid("request.method: GET, HEAD, POST, PUT, PATCH or DELETE is expected.", "request.method");
   }
   if (typeof url !== "string") throw invalid("request.url: a URL is expected.", "request.url");
   checkEntryEnvelope(value, request);
-  const target = readTarget(url, baseUrl, method);
+  const isSearch = written === "POST" && SEARCH_BY_POST.test(url);
+  // It reads what the GET reads.
+  const method = isSearch ? "GET" : written;
+  const read = readTarget(url, baseUrl, method);
+  const target = isSearch ? withForm(read, value["resource"], resource) : read;
   // A validation lists what is wrong.
   if (bytes !== undefined && target.operation !== "$validate") refuseRepeated(value, bytes);
   const isWrite = (method === "POST" || method === "PUT") && target.operation === undefined;
@@ -185,11 +190,6 @@ function readTarget(url: string, baseUrl: string, method: EntryRequest["method"]
   const relative = url.startsWith(`${baseUrl}/`) ? url.slice(baseUrl.length + 1) : url.replace(/^\/+/, "");
   const mark = relative.indexOf("?");
   const path = (mark < 0 ? relative : relative.slice(0, mark)).replace(/\/$/, "");
-  if (method === "POST" && /(?:^|\/)_search$/.test(path)) {
-    throw new StokerError("not-supported", "request.url: searches in a Bundle are GET entries.", {
-      expression: "request.url",
-    });
-  }
   const segments = withoutSearch(path.split("/").map(decoded), isReading);
   const query = mark < 0 ? "" : relative.slice(mark + 1);
   const operation = operationOf(segments, method);
@@ -218,6 +218,23 @@ function readTarget(url: string, baseUrl: string, method: EntryRequest["method"]
     operation: undefined,
     query,
   };
+}
+
+const SEARCH_BY_POST = /(?:^|\/)_search\/?(?:\?|$)/;
+const FORM = "application/x-www-form-urlencoded";
+
+/** The target of a search by POST, whose parameters may also be the entry's resource: a Parameters, or a form in a Binary. */
+function withForm(target: EntryTarget, value: JsonValue | undefined, bytes: Buffer | undefined): EntryTarget {
+  if (value === undefined) return target;
+  const form = belowResource(() => {
+    const body = checkEntryResource(value, bytes);
+    if (body.type === "Parameters") return new URLSearchParams(operationParameters(body.text)).toString();
+    const { contentType, data } = body.resource;
+    const isForm = typeof contentType === "string" && contentType.split(";", 1)[0]?.trim().toLowerCase() === FORM;
+    if (body.type === "Binary" && isForm) return typeof data === "string" ? Buffer.from(data, "base64").toString() : "";
+    throw invalid(`The parameters of a search are a Parameters resource, or a Binary of ${FORM}.`, "resourceType");
+  });
+  return { ...target, query: [target.query, form].filter((part) => part !== "").join("&") };
 }
 
 /** `_search`, `[type]/_search` and those in a compartment mean what the path before them does, as outside of Bundles. */

@@ -8,7 +8,9 @@ import { readForEntry } from "./bundle-reads.ts";
 import { readBundle, readEntry, type BundleRequest, type EntryRequest } from "./bundle-request.ts";
 import { failedEntry, readEntryResponse, responseBundle, writtenEntry, type ResponseEntry } from "./bundle-response.ts";
 import { atEntry, interactionOf, writeTransaction } from "./bundle-writes.ts";
+import { EntryOrder } from "./entry-order.ts";
 import { FHIR_JSON } from "../exchange/content-negotiation.ts";
+import { takeEmptyBodies } from "../exchange/empty-bodies.ts";
 import type { Interaction } from "../interactions.ts";
 import { errorOutcome } from "../operation-outcome.ts";
 import { isStrict, returnPreference } from "../exchange/preferences.ts";
@@ -33,6 +35,7 @@ export async function bundleRoutes(
 ): Promise<void> {
   app.removeAllContentTypeParsers();
   takeJson(app, BUNDLE_BYTES);
+  takeEmptyBodies(app);
   app.post("/", async (request, reply) => {
     const bundle = readBundle(bodyOf(request));
     const carryOut = bundle.type === "batch" ? carryOutBatch : carryOutTransaction;
@@ -80,10 +83,14 @@ function notInTransaction(): StokerError {
   return new StokerError("not-supported", text, { expression: "request.url" });
 }
 
-/** Each entry by itself: first all that write, at once, then those that read. */
+/**
+ * Each entry by itself: first all that write, at once but those that may be about the same resource, then those that read. What
+ * an entry waits for is known before anything is written, because entries are read in their order.
+ */
 async function carryOutBatch(context: Context, bundle: BundleRequest): Promise<ResponseEntry[]> {
   const { reading, writer } = context;
   const readings: { place: number; entry: EntryRequest }[] = [];
+  const order = new EntryOrder();
   const answers = await Promise.all(
     bundle.entries.map((raw, place) =>
       answered(context, async () => {
@@ -93,7 +100,7 @@ async function carryOutBatch(context: Context, bundle: BundleRequest): Promise<R
           readings.push({ place, entry });
           return { response: {} };
         }
-        const [written] = await writer.write(interaction);
+        const [written] = await order.run(entry, interaction, () => writer.write(interaction));
         if (written === undefined) throw new Error("a write has no result");
         return await writtenOf(context, written);
       }),

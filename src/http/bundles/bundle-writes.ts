@@ -13,6 +13,7 @@ import {
   createInteraction,
   criteriaOf,
   deleteInteraction,
+  refuseCriteria,
   updateInteraction,
   type Interaction,
 } from "../interactions.ts";
@@ -31,6 +32,9 @@ export function interactionOf(context: PatchContext, entry: EntryRequest): Inter
   const { type, id, query } = target;
   if (type === undefined || target.isHistory || (method === "POST" && id !== undefined)) {
     throw new StokerError("not-supported", "request.url: nothing can be written there.", { expression: "request.url" });
+  }
+  if (id !== undefined || method === "POST") {
+    belowUrl(() => refuseCriteria(type, id, query, method === "DELETE" ? HARD_DELETE : []));
   }
   if (method === "DELETE") {
     if (HARD_DELETE.some((name) => new URLSearchParams(query).has(name))) {
@@ -52,6 +56,16 @@ export function interactionOf(context: PatchContext, entry: EntryRequest): Inter
   return id === undefined
     ? conditionalUpdateInteraction(context, body, query, preconditions)
     : updateInteraction(id, body, preconditions);
+}
+
+/** Errors of the work are about the entry's URL. */
+function belowUrl(work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    if (!(error instanceof StokerError)) throw error;
+    throw new StokerError(error.code, `request.url: ${error.message}`, { expression: "request.url" });
+  }
 }
 
 /** Writing entries by their place in the Bundle. */

@@ -366,6 +366,35 @@ describe("batch", () => {
     expect(answer.body.entry[0].response.outcome.issue[0].expression).toEqual(["resource.shoe"]);
   });
 
+  it("keeps the order of entries about the same resource", async () => {
+    const names = Array.from({ length: 40 }, (_, at) => `n${at}`);
+    const id = randomUUID();
+    const mrn = `urn:mrn|${id}`;
+    const named = (family: string): object =>
+      patient(undefined, { identifier: [{ system: "urn:mrn", value: id }], name: [{ family }] });
+    const answer = await server.send(
+      "POST",
+      "",
+      bundle(
+        "batch",
+        ...names.flatMap((family) => [
+          { resource: patient(id, { name: [{ family }] }), request: put(`Patient/${id}`) },
+          { resource: named(family), request: put(`Patient?identifier=${mrn}`) },
+        ]),
+        { request: { method: "DELETE", url: `Patient?identifier=${mrn}` } },
+        { resource: named("after"), request: post("Patient", { ifNoneExist: `identifier=${mrn}` }) },
+      ),
+    );
+    expect(statuses(answer).slice(0, 2)).toEqual(["201 Created", "201 Created"]);
+    expect(statuses(answer).slice(-2)).toEqual(["204 No Content", "201 Created"]);
+    const versions = (await server.send("GET", `/Patient/${id}/_history?_count=100`)).body.entry as Json[];
+    expect(versions.map(({ resource }) => resource.name[0].family).toReversed()).toEqual(names);
+    const conditional = /\/Patient\/([^/]+)\//.exec(answer.body.entry[1].response.location)?.[1] ?? "";
+    const others = (await server.send("GET", `/Patient/${conditional}/_history?_count=100`)).body.entry as Json[];
+    const families = others.map(({ resource, request }) => resource?.name[0].family ?? request.method);
+    expect(families.toReversed()).toEqual([...names, "DELETE"]);
+  });
+
   it("takes many entries at once", async () => {
     const family = `M${randomUUID().slice(0, 8)}`;
     const entries = Array.from({ length: 300 }, () => ({

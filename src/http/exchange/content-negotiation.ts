@@ -3,6 +3,7 @@ import { StokerError } from "../../base/errors.ts";
 import type { JsonValue } from "../../base/json.ts";
 import { indented } from "../../fhir/json-indent.ts";
 import { wantsContent } from "../binary.ts";
+import { hasBody } from "./empty-bodies.ts";
 
 /** Content type of every FHIR answer. */
 export const FHIR_JSON = "application/fhir+json; charset=utf-8";
@@ -35,6 +36,7 @@ export function negotiateContent(app: FastifyInstance): void {
     // Without it, browsers guess from Last-Modified for how long an answer is good, and show what was changed since.
     reply.header("cache-control", "private, no-cache");
     if (!wantsContent(request)) checkAccept(request);
+    if (!hasBody(request)) return;
     const type = request.headers["content-type"] ?? "";
     if (!isOfR4(type)) {
       throw new StokerError("not-supported", "Bodies must be of FHIR 4.0: fhirVersion=4.0.", { status: 415 });

@@ -101,6 +101,43 @@ describe("_format and Accept", () => {
     expect([answer.status, answer.text.startsWith('{"resourceType"')]).toEqual([201, true]);
   });
 
+  it("a Content-Type without a body means nothing", async () => {
+    await server.send("PUT", "/Patient/typed", { resourceType: "Patient", id: "typed" });
+    for (const type of [
+      "*/*",
+      "text/plain",
+      "nonsense",
+      "application/fhir+json; fhirVersion=3.0",
+      "application/json; charset=latin1",
+    ]) {
+      for (const more of [
+        {},
+        { "content-length": "0" },
+        ...(type.includes(";") ? [] : [{ "transfer-encoding": "chunked" }]),
+      ]) {
+        const headers = { "content-type": type, ...more };
+        if (type === "nonsense" && "transfer-encoding" in more) continue;
+        for (const [method, path, status] of [
+          ["GET", "/Patient/typed", 200],
+          ["GET", "/Patient/typed/$everything", 200],
+          ["POST", "/Patient/typed/$everything", 200],
+          ["POST", "/Patient/_search", 200],
+          ["POST", "/_search?_type=Patient", 200],
+          ["POST", "/Patient/typed/$validate", 200],
+          ["POST", "/Patient", 400],
+          ["POST", "/Nothing/$here", 404],
+          ["DELETE", "/Patient/not-there", 204],
+        ] as const) {
+          const answer = await server.send(method, path, undefined, headers);
+          expect([type, more, method, path, answer.status]).toEqual([type, more, method, path, status]);
+        }
+      }
+    }
+    const withBody = await server.send("POST", "/Patient/_search", "<x/>", { "content-type": "text/xml" });
+    expect(withBody.status).toBe(415);
+    expect((await server.send("POST", "/Nothing/$here", "<x/>", { "content-type": "text/xml" })).status).toBe(404);
+  });
+
   it("writes are refused before anything is written", async () => {
     const answer = await server.send("POST", "/Basic?_format=xml", { resourceType: "Basic" });
     expect(answer.status).toBe(406);
