@@ -3,10 +3,11 @@ import type { PoolClient } from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openLogger } from "../src/base/logger.ts";
 import { openBatchImport, patient } from "../src/import/testing/batch-import.ts";
+import { openWriteServer, type WriteServer } from "../src/http/testing/write-server.ts";
 import { openSearchServer, type SearchServer } from "../src/search/testing/search-server.ts";
-import { mergeSegments, type MergeOutcome } from "../src/store/merge-segments.ts";
+import { isMergeDue, mergeSegments, type MergeOutcome } from "../src/store/merge-segments.ts";
 import { startMerging } from "../src/store/merging.ts";
-import { publishSearchRows } from "../src/store/publish.ts";
+import { publishSearchRows, withClient } from "../src/store/publish.ts";
 import { beginSnapshot } from "../src/store/snapshot.ts";
 import { loosePieces } from "./support/fingerprints.ts";
 
@@ -17,11 +18,24 @@ const NOTHING_LOOSE = { rows: 0, heads: 0, bodies: 0, stale: 0, unpublished: 0 }
 type Lines = Readonly<Record<string, string | undefined>>;
 
 let server: SearchServer;
+/** The API over the same database: its writes are those of production, with all their locks. */
+let api: WriteServer;
 const stored = new Map<string, string | undefined>();
 beforeAll(async () => {
   server = await openSearchServer();
+  api = await openWriteServer({ database: server.database });
 });
-afterAll(() => server.close());
+afterAll(async () => {
+  await api.close();
+  await server.close();
+});
+
+/** Writes a Patient through the API. A write that waits too long for a lock is answered with 503. */
+async function put(id: string, family: string): Promise<void> {
+  const { status } = await api.send("PUT", `/Patient/${id}`, { resourceType: "Patient", id, name: [{ family }] });
+  expect([200, 201]).toContain(status);
+  stored.set(id, family);
+}
 
 /** Writes by the import's own writer; with `live` false to a bulk segment, which is then full. */
 async function write(lines: Lines, live: boolean): Promise<void> {
@@ -42,6 +56,12 @@ async function writeFour(name: string): Promise<void> {
   for (const [number, family] of FAMILIES.entries()) {
     await write({ [`${name}-${number}`]: family, [`${name}-both-${number}`]: family }, false);
   }
+}
+
+/** Writes until there is something to merge: that depends on what earlier merges left. */
+async function writeUntilDue(name: string): Promise<void> {
+  do await writeFour(name);
+  while (!(await withClient(server.database.pool, undefined, isMergeDue)));
 }
 
 /** Merges; before the first statement that begins with `text`, `meanwhile` is awaited. */
@@ -130,6 +150,39 @@ describe("segments that are merged", { timeout: 120_000 }, () => {
       expect(await leftBehind()).toEqual([]);
     },
   );
+
+  it.each([
+    "begin; set local maintenance",
+    "create index",
+    "vacuum",
+    "begin; set local lock_timeout = '3s'",
+    "select pg_advisory_unlock",
+  ])("keep no write of the API waiting: it is done while the merge stands before %s", async (text) => {
+    await writeUntilDue("w");
+    expect(await merge(text, () => put("w-0", "Clark"))).toBe("merged");
+    await expectStored();
+  });
+
+  it("keep writes of the API waiting only briefly while a long search keeps the exchange waiting", async () => {
+    await writeUntilDue("v");
+    const reader = await server.database.pool.connect();
+    await reader.query(beginSnapshot(30_000));
+    await reader.query("select from search_resource limit 1");
+    let isMerged = false;
+    const merging = merge().finally(() => {
+      isMerged = true;
+    });
+    // The exchange tries again and again meanwhile; each try may hold a write up for one second at the most.
+    for (let number = 0; number < 40; number++) {
+      await put(`v-${number}`, FAMILIES[number % FAMILIES.length] ?? "Adams");
+      await pause();
+    }
+    expect(isMerged).toBe(false);
+    await reader.query("commit");
+    reader.release();
+    expect(await merging).toBe("merged");
+    await expectStored();
+  });
 
   it("are seen by a search that began before the exchange as they were when it began", async () => {
     await writeFour("c");

@@ -1,5 +1,6 @@
 import type { ClientBase, Pool } from "pg";
 import { StokerError } from "../base/errors.ts";
+import { AdvisoryLock } from "../store/advisory-locks.ts";
 import { transaction } from "../store/pool.ts";
 import { raiseGeneration } from "../store/search-parameters.ts";
 
@@ -16,9 +17,6 @@ export const ReindexState = { running: 0, completed: 1, failed: 2, cancelled: 3 
 
 /** After so many claims of one job without any progress it fails. */
 export const MAX_ATTEMPTS = 10;
-
-/** One request at a time decides whether there is a job already. */
-const REQUEST_LOCK = 0x5701d;
 
 /** A job that is ours to work on. */
 export interface ClaimedReindex {
@@ -53,7 +51,7 @@ export interface ReindexStatus {
  */
 export async function requestReindex(pool: Pool): Promise<string> {
   return await transaction({ pool }, async (client) => {
-    await client.query("select pg_advisory_xact_lock($1, 0)", [REQUEST_LOCK]);
+    await client.query("select pg_advisory_xact_lock($1, 0)", [AdvisoryLock.reindexRequest]);
     const running = await client.query<{ id: string }>(
       `update reindex_job set again = exists (select from search_parameter p where not p.enabled and p.id <> all (parameters))
        where state = 0 returning id::text`,

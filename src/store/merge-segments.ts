@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ClientBase } from "pg";
+import { AdvisoryLock } from "./advisory-locks.ts";
 import { chooseMerge, type PartitionSet } from "./merge-choice.ts";
 import { SEARCH_COLUMNS } from "./search-rows.ts";
 import { createIndexes, partitionName, SEARCH_TABLES, SegmentState, setFineStatistics } from "./segments.ts";
@@ -19,8 +20,6 @@ import { createIndexes, partitionName, SEARCH_TABLES, SegmentState, setFineStati
  * A merge that was broken off leaves tables and triggers that nobody reads; the next call removes them.
  */
 
-/** Held by the session that merges: one at a time. */
-const MERGE_LOCK = 0x5701b;
 /** Changed resources copied again at once, and those that may be left for the exchange. */
 const CHANGES_AT_ONCE = 20_000;
 const FEW_CHANGES = 2000;
@@ -61,7 +60,9 @@ export type MergeOutcome =
  */
 export async function mergeSegments(client: ClientBase, limits: MergeLimits = {}): Promise<MergeOutcome> {
   const { stop, freeBytes } = limits;
-  const locked = await client.query<{ held: boolean }>("select pg_try_advisory_lock($1, 0) as held", [MERGE_LOCK]);
+  const locked = await client.query<{ held: boolean }>("select pg_try_advisory_lock($1, 0) as held", [
+    AdvisoryLock.segmentMerge,
+  ]);
   if (locked.rows[0]?.held !== true) return "nothing";
   try {
     await removeBrokenOff(client);
@@ -78,7 +79,7 @@ export async function mergeSegments(client: ClientBase, limits: MergeLimits = {}
     if (isBusy(error)) return "busy";
     throw error;
   } finally {
-    await client.query("select pg_advisory_unlock($1, 0)", [MERGE_LOCK]).catch(() => {});
+    await client.query("select pg_advisory_unlock($1, 0)", [AdvisoryLock.segmentMerge]).catch(() => {});
   }
 }
 

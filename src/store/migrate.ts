@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { PoolClient } from "pg";
 import { StokerError } from "../base/errors.ts";
+import { MIGRATION_LOCK } from "./advisory-locks.ts";
 import type { Database } from "./pool.ts";
 
 /** A numbered SQL file. */
@@ -18,9 +19,6 @@ export interface Migration {
 
 /** The migrations of this program: beside the source, and copied beside the compiled file. */
 const MIGRATIONS = fileURLToPath(new URL("migrations", import.meta.url));
-
-/** Any number that no other program uses for its advisory locks in the same database. */
-const LOCK = 7_365_126_839_141_027n;
 
 const CREATE_TABLE = `create table if not exists schema_migration (
   number integer not null primary key,
@@ -39,7 +37,7 @@ export async function migrate(database: Pick<Database, "pool">, folder: string =
   const client = await database.pool.connect();
   try {
     await client.query("set statement_timeout = 0");
-    await client.query("select pg_advisory_lock($1)", [LOCK]);
+    await client.query("select pg_advisory_lock($1)", [MIGRATION_LOCK]);
     await client.query(CREATE_TABLE);
     const { rows } = await client.query<{ number: number; name: string; checksum: string }>(
       "select number, name, checksum from schema_migration order by number",

@@ -1,4 +1,5 @@
 import type { ClientBase } from "pg";
+import { AdvisoryLock } from "./advisory-locks.ts";
 import type { SEARCH_COLUMNS } from "./search-rows.ts";
 
 /**
@@ -24,12 +25,6 @@ const RESOURCES_PER_SEGMENT = 1_000_000;
 
 /** States of `segment.state`. */
 export const SegmentState = { loading: 0, sealed: 1, indexed: 2 } as const;
-
-/** Classes of advisory locks; the second key is the segment's number. */
-const WRITE_LOCK = 0x57017;
-/** Its holder keeps a segment from being sealed and indexed. */
-export const SEAL_LOCK = 0x57018;
-const OPEN_LOCK = 0x57019;
 
 /** The partitioned search tables, and the indexes each of their partitions has. `%` is the partition's name. */
 export const SEARCH_TABLES: readonly {
@@ -85,7 +80,7 @@ export async function openSegment(client: ClientBase, live: boolean): Promise<nu
   await client.query("begin");
   try {
     // One opener at a time; the lock ends with the transaction.
-    await client.query("select pg_advisory_xact_lock($1, 0)", [OPEN_LOCK]);
+    await client.query("select pg_advisory_xact_lock($1, 0)", [AdvisoryLock.segmentOpen]);
     const again = await client.query<{ number: number }>(find, [live, state]);
     const number = again.rows[0]?.number ?? (await createSegment(client, live));
     await client.query("commit");
@@ -117,7 +112,7 @@ export async function holdSegments(client: ClientBase, segments: readonly number
   await client.query({
     name: "hold-segments",
     text: "select pg_advisory_xact_lock_shared($1, number) from unnest($2::int[]) as held (number)",
-    values: [WRITE_LOCK, numbers],
+    values: [AdvisoryLock.segmentWrite, numbers],
   });
   // A statement of its own: its snapshot must be taken when the locks are held.
   const found = await client.query<{ number: number; state: number }>({
@@ -141,7 +136,7 @@ export async function unindexedSegments(client: ClientBase): Promise<number[]> {
  * Several callers wait for one another. Writers wait only for the two short changes of state.
  */
 export async function indexSegment(client: ClientBase, segment: number): Promise<void> {
-  await client.query("select pg_advisory_lock($1, $2)", [SEAL_LOCK, segment]);
+  await client.query("select pg_advisory_lock($1, $2)", [AdvisoryLock.segmentSeal, segment]);
   try {
     const found = await client.query<{ state: number; large: boolean }>(
       `select state, resources >= ${LARGE_SEGMENT} as large from segment where number = $1`,
@@ -158,14 +153,14 @@ export async function indexSegment(client: ClientBase, segment: number): Promise
     for (const { table } of SEARCH_TABLES) await client.query(`analyze ${partitionName(table, segment)}`);
   } finally {
     await client.query("reset maintenance_work_mem");
-    await client.query("select pg_advisory_unlock($1, $2)", [SEAL_LOCK, segment]);
+    await client.query("select pg_advisory_unlock($1, $2)", [AdvisoryLock.segmentSeal, segment]);
   }
 }
 
 async function changeState(client: ClientBase, segment: number, state: number): Promise<void> {
   await client.query("begin");
   try {
-    await client.query("select pg_advisory_xact_lock($1, $2)", [WRITE_LOCK, segment]);
+    await client.query("select pg_advisory_xact_lock($1, $2)", [AdvisoryLock.segmentWrite, segment]);
     if (state === SegmentState.indexed) await removeStaleRows(client, segment);
     await client.query("update segment set state = $2 where number = $1", [segment, state]);
     await client.query("commit");

@@ -1,6 +1,7 @@
 import type { PoolClient } from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { SEAL_LOCK, SegmentState } from "../../src/store/segments.ts";
+import { AdvisoryLock } from "../../src/store/advisory-locks.ts";
+import { SegmentState } from "../../src/store/segments.ts";
 import { errorLog, openFullServer, type FullServer, type ImportOptions, type Json } from "../support/full-server.ts";
 import { birthDate } from "../support/version-cases.ts";
 
@@ -147,7 +148,9 @@ async function staleRows(): Promise<number> {
 const countLines = (text: string): number => text.split("\n").length - 1;
 
 test("L-002, D-06: bulk loading, updates and deletions before, during and after publishing", async () => {
-  await seal.query("select pg_advisory_lock($1, number) from generate_series(1, 20) as number", [SEAL_LOCK]);
+  await seal.query("select pg_advisory_lock($1, number) from generate_series(1, 20) as number", [
+    AdvisoryLock.segmentSeal,
+  ]);
 
   // 34 MB in four units: the tracked resources spread over all of it, and a bad line in each of the first three units
   const small = change(() => "a").split(/(?<=\n)/);

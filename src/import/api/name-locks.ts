@@ -1,7 +1,6 @@
 import type { ClientBase } from "pg";
+import { AdvisoryLock } from "../../store/advisory-locks.ts";
 
-/** The class of advisory locks on the names of `WriteRequest.locks`; the second key is the name's hash. */
-export const NAME_LOCK = 0x5701a;
 /** Letting go of names is tried so often; only somebody who cancels every statement makes it fail. */
 const UNLOCK_TRIES = 10;
 
@@ -13,7 +12,7 @@ export async function lockNames(client: ClientBase, names: readonly string[]): P
     name: "lock-names",
     text: `select pg_advisory_lock($1, hash)
            from (select distinct hashtext(name) as hash from unnest($2::text[]) as n (name) order by 1) hashes`,
-    values: [NAME_LOCK, names],
+    values: [AdvisoryLock.name, names],
   });
 }
 

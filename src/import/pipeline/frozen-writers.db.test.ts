@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { clientConfig } from "../../store/connection.ts";
 import { createTestDatabase, type TestDatabase } from "../../store/testing/test-database.ts";
 import { endFrozenWriters, WRITER_NAME } from "./frozen-writers.ts";
-import { NAME_LOCK } from "../api/name-locks.ts";
+import { AdvisoryLock } from "../../store/advisory-locks.ts";
 
 let database: TestDatabase;
 const undo: (() => Promise<void>)[] = [];
@@ -44,7 +44,7 @@ async function silentSession(name: string, ...statements: string[]): Promise<() 
 
 test.each([
   [true, "a writer in the middle of a COPY", WRITER_NAME, ["begin", "copy stale_row from stdin"]],
-  [true, "a writer that holds a name", WRITER_NAME, [`select pg_advisory_lock(${String(NAME_LOCK)}, 7)`]],
+  [true, "a writer that holds a name", WRITER_NAME, [`select pg_advisory_lock(${String(AdvisoryLock.name)}, 7)`]],
   [false, "a writer that holds nothing", WRITER_NAME, ["select 1"]],
   [false, "somebody else in the middle of a COPY", "psql", ["begin", "copy stale_row from stdin"]],
 ])("ends (%s) %s", async (isEnded, _, name, statements) => {

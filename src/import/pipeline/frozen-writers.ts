@@ -1,5 +1,5 @@
 import type { Pool } from "pg";
-import { NAME_LOCK } from "../api/name-locks.ts";
+import { AdvisoryLock } from "../../store/advisory-locks.ts";
 
 /** Name of the sessions of API writers in pg_stat_activity. */
 export const WRITER_NAME = "stoker writer";
@@ -20,6 +20,6 @@ export async function endFrozenWriters(database: Pool, seconds: number = FROZEN_
        and wait_event = 'ClientRead' and state_change < clock_timestamp() - make_interval(secs => $3)
        and (state = 'active' or (state = 'idle' and exists (
          select from pg_locks where pg_locks.pid = pg_stat_activity.pid and locktype = 'advisory' and classid = $2)))`,
-    [WRITER_NAME, NAME_LOCK, seconds],
+    [WRITER_NAME, AdvisoryLock.name, seconds],
   );
 }
