@@ -29,8 +29,8 @@ export interface Settings {
   readonly authAudience: string | undefined;
   /** Name of the claim that carries the roles. */
   readonly authRolesClaim: string;
-  /** What `eq` means for dates: `overlap` (contract 10.3) or `contain` (FHIR's text), decision D-20. */
-  readonly dateEquality: "overlap" | "contain";
+  /** What `eq` means for dates: `contain` (R4's text) or `overlap` (contract 10.3), decision D-20. */
+  readonly dateEquality: "contain" | "overlap";
   /** Origins of pages that may use the FHIR API from a browser; `*` is any. */
   readonly corsOrigins: readonly string[];
   readonly logLevel: LogLevel;
@@ -245,11 +245,11 @@ export const SETTING_TABLE: { readonly [Key in SettingKey]: SettingDefinition<Se
   dateEquality: {
     env: "STOKER_DATE_EQUALITY",
     placeholder: "RULE",
-    defaultText: "overlap",
-    fallback: "overlap",
-    allowed: "overlap or contain",
-    help: "What a date search without prefix means: the periods overlap, or the stored one lies within the given one.",
-    schema: z.enum(["overlap", "contain"]),
+    defaultText: "contain",
+    fallback: "contain",
+    allowed: "contain or overlap",
+    help: "What a date search without prefix means: the stored period lies within the given one (R4), or the two overlap (Azure).",
+    schema: z.enum(["contain", "overlap"]),
   },
   corsOrigins: {
     env: "STOKER_CORS_ORIGINS",

@@ -19,7 +19,7 @@ export interface HttpContext {
   /** Greatest number of inputs of one import. */
   readonly importMaxInputs: number;
   /** What `eq` means for dates (decision D-20). */
-  readonly dateEquality: "overlap" | "contain";
+  readonly dateEquality: "contain" | "overlap";
   /** Origins of pages that may use the API from a browser; `*` is any. None when not given. */
   readonly corsOrigins?: readonly string[];
   readonly database: Database;

@@ -29,7 +29,9 @@ export function readContext(context: Pick<HttpContext, "database" | "baseUrl" | 
       return context.baseUrl;
     },
     blocks: new BlockCache(BLOCK_CACHE_BYTES),
-    dateEquality: context.dateEquality,
+    get dateEquality() {
+      return context.dateEquality;
+    },
     searchParameters: openSearchParameters(context.database.pool),
     timeout: READ_TIMEOUT_MS,
   };

@@ -7,11 +7,11 @@ import { openSearchServer, type SearchServer } from "./testing/search-server.ts"
 let server: SearchServer;
 let context: ReadContext;
 beforeAll(async () => {
-  server = await openSearchServer("contain");
+  server = await openSearchServer();
   const { pool } = server.database;
   const searchParameters = openSearchParameters(pool);
   const blocks = new BlockCache(0);
-  context = { pool, baseUrl: "http://x/fhir", blocks, dateEquality: "overlap", searchParameters, timeout: 50 };
+  context = { pool, baseUrl: "http://x/fhir", blocks, dateEquality: "contain", searchParameters, timeout: 50 };
 });
 afterAll(() => server.close());
 

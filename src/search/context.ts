@@ -15,7 +15,7 @@ export interface ReadContext {
   readonly baseUrl: string;
   readonly blocks: BlockCache;
   /** What `eq` of dates means (decision D-20). */
-  readonly dateEquality: "overlap" | "contain";
+  readonly dateEquality: "contain" | "overlap";
   readonly searchParameters: SearchParameterSource;
   /** Reads that take longer, from their first statement to their last, are ended. Milliseconds. */
   readonly timeout: number;

@@ -46,7 +46,7 @@ describe("10.2 basic", () => {
   });
 });
 
-describe("10.3 dates", () => {
+describe.each(["contain", "overlap"] as const)("10.3 dates, D-20 %s", (dateEquality) => {
   const values: JsonObject[] = [
     { effectiveDateTime: "2011-06-30" },
     { effectiveDateTime: "2012" },
@@ -57,25 +57,32 @@ describe("10.3 dates", () => {
     { effectiveDateTime: "2013-01-01" },
     { effectivePeriod: { start: "2012-03-20", end: "2012-03-22" } },
   ];
-  beforeAll(() => loadNumbered(values.map((value) => ({ resourceType: "Observation", ...value }))));
-  const PREFIXES = ["", "eq", "ne", "lt", "gt", "le", "ge", "sa", "eb"];
-  const table: [string, ...string[]][] = [
-    ["2012", "123457", "06", "0", "6", "0123457", "1234567", "6", "0"],
-    ["2012-02", "1", "01234567", "01", "1234567", "01", "1234567", "234567", "0"],
-    ["2012-03", "123457", "016", "01", "16", "0123457", "1234567", "6", "0"],
-    ["2012-03-13", "12", "01234567", "012", "1234567", "012", "1234567", "34567", "0"],
-    ["2012-03-14", "12345", "01267", "012", "1267", "012345", "1234567", "67", "0"],
-    ["2012-03-14T09:26:53", "12345", "012367", "0123", "12367", "012345", "1234567", "67", "0"],
-    ["2012-03-14T09:26:53.250", "12345", "0123467", "01234", "123467", "012345", "1234567", "67", "0"],
-    ["2012-03-14T09:26:53.2500001", "1234", "01234567", "012345", "123467", "012345", "123467", "67", "05"],
-    ["2012-03-15", "12", "01234567", "012345", "1267", "012345", "1267", "67", "0345"],
-    ["2012-04", "1", "01234567", "0123457", "16", "0123457", "16", "6", "023457"],
-    ["2013", "6", "0123457", "0123457", "", "01234567", "6", "", "0123457"],
+  beforeAll(async () => {
+    server.setDateEquality(dateEquality);
+    await loadNumbered(values.map((value) => ({ resourceType: "Observation", ...value })));
+  });
+  afterAll(() => server.setDateEquality("contain"));
+  const PREFIXES = ["ne", "lt", "gt", "le", "ge", "sa", "eb"];
+  /** Without a prefix and `eq`: contained (D-20), and overlapping as in Azure; then `ne` and the others, in which there is no difference. */
+  const table: [operand: string, contained: string, overlapping: string, ...others: string[]][] = [
+    ["2012", "123457", "123457", "06", "0", "6", "0123457", "1234567", "6", "0"],
+    ["2012-02", "", "1", "01234567", "01", "1234567", "01", "1234567", "234567", "0"],
+    ["2012-03", "23457", "123457", "016", "01", "16", "0123457", "1234567", "6", "0"],
+    ["2012-03-13", "", "12", "01234567", "012", "1234567", "012", "1234567", "34567", "0"],
+    ["2012-03-14", "345", "12345", "01267", "012", "1267", "012345", "1234567", "67", "0"],
+    ["2012-03-14T09:26:53", "45", "12345", "012367", "0123", "12367", "012345", "1234567", "67", "0"],
+    ["2012-03-14T09:26:53.250", "5", "12345", "0123467", "01234", "123467", "012345", "1234567", "67", "0"],
+    ["2012-03-14T09:26:53.2500001", "", "1234", "01234567", "012345", "123467", "012345", "123467", "67", "05"],
+    ["2012-03-15", "", "12", "01234567", "012345", "1267", "012345", "1267", "67", "0345"],
+    ["2012-04", "", "1", "01234567", "0123457", "16", "0123457", "16", "6", "023457"],
+    ["2013", "6", "6", "0123457", "0123457", "", "01234567", "6", "", "0123457"],
   ];
   it.each(
-    table.flatMap(([operand, ...expected]) =>
-      PREFIXES.map((prefix, index) => [`date=${prefix}${operand}`, expected[Math.max(index - 1, 0)] ?? ""] as const),
-    ),
+    table.flatMap(([operand, contained, overlapping, ...others]) => {
+      const equal = dateEquality === "contain" ? contained : overlapping;
+      const asked = PREFIXES.map((prefix, index) => [`date=${prefix}${operand}`, others[index] ?? ""] as const);
+      return [[`date=${operand}`, equal] as const, [`date=eq${operand}`, equal] as const, ...asked];
+    }),
   )("%s finds %s", async (query, expected) => {
     expect(await found("Observation", query)).toBe(expected);
   });
@@ -96,7 +103,7 @@ describe("10.4 numbers", () => {
   );
   const PREFIXES = ["", "eq", "ne", "lt", "gt", "le", "ge", "sa", "eb"];
   const table: [string, ...string[]][] = [
-    ["7", "23", "014", "01", "34", "012", "234", "34", "01"],
+    ["7", "2", "0134", "01", "34", "012", "234", "34", "01"],
     ["7.0", "2", "0134", "01", "34", "012", "234", "34", "01"],
     ["7.00", "2", "0134", "01", "34", "012", "234", "34", "01"],
     ["7.5", "3", "0124", "012", "4", "0123", "34", "4", "012"],
@@ -118,6 +125,11 @@ describe("10.4 numbers", () => {
   });
   it.each([
     ["probability=ap40", "4"],
+    // Half open: the end itself does not belong to the number below it.
+    ["probability=6", ""],
+    ["probability=8", "3"],
+    ["probability=ne8", "0124"],
+    ["probability=1e-1", ""],
     ["probability=ap3.2", "1"],
     ["probability=lt1e99999", "01234"],
     ["probability=gt-1e99999", "01234"],

@@ -28,7 +28,7 @@ export interface Selection {
 /** What the values of queries are understood by. */
 export interface SelectionRules {
   readonly baseUrl: string;
-  readonly dateEquality: "overlap" | "contain";
+  readonly dateEquality: "contain" | "overlap";
 }
 
 /**

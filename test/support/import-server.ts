@@ -65,7 +65,7 @@ export async function openImportServer(options: ImportServerOptions = {}): Promi
     importEnabled: true,
     initialImportMode: false,
     importMaxInputs: 10_000,
-    dateEquality: "overlap",
+    dateEquality: "contain",
     stageSeconds: () => ({}),
     ...options.facts,
     database: pool,

@@ -18,7 +18,7 @@ beforeAll(async () => {
     baseUrl: "http://stoker.test/fhir",
     importEnabled: true,
     initialImportMode: false,
-    dateEquality: "overlap",
+    dateEquality: "contain",
     database,
     logger: openLogger("error", "test"),
   } as unknown as HttpContext;

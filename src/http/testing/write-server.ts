@@ -44,7 +44,7 @@ export async function openWriteServer(facts: Partial<HttpContext> = {}): Promise
     baseUrl: BASE,
     importEnabled: true,
     initialImportMode: false,
-    dateEquality: "overlap",
+    dateEquality: "contain",
     database,
     logger: openLogger("error", "test"),
     ...facts,

@@ -108,7 +108,7 @@ describe("chains, _has and _list", () => {
   it.each(CASES)("%s?%s finds %s in every form", async (type, query, expected) => {
     const parameters = [...new URLSearchParams(query)];
     const { groups } = parseQuery({ type, parameters, strict: true, baseUrl: BASE });
-    const condition = searchCondition(groups, { dateEquality: "overlap", now: 0 });
+    const condition = searchCondition(groups, { dateEquality: "contain", now: 0 });
     const { pool } = server.database;
     const nothing = { targets: -1, sources: -1, planSize: 1_000_000, forced: 0 };
     const variants = [
@@ -136,7 +136,7 @@ describe("chains, _has and _list", () => {
       ["Organization", "_has:Patient:organization:_has:Observation:patient:_id:not"],
     ] as const) {
       const { groups } = parseQuery({ type, parameters: [[name, "x"]], strict: true, baseUrl: BASE });
-      const condition = searchCondition(groups, { dateEquality: "overlap", now: 0 });
+      const condition = searchCondition(groups, { dateEquality: "contain", now: 0 });
       const resolving = resolveCondition(server.database.pool, condition, undefined, limits);
       await expect(resolving).rejects.toMatchObject({ code: "too-costly", status: 400 });
     }

@@ -162,9 +162,9 @@ function isExpected(stored: Amount, prefix: string, asked: Amount): boolean {
   const tenth = BigInt(Math.abs(asked.digits)) * 2n;
   switch (prefix) {
     case "eq":
-      return value >= at(-10n) && value <= at(10n);
+      return value >= at(-10n) && value < at(10n);
     case "ne":
-      return value < at(-10n) || value > at(10n);
+      return value < at(-10n) || value >= at(10n);
     case "ap":
       return value >= at(-10n - tenth) && value <= at(10n + tenth);
     case "lt":

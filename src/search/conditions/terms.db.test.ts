@@ -20,7 +20,7 @@ afterAll(() => server.close());
 function conditionOf(text: string): Condition {
   const parameters = [["method:text", text]] as const;
   const { groups } = parseQuery({ type: "Observation", parameters, strict: true, baseUrl: BASE });
-  return searchCondition(groups, { dateEquality: "overlap", now: 0 });
+  return searchCondition(groups, { dateEquality: "contain", now: 0 });
 }
 
 /** Without the range of the type's keys: among seven resources any index will do for that. */

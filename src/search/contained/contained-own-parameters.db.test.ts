@@ -91,7 +91,7 @@ describe("contained resources", () => {
     const { pool } = server.database;
     const client = await pool.connect();
     try {
-      const context = { baseUrl: BASE, dateEquality: "overlap", searchParameters: openSearchParameters(pool) } as const;
+      const context = { baseUrl: BASE, dateEquality: "contain", searchParameters: openSearchParameters(pool) } as const;
       const matches = await findMatches(client, context, "Patient", "school.kind=primary&_id=late", 2);
       expect(matches.map(({ id }) => id)).toEqual(["late"]);
     } finally {
@@ -102,7 +102,7 @@ describe("contained resources", () => {
   it("are looked into by filters of exports", async () => {
     const { pool } = server.database;
     const selection = { type: "Patient", queries: ["school.name=hill"], patients: ["late", "none"] };
-    const rows = await selectionSql(pool, selection, { baseUrl: BASE, dateEquality: "overlap" });
+    const rows = await selectionSql(pool, selection, { baseUrl: BASE, dateEquality: "contain" });
     const found = await pool.query<{ id: string }>(
       statement(sql`select h.id from search_resource r join head h on h.key = r.key where ${rows}`),
     );

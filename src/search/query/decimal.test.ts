@@ -11,6 +11,15 @@ describe("parseDecimal", () => {
     ["4e1", "40.0", "39.5", "40.5"],
     ["2e-3", "0.0020", "0.0015", "0.0025"],
     ["1.50E2", "150.0", "149.5", "150.5"],
+    ["100", "100.0", "99.5", "100.5"],
+    ["1e2", "100.0", "95.0", "105.0"],
+    ["-1e2", "-100.0", "-105.0", "-95.0"],
+    ["1.0e2", "100.0", "95.0", "105.0"],
+    ["10e1", "100.0", "95.0", "105.0"],
+    ["1.00e2", "100.0", "99.5", "100.5"],
+    ["2e3", "2000.0", "1950.0", "2050.0"],
+    ["54e2", "5400.0", "5350.0", "5450.0"],
+    ["5.4e-3", "0.00540", "0.00535", "0.00545"],
     ["0", "0.0", "-0.5", "0.5"],
     ["1e5000", "Infinity", "Infinity", "Infinity"],
     ["-1e5000", "-Infinity", "-Infinity", "-Infinity"],
@@ -34,7 +43,8 @@ describe("parseDecimal", () => {
       fc.property(fc.integer({ min: -1e9, max: 1e9 }), fc.integer({ min: -6, max: 6 }), (digits, exponent) => {
         const operand = parseDecimal(`${digits}e${exponent}`);
         const expected = digits * 10 ** exponent;
-        const half = 0.5 * 10 ** Math.min(exponent, 0);
+        const isSingleDigit = Math.abs(digits) < 10 && exponent > 0;
+        const half = 0.5 * 10 ** (isSingleDigit ? exponent - 1 : exponent);
         expect(Number(operand?.value)).toBeCloseTo(expected, 5);
         expect(Number(operand?.low)).toBeCloseTo(expected - half, 5);
         expect(Number(operand?.high)).toBeCloseTo(expected + half, 5);

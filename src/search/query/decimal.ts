@@ -1,5 +1,5 @@
 /**
- * Numbers in a query (contract 10.4). They stay decimal texts: binary floating point would move the borders, and
+ * Numbers in a query (contract 10.4, decision D-28). They stay decimal texts: binary floating point would move the borders, and
  * PostgreSQL's `numeric` takes the text as it is.
  */
 
@@ -7,17 +7,18 @@
 export interface DecimalOperand {
   /** The number itself, d. */
   value: string;
-  /** d - h and d + h, where h is half a unit of the last decimal place: h = 0.5 x 10^-p. */
+  /** The half-open interval [d - h, d + h), where h is half a unit of the last digit (decision D-28). */
   low: string;
   high: string;
-  /** The same interval widened by 10 % of |d| on both sides, for `ap`. */
+  /** The same interval widened by 10 % of |d| on both sides, and closed, for `ap`. */
   approximateLow: string;
   approximateHigh: string;
 }
 
 /**
- * Reads a number: optional sign, digits, point, exponent. Undefined when it is none. Exponents are expanded before
- * decimal places are counted (`2e-3` has 3, `4e1` none). Numbers beyond 10^1000 become infinite, those below
+ * Reads a number: optional sign, digits, point, exponent. Undefined when it is none. The last digit that is written says how
+ * precise it is: `100` is [99.5, 100.5), `1.0e2` is [95, 105), `2e-3` is [0.0015, 0.0025). R4 counts a single digit
+ * before a positive exponent as if a 0 followed it: `1e2` is [95, 105), too. Numbers beyond 10^1000 become infinite, those below
  * 10^-1000 are taken as zero: the nearest bound that an index value can have (decision D-15).
  */
 export function parseDecimal(text: string): DecimalOperand | undefined {
@@ -28,26 +29,29 @@ export function parseDecimal(text: string): DecimalOperand | undefined {
   const negative = sign === "-";
   const places = fraction.length - Number(exponent);
   if (digits !== 0n && -places > MAX_PLACES) return infinite(negative);
-  if (places > MAX_PLACES) return operand(0n, MAX_PLACES);
-  const expanded = places < 0 ? digits * 10n ** BigInt(-Math.max(places, -MAX_PLACES)) : digits;
-  return operand(negative ? -expanded : expanded, Math.max(places, 0));
+  if (places > MAX_PLACES) return operand(0n, MAX_PLACES, 0);
+  const zeros = Math.min(Math.max(-places, 0), MAX_PLACES);
+  const expanded = digits * 10n ** BigInt(zeros);
+  const isSingleDigit = whole.length === 1 && fraction === "";
+  return operand(negative ? -expanded : expanded, Math.max(places, 0), isSingleDigit ? Math.max(zeros - 1, 0) : zeros);
 }
 
 const DECIMAL = /^(?<sign>[+-]?)(?<whole>\d+)(?:\.(?<fraction>\d+))?(?:[eE](?<exponent>[+-]?\d+))?$/;
 const MAX_LENGTH = 1000;
 const MAX_PLACES = 1000;
 
-/** Scaled by 10^(places + 1), so that half a unit of the last place is 5. */
-function operand(unscaled: bigint, places: number): DecimalOperand {
+/** Scaled by 10^(places + 1), so that half a unit of the last digit is 5, or, with zeros behind that digit, 50, 500 … */
+function operand(unscaled: bigint, places: number, zeros: number): DecimalOperand {
   const d = unscaled * 10n;
+  const half = 5n * 10n ** BigInt(zeros);
   const tenth = (d < 0n ? -d : d) / 10n;
   const scale = places + 1;
   return {
     value: decimalText(d, scale),
-    low: decimalText(d - 5n, scale),
-    high: decimalText(d + 5n, scale),
-    approximateLow: decimalText(d - 5n - tenth, scale),
-    approximateHigh: decimalText(d + 5n + tenth, scale),
+    low: decimalText(d - half, scale),
+    high: decimalText(d + half, scale),
+    approximateLow: decimalText(d - half - tenth, scale),
+    approximateHigh: decimalText(d + half + tenth, scale),
   };
 }
 

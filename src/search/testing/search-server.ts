@@ -31,11 +31,13 @@ export interface SearchServer {
   post(path: string, form: string, contentType?: string): Promise<Answer>;
   /** The ids of the matches of a search, sorted; fails when the answer is not 200. */
   ids(path: string): Promise<string[]>;
+  /** From now on searches are answered as with this `STOKER_DATE_EQUALITY`; "contain" at the beginning. */
+  setDateEquality(rule: HttpContext["dateEquality"]): void;
   close(): Promise<void>;
 }
 
-/** Starts a server for a test file; `dateEquality` as in its settings. */
-export async function openSearchServer(dateEquality: HttpContext["dateEquality"] = "overlap"): Promise<SearchServer> {
+/** Starts a server for a test file. */
+export async function openSearchServer(): Promise<SearchServer> {
   const database = await createTestDatabase();
   const indexer = createIndexer();
   // Imports are not part of these tests: what only they need is missing.
@@ -44,10 +46,10 @@ export async function openSearchServer(dateEquality: HttpContext["dateEquality"]
     baseUrl: BASE,
     importEnabled: false,
     initialImportMode: false,
-    dateEquality,
+    dateEquality: "contain",
     database,
     logger: openLogger("error", "test"),
-  } as unknown as HttpContext;
+  } as unknown as HttpContext & { dateEquality: HttpContext["dateEquality"] };
   const app = createApp(context);
   const load = (versions: readonly TestVersion[], live = true): Promise<void> =>
     loadVersions(
@@ -60,6 +62,9 @@ export async function openSearchServer(dateEquality: HttpContext["dateEquality"]
     answer(await app.inject({ method: "GET", url: `/fhir${path}`, headers }));
   return {
     database,
+    setDateEquality: (rule) => {
+      context.dateEquality = rule;
+    },
     load,
     loadLive: (...resources) => load(resources.map((resource) => ({ resource }))),
     get,

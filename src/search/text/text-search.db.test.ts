@@ -150,14 +150,14 @@ describe("_text and _content", () => {
     const { pool } = server.database;
     const client = await pool.connect();
     try {
-      const context = { baseUrl: BASE, dateEquality: "overlap", searchParameters: openSearchParameters(pool) } as const;
+      const context = { baseUrl: BASE, dateEquality: "contain", searchParameters: openSearchParameters(pool) } as const;
       const matches = await findMatches(client, context, "Patient", "_content=lung&gender=male&_text=spring", 2);
       expect(matches.map(({ id }) => id)).toEqual(["p1"]);
     } finally {
       client.release();
     }
     const selection = { type: "Condition", queries: ["_text=liver", "_content=pneumonia"], patients: ["p1", "p3"] };
-    const rows = await selectionSql(pool, selection, { baseUrl: BASE, dateEquality: "overlap" });
+    const rows = await selectionSql(pool, selection, { baseUrl: BASE, dateEquality: "contain" });
     const found = await pool.query<{ id: string }>(
       statement(sql`select h.id from search_resource r join head h on h.key = r.key where ${rows}`),
     );
@@ -201,7 +201,7 @@ describe("_text and _content", () => {
     const [type = "", query = ""] = path.split("?");
     const parameters = [...new URLSearchParams(query)];
     const { groups } = parseQuery({ type, parameters, strict: true, baseUrl: BASE });
-    const condition = searchCondition(groups, { dateEquality: "overlap", now: 0, baseUrl: BASE, readLimits });
+    const condition = searchCondition(groups, { dateEquality: "contain", now: 0, baseUrl: BASE, readLimits });
     const resolving = resolveCondition(server.database.pool, condition);
     if (code === undefined) await expect(resolving).resolves.toBeDefined();
     else await expect(resolving).rejects.toMatchObject({ code, status: 400, issue: "too-costly" });

@@ -63,7 +63,7 @@ export interface DateOperand {
   readonly text: string;
 }
 
-/** Contract 10.3; `eq` is overlap (D-20). */
+/** Contract 10.3; `eq` is containment (D-20). */
 export function isDate({ low: a, high: b }: DateValue, { prefix, text }: DateOperand): boolean {
   const { low: s, high: e } = dateOf(text);
   switch (prefix) {
@@ -87,6 +87,6 @@ export function isDate({ low: a, high: b }: DateValue, { prefix, text }: DateOpe
       return a <= e + tenth && b >= s - tenth;
     }
     default:
-      return a <= e && b >= s;
+      return a >= s && b <= e;
   }
 }

@@ -20,11 +20,13 @@ export function decimalText(value: bigint): string | undefined {
   return `${value < 0n ? "-" : ""}${text}`;
 }
 
-/** Half a unit of the last decimal place, exponents expanded first (contract 10.4). */
+/** Half a unit of the last digit, a single one before a positive exponent counted as if a 0 followed it (decision D-28). */
 function halfUnit(text: string): bigint {
-  const [, fraction = "", exponent = "0"] = /^[+-]?\d+(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(text) ?? [];
-  const places = Math.max(fraction.length - Number(exponent), 0);
-  return 5n * 10n ** BigInt(SCALE - places - 1);
+  const [, whole = "", fraction = "", exponent = "0"] =
+    /^[+-]?(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(text) ?? [];
+  const place = Number(exponent) - fraction.length;
+  const last = whole.length === 1 && fraction === "" && place > 0 ? place - 1 : place;
+  return 5n * 10n ** BigInt(SCALE + last - 1);
 }
 
 /** A number or quantity, or a closed range of them. `units` are all that it can be asked by. */
@@ -138,7 +140,7 @@ function inBase(value: bigint, code: string): bigint {
   return (value * exact(factor)) / 10n ** BigInt(SCALE) + exact(offset);
 }
 
-/** Contract 10.4, with the units of UCUM converted. */
+/** Contract 10.4 and decision D-28, with the units of UCUM converted. */
 export function isQuantity(stored: QuantityValue, operand: QuantityOperand): boolean {
   const { system, code } = operand;
   return stored.units.some((unit) => {
@@ -165,7 +167,7 @@ function compare(
   const [s, e] = [convert(number - half), convert(number + half)];
   switch (prefix) {
     case "ne":
-      return a < s || b > e;
+      return a < s || b >= e;
     case "lt":
       return a < d;
     case "gt":
@@ -183,6 +185,6 @@ function compare(
       return a <= convert(number + half + tenth) && b >= convert(number - half - tenth);
     }
     default:
-      return a >= s && b <= e;
+      return a >= s && b < e;
   }
 }
