@@ -19,6 +19,7 @@ import { createSources } from "../source/sources.ts";
 import type { DatabaseConnection } from "../store/connection.ts";
 import { openEmbedded } from "../store/embedded/open-embedded.ts";
 import { startMerging } from "../store/merging.ts";
+import { openHashKey } from "../store/hash-key.ts";
 import { migrate } from "../store/migrate.ts";
 import { openDatabase, type Database } from "../store/pool.ts";
 import { publishSearchRows } from "../store/publish.ts";
@@ -84,6 +85,7 @@ async function assemble(settings: Settings, logger: Logger, listens: boolean): P
     });
     undo.push(() => database.close());
     await migrate(database);
+    await openHashKey(database.pool);
     // Nobody else can be at work on an embedded database: what a killed server had in hand goes on at once.
     if (settings.databaseUrl === undefined) {
       await releaseAllUnits(database.pool);

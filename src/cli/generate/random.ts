@@ -1,4 +1,4 @@
-import { hashText, type Int64Halves } from "../../base/hash.ts";
+import { createHash } from "node:crypto";
 
 /**
  * A stream of pseudo-random numbers (sfc32): integer arithmetic only, so that the same seed gives the same numbers on
@@ -13,9 +13,8 @@ export interface Random {
 
 /** Opens the stream `name` of `seed`; streams of different names are unrelated. */
 export function createRandom(seed: number, name: string): Random {
-  const halves: Int64Halves = { high: 0, low: 0 };
-  hashText(name, seed, halves);
-  const random: Random = { a: halves.high, b: halves.low, c: seed | 0, counter: 1 };
+  const digest = createHash("sha256").update(`${seed} ${name}`).digest();
+  const random: Random = { a: digest.readInt32LE(0), b: digest.readInt32LE(4), c: seed | 0, counter: 1 };
   for (let round = 0; round < 12; round++) next(random);
   return random;
 }

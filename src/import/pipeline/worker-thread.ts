@@ -6,6 +6,7 @@ import { createIndexer } from "../../index/indexer.ts";
 import { createSources } from "../../source/sources.ts";
 import { clientConfig, WORKER_NAME } from "../../store/connection.ts";
 import { databaseError } from "../../store/database-errors.ts";
+import { openHashKey } from "../../store/hash-key.ts";
 import { failureOf } from "../job/jobs.ts";
 import { noTimes } from "./stage-times.ts";
 import { claimUnit, endFormerSession, releaseUnit, type ClaimedUnit } from "./unit-lease.ts";
@@ -100,6 +101,7 @@ async function workOnConnection(worked: () => void): Promise<void> {
   });
   await client.connect();
   try {
+    await openHashKey(client);
     const runner = new UnitRunner({
       client,
       sources,

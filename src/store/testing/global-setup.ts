@@ -5,6 +5,8 @@ import type { TestProject } from "vitest/node";
 import { openLogger } from "../../base/logger.ts";
 import { withDatabase, type DatabaseConnection } from "../connection.ts";
 import { openEmbedded } from "../embedded/open-embedded.ts";
+import { TEST_HASH_KEY } from "../../../test/support/hash-key.ts";
+import { openHashKey } from "../hash-key.ts";
 import { migrate } from "../migrate.ts";
 import { openDatabase } from "../pool.ts";
 
@@ -38,6 +40,7 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
     const database = await openDatabase({ connection, applicationName: "test", maxConnections: 1, logger });
     try {
       await migrate(database);
+      await openHashKey(database.pool, () => TEST_HASH_KEY);
     } finally {
       await database.close();
     }
