@@ -1,3 +1,4 @@
+import type { PoolClient } from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { idOf, input, openImportServer, registration, type ImportServer } from "./support/import-server.ts";
 
@@ -19,7 +20,29 @@ describe("the HTTP application", () => {
     expect(metrics).toContain('stoker_import_lines_total{outcome="loaded"} 0');
     expect(metrics).toMatch(/^stoker_import_oldest_age_seconds 0$/m);
     expect(metrics).toContain('stoker_http_request_duration_seconds_count{method="GET",route="/health/live"');
-    expect(await (await fetch(server.origin)).text()).toContain("<title>Stoker</title>");
+    const page = await fetch(server.origin);
+    expect(await page.text()).toContain("<title>Stoker</title>");
+    expect(page.headers.get("content-security-policy")).toMatch(
+      /^default-src 'none'; style-src 'sha256-[\w+/]{43}='; /,
+    );
+  });
+
+  it.each(["/", "/health/live", "/metrics", "/nothing", "/fhir/metadata", "/fhir/Patient/none", "/fhir/%E0%A4%A"])(
+    "%s is not to be taken for anything else than its type says",
+    async (path) => {
+      expect((await fetch(server.origin + path)).headers.get("x-content-type-options")).toBe("nosniff");
+    },
+  );
+
+  it("is ready while all connections of the pool are at work", async () => {
+    const asked: Promise<PoolClient>[] = [];
+    while (server.pool.waitingCount === 0) asked.push(server.pool.connect());
+    try {
+      const answer = await fetch(`${server.origin}/health/ready`);
+      expect([answer.status, await answer.json()]).toEqual([200, { status: "ready" }]);
+    } finally {
+      await Promise.all(asked.map(async (client) => (await client).release()));
+    }
   });
 
   it("says what it can do", async () => {

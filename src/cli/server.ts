@@ -104,12 +104,13 @@ async function assemble(settings: Settings, logger: Logger, listens: boolean): P
     // All at once: stopping must not take the sum of their times.
     const working: (() => Promise<unknown>)[] = [() => coordinator.close()];
     undo.push(() => Promise.all(working.map((end) => end())));
+    const room =
+      cluster === undefined ? undefined : { folder: cluster, bytes: RESERVE_BYTES + settings.workers * WORKER_BYTES };
     const workers = startWorkers({
       count: settings.workers,
       connection,
       sources: sourceConfig,
-      room:
-        cluster === undefined ? undefined : { folder: cluster, bytes: RESERVE_BYTES + settings.workers * WORKER_BYTES },
+      room,
       database: database.pool,
       signal,
       logger,
@@ -123,7 +124,7 @@ async function assemble(settings: Settings, logger: Logger, listens: boolean): P
     });
     working.push(() => merging.close());
     const stageSeconds = (): Record<string, number> => ({ ...workers.stageSeconds(), ...stages });
-    const services = { database, sources, signal, logger, stageSeconds };
+    const services = { database, room, sources, signal, logger, stageSeconds };
     const baseUrl = listens ? await listen(settings, services, working) : "";
     return { baseUrl, database, databaseEnded: ended, close };
   } catch (error) {
@@ -173,7 +174,7 @@ async function findDatabase(
 
 async function listen(
   settings: Settings,
-  services: Pick<HttpContext, "database" | "sources" | "signal" | "logger" | "stageSeconds">,
+  services: Pick<HttpContext, "database" | "room" | "sources" | "signal" | "logger" | "stageSeconds">,
   closers: (() => Promise<unknown>)[],
 ): Promise<string> {
   let baseUrl = baseUrlOf(settings, settings.port);

@@ -1,5 +1,6 @@
 import { fastify, LogController, type FastifyBaseLogger, type FastifyInstance } from "fastify";
 import { openResourceWriter } from "../import/api/resource-writer.ts";
+import { openControl } from "../store/control.ts";
 import { bundleRoutes } from "./bundles/bundle-routes.ts";
 import { answerClientError } from "./exchange/client-errors.ts";
 import { takeAndGiveCompressed } from "./exchange/compression.ts";
@@ -22,7 +23,7 @@ import { registerReindexRoutes } from "./reindex-routes.ts";
 import { patchRoutes } from "./patch-routes.ts";
 import { readContext, resourceRoutes } from "./resource-routes.ts";
 import { newRequestId, setRequestIds } from "./exchange/request-id.ts";
-import { statusPage } from "./status-page.ts";
+import { statusPage, STATUS_PAGE_POLICY } from "./status-page.ts";
 import { validateRoutes } from "./validate-routes.ts";
 import { writeRoutes } from "./write-routes.ts";
 
@@ -56,6 +57,7 @@ export function createApp(context: HttpContext): FastifyInstance {
     clientErrorHandler: answerClientError,
     frameworkErrors: (error, request, reply) => {
       setRequestIds(request, reply);
+      reply.header("x-content-type-options", "nosniff");
       sendError(error, request, reply);
     },
   });
@@ -72,6 +74,8 @@ export function createApp(context: HttpContext): FastifyInstance {
   app.setNotFoundHandler((request, reply) => sendNotFound(request, reply));
   app.addHook("onRequest", async (request, reply) => {
     setRequestIds(request, reply);
+    // No browser must take an answer for something else than it says, such as a page.
+    reply.header("x-content-type-options", "nosniff");
     const path = request.url.split("?", 1)[0] ?? "";
     if (context.importEnabled && context.initialImportMode && isLocked(request.method, path)) throw lockedError();
   });
@@ -90,12 +94,17 @@ export function createApp(context: HttpContext): FastifyInstance {
   });
   app.addHook("onClose", async () => clearTimeout(deadline));
 
-  registerHealthRoutes(app, context.database.pool);
+  const control = openControl(context.database.connection, context.logger);
+  app.addHook("onClose", () => control.close());
+  registerHealthRoutes(app, { control, room: context.room });
   app.get("/metrics", async (_request, reply) => {
     return reply.header("content-type", metrics.contentType).send(await metrics.text());
   });
   app.get("/", async (_request, reply) => {
-    return reply.header("content-type", "text/html; charset=utf-8").send(statusPage(context.version, context.baseUrl));
+    return reply
+      .header("content-type", "text/html; charset=utf-8")
+      .header("content-security-policy", STATUS_PAGE_POLICY)
+      .send(statusPage(context.version, context.baseUrl));
   });
   void app.register(
     async (scope) => {

@@ -24,6 +24,7 @@ describe("reading a Binary", () => {
     expect(answer.headers).toMatchObject({
       "content-type": "image/png",
       etag: 'W/"1"',
+      "content-disposition": "attachment",
       "x-content-type-options": "nosniff",
       "content-security-policy": "sandbox; default-src 'none'",
     });

@@ -35,7 +35,7 @@ export function sendContent(reply: FastifyReply, body: Buffer): FastifyReply {
   const type = typeof contentType === "string" && MEDIA_TYPE.test(contentType) ? contentType : OCTETS;
   return reply
     .header("content-type", type)
-    .header("x-content-type-options", "nosniff")
+    .header("content-disposition", "attachment")
     .header("content-security-policy", "sandbox; default-src 'none'")
     .send(Buffer.from(typeof data === "string" ? data : "", "base64"));
 }

@@ -2,6 +2,7 @@ import type { Logger } from "../base/logger.ts";
 import type { Exports } from "../export/exports.ts";
 import type { ImportServices } from "../import/services.ts";
 import type { Reindexer } from "../reindex/reindexer.ts";
+import type { DiskRoom } from "../store/disk-room.ts";
 import type { Database } from "../store/pool.ts";
 
 /** What the HTTP application works with; made by the composition root. */
@@ -23,6 +24,8 @@ export interface HttpContext {
   /** Origins of pages that may use the API from a browser; `*` is any. None when not given. */
   readonly corsOrigins?: readonly string[];
   readonly database: Database;
+  /** Room that must be left on the disk of an embedded PostgreSQL. */
+  readonly room?: DiskRoom | undefined;
   readonly sources: ImportServices["sources"];
   readonly signal: ImportServices["signal"];
   /** Is told of requests for `$reindex`. Undefined: another process carries them out. */

@@ -1,3 +1,12 @@
+import { createHash } from "node:crypto";
+
+const STYLE = "body{font:16px/1.5 system-ui,sans-serif;max-width:40rem;margin:3rem auto;padding:0 1rem}";
+
+/** The `Content-Security-Policy` of the page at `/`: nothing but its own style; no page may show it in a frame. */
+export const STATUS_PAGE_POLICY: string =
+  `default-src 'none'; style-src 'sha256-${createHash("sha256").update(STYLE).digest("base64")}'; ` +
+  "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
 /** The page at `/`: what this is and where to go. */
 export function statusPage(version: string, baseUrl: string): string {
   const base = escapeHtml(baseUrl);
@@ -7,7 +16,7 @@ export function statusPage(version: string, baseUrl: string): string {
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
 <title>Stoker</title>
-<style>body{font:16px/1.5 system-ui,sans-serif;max-width:40rem;margin:3rem auto;padding:0 1rem}</style>
+<style>${STYLE}</style>
 </head>
 <body>
 <h1>Stoker</h1>

@@ -21,10 +21,18 @@ export interface ClientOptions {
   readonly applicationName: string;
   /** The server ends statements that take longer; 0 = no limit. Milliseconds. */
   readonly statementTimeout?: number;
+  /** Settings of the session by their PostgreSQL names; they win over those of the role and the database. */
+  readonly session?: Readonly<Record<string, string>>;
 }
 
 /** Name of the sessions of import workers in pg_stat_activity; one that works on a unit adds the unit. */
 export const WORKER_NAME = "stoker import worker";
+
+/**
+ * Every session has these. Stoker's transactions are written for `read committed`: with `serializable` as the default of a
+ * role or a database they would fail where they are meant to wait.
+ */
+const SESSION: Readonly<Record<string, string>> = { default_transaction_isolation: "read committed" };
 
 /** How long opening a connection may take, in milliseconds. */
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -34,10 +42,12 @@ const CONNECT_TIMEOUT_MS = 10_000;
  * types as pg reads them: `numeric` as text, `timestamptz` as Date, `bytea` as Buffer.
  */
 export function clientConfig(connection: DatabaseConnection, options: ClientOptions): ClientConfig {
+  const session = sessionOptions({ ...SESSION, ...options.session });
   const where =
     "url" in connection
-      ? { connectionString: connection.url }
+      ? withOptions(connection.url, session)
       : {
+          options: session,
           host: connection.host,
           port: connection.port,
           user: connection.user,
@@ -55,6 +65,24 @@ export function clientConfig(connection: DatabaseConnection, options: ClientOpti
       ? {}
       : { statement_timeout: options.statementTimeout }),
   };
+}
+
+/** The text of settings for PostgreSQL's `options`, where spaces and backslashes of values are escaped. */
+function sessionOptions(settings: Readonly<Record<string, string>>): string {
+  return Object.entries(settings)
+    .map(([name, value]) => `-c ${name}=${value.replaceAll(/[\\ ]/g, "\\$&")}`)
+    .join(" ");
+}
+
+/** The address with further options: those that it has itself would replace all others. The last one of a name counts. */
+function withOptions(address: string, options: string): { connectionString: string; options?: string } {
+  // Not by `URL`, which refuses an address without a host (a socket).
+  const mark = address.indexOf("?");
+  const parameters = new URLSearchParams(mark < 0 ? "" : address.slice(mark + 1));
+  const own = parameters.get("options");
+  if (own === null) return { connectionString: address, options };
+  parameters.set("options", `${own} ${options}`);
+  return { connectionString: `${address.slice(0, mark)}?${parameters.toString().replaceAll("+", "%20")}` };
 }
 
 /** The same server, another database on it. */

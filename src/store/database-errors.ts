@@ -55,6 +55,12 @@ export function isRepeatable(error: unknown): boolean {
   return code !== undefined && REPEATABLE_STATES.has(code);
 }
 
+/** True when PostgreSQL ended a transaction because of others that ran at the same time: 40001 and 40P01. */
+export function isCollision(error: unknown): boolean {
+  const code = codeOf(error);
+  return code === "40001" || code === "40P01";
+}
+
 /** True when running the same transaction again may succeed. */
 export function isRetryable(error: unknown): boolean {
   if (error instanceof StokerError) return error.code === "database-unavailable";

@@ -110,8 +110,46 @@ describe("transaction", () => {
     await expect(failing).rejects.toMatchObject({ code: "database-full" });
   });
 
+  it("runs a transaction again that PostgreSQL ended because of another one", async () => {
+    let attempts = 0;
+    const result = await transaction(database, async (client) => {
+      attempts++;
+      await client.query("insert into t values ($1)", [50 + attempts]);
+      if (attempts < 3) await client.query("do $$ begin raise sqlstate '40001'; end $$");
+      return attempts;
+    });
+    expect(result).toBe(3);
+    expect((await database.pool.query("select a from t where a > 50")).rows).toEqual([{ a: 53 }]);
+    await database.pool.query("delete from t where a > 50");
+  });
+
   it("gives connections of serialization failures back, and calls them retryable", async () => {
-    const failing = transaction(database, (client) => client.query("do $$ begin raise sqlstate '40001'; end $$"));
+    let attempts = 0;
+    const failing = transaction(database, (client) => {
+      attempts++;
+      return client.query("do $$ begin raise sqlstate '40001'; end $$");
+    });
     expect(isRetryable(await failing.catch((error: unknown) => error))).toBe(true);
+    expect(attempts).toBe(5);
+  });
+
+  it("does not depend on the isolation that a role has by default, nor on options of the address", async () => {
+    const name = `stoker_test_role_${process.pid}`;
+    await database.pool.query(`create role ${name} login superuser password 'p'`);
+    await database.pool.query(`alter role ${name} set default_transaction_isolation = serializable`);
+    const { host, port, database: base } = database.connection as { host: string; port: number; database: string };
+    const place = host.startsWith("/") ? `/${base}?host=${encodeURIComponent(host)}&port=${port}&` : undefined;
+    const url = `postgres://${name}:p@${place ?? `${host}:${port}/${base}?`}options=-c%20work_mem%3D5MB`;
+    const other = await openDatabase({ ...options, connection: { url } });
+    try {
+      const { rows } = await other.pool.query(
+        `select current_user::text as name, current_setting('transaction_isolation') as isolation,
+                current_setting('work_mem') as memory, current_setting('idle_in_transaction_session_timeout') as idle`,
+      );
+      expect(rows).toEqual([{ name, isolation: "read committed", memory: "5MB", idle: "1min" }]);
+    } finally {
+      await other.close();
+      await database.pool.query(`drop role ${name}`);
+    }
   });
 });

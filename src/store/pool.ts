@@ -1,8 +1,9 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { Pool, type PoolClient, type QueryResult } from "pg";
 import { StokerError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { clientConfig, type ClientOptions, type DatabaseConnection } from "./connection.ts";
-import { connectError, databaseError } from "./database-errors.ts";
+import { connectError, databaseError, isCollision } from "./database-errors.ts";
 
 /** What {@link openDatabase} is told. */
 export interface DatabaseOptions extends ClientOptions {
@@ -44,15 +45,37 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   return { pool, connection, close: () => pool.end() };
 }
 
+/** What {@link transaction} runs; `begun` are the results of the text that began the transaction. */
+type TransactionWork<T> = (client: PoolClient, begun: readonly QueryResult[]) => Promise<T>;
+
+/** A transaction is run so often when others are in its way. */
+const ATTEMPTS = 5;
+
 /**
  * Runs `work` in a transaction on one connection: commits when it returns, rolls back when it throws, and always gives
- * the connection back (or closes it, when it cannot be trusted any more). Errors of the server are passed on as they
- * are, except those for which there is a {@link StokerError}.
+ * the connection back (or closes it, when it cannot be trusted any more). When PostgreSQL ends the transaction because of
+ * others (serialization failure, deadlock), all of it is run again, a few times: `work` must not change anything outside of
+ * the database. Errors of the server are passed on as they are, except those for which there is a {@link StokerError}.
  */
 export async function transaction<T>(
   database: Pick<Database, "pool">,
-  work: (client: PoolClient, begun: readonly QueryResult[]) => Promise<T>,
+  work: TransactionWork<T>,
   begin = "begin",
+): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await transactionOnce(database, work, begin);
+    } catch (error) {
+      if (!isCollision(error) || attempt === ATTEMPTS) throw error;
+      await sleep(Math.random() * 2 ** attempt * 5);
+    }
+  }
+}
+
+async function transactionOnce<T>(
+  database: Pick<Database, "pool">,
+  work: TransactionWork<T>,
+  begin: string,
 ): Promise<T> {
   const client = await database.pool.connect().catch((error: unknown) => {
     throw databaseError(error);
@@ -83,10 +106,12 @@ export async function transaction<T>(
 function createPool(options: DatabaseOptions): Pool {
   try {
     return new Pool({
-      ...clientConfig(options.connection, options),
       // A limit that somebody gave to the role is not for publishing an import; reads have their own. A process that hangs in
-      // a transaction must not hold its locks, such as that on the import it plans, for ever.
-      options: "-c statement_timeout=0 -c idle_in_transaction_session_timeout=60s",
+      // a transaction must not hold its locks, such as that on the import it plans, without an end.
+      ...clientConfig(options.connection, {
+        ...options,
+        session: { statement_timeout: "0", idle_in_transaction_session_timeout: "60s", ...options.session },
+      }),
       max: options.maxConnections,
       idleTimeoutMillis: 60_000,
     });

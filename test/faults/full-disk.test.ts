@@ -52,11 +52,16 @@ describe.skipIf(!isMounted)("a disk that gets full during an import", () => {
     );
     const read = await fetch(`${server.base}/Patient?_count=1&_total=accurate`);
     expect(read.status).toBe(200);
-    expect((await fetch(new URL("/health/ready", server.base))).status).toBe(200);
+    const ready = await fetch(new URL("/health/ready", server.base));
+    expect([ready.status, await ready.json()]).toEqual([
+      503,
+      { status: "not ready", reason: "the disk of the database is full" },
+    ]);
     const again = await ended(server, await startImport(server, input.paths.slice(0, 5)));
     expect(again.status, "still no room").toBe(500);
 
     await rm(filler);
+    expect((await fetch(new URL("/health/ready", server.base))).status).toBe(200);
     const { status, body } = await ended(server, await startImport(server, input.paths, { unitBytes: 9_000_000 }));
     const { loaded = 0, rejected = 0 } = body.stoker ?? {};
     expect([status, loaded + rejected], server.said()).toEqual([200, input.good + input.bad]);

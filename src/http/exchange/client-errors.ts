@@ -25,7 +25,7 @@ export function answerClientError(error: Error & { code?: string }, socket: Sock
     const body = JSON.stringify(operationOutcome(newRequestId(), { severity: "error", code, diagnostics }));
     socket.write(
       `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\nContent-Type: ${FHIR_JSON}\r\n` +
-        `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+        `Content-Length: ${Buffer.byteLength(body)}\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n${body}`,
     );
   }
   socket.destroySoon();

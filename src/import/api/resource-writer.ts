@@ -47,7 +47,7 @@ const PATIENCE_MS = 30_000;
  * with it everything before. A process that hangs in a transaction must not hold its locks for long, and who waits for it
  * waits a little longer; see also `frozen-writers.ts`.
  */
-const SESSION_OPTIONS = "-c synchronous_commit=off -c idle_in_transaction_session_timeout=15s -c lock_timeout=20s";
+const SESSION = { synchronous_commit: "off", idle_in_transaction_session_timeout: "15s", lock_timeout: "20s" };
 
 interface Waiting {
   request: WriteRequest;
@@ -62,8 +62,7 @@ interface Waiting {
  */
 export function openResourceWriter(options: { connection: DatabaseConnection; logger: Logger }): ResourceWriter {
   const pool = new Pool({
-    ...clientConfig(options.connection, { applicationName: WRITER_NAME }),
-    options: SESSION_OPTIONS,
+    ...clientConfig(options.connection, { applicationName: WRITER_NAME, session: SESSION }),
     max: WRITERS,
     idleTimeoutMillis: 60_000,
   });

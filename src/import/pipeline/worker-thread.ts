@@ -34,15 +34,15 @@ const MAX_CLAIMS = 20;
  * checkpoint that is left. The commit that completes the job waits for the disk, and with it for all before. A machine
  * that is gone, or a process that hangs in a transaction, must not hold its locks for long.
  */
-const SESSION_OPTIONS = [
-  "synchronous_commit=off",
-  "idle_in_transaction_session_timeout=30s",
+const SESSION = {
+  synchronous_commit: "off",
+  idle_in_transaction_session_timeout: "30s",
   // A limit that somebody gave to the role is meant for searches: a large batch takes its time.
-  "statement_timeout=0",
-  "tcp_keepalives_idle=15",
-  "tcp_keepalives_interval=5",
-  "tcp_keepalives_count=3",
-];
+  statement_timeout: "0",
+  tcp_keepalives_idle: "15",
+  tcp_keepalives_interval: "5",
+  tcp_keepalives_count: "3",
+};
 
 const port = parentPort;
 if (port === null) throw new Error("worker-thread.ts runs only as a worker thread");
@@ -91,10 +91,7 @@ async function work(): Promise<void> {
 
 /** Works until the worker is stopped or the connection breaks, which throws. */
 async function workOnConnection(worked: () => void): Promise<void> {
-  const client = new pg.Client({
-    ...clientConfig(start.connection, { applicationName: WORKER_NAME }),
-    options: SESSION_OPTIONS.map((option) => `-c ${option}`).join(" "),
-  });
+  const client = new pg.Client(clientConfig(start.connection, { applicationName: WORKER_NAME, session: SESSION }));
   let lost: Error | undefined;
   client.on("error", (error) => {
     lost = error;
