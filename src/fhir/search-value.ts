@@ -21,7 +21,8 @@ import { hashPair, hashText, type Int64Halves } from "../base/hash.ts";
  *   Reference.identifier: `identifier…`.
  * - uri: `uri` and a string row (value = folded = the uri). Canonicals also without `|version`.
  * - string: `stringExact` and a string row for each distinct part (of a name: family, given, prefix, suffix, text; of an
- *   address: line, city, district, state, country, postal code, text).
+ *   address: line, city, district, state, country, postal code, text), folded by `foldString`. Further rows of the same value, with
+ *   {@link OTHER_FORM} as their qualifier, are folded by `joinedString`, and, of a family name, by `laterParts` (`fold-text.ts`).
  * - date: one row for each date; a Timing is one row from its first to its last limit. Ranges longer than a day stand
  *   under the *negative* of the parameter's id: {@link dateRowParameter}.
  * - number, quantity: one row for each. A Quantity whose `unit` is not its `code` has a second row, without system and
@@ -145,6 +146,9 @@ export function compositeValue(parameter: number, first: Int64Halves, second: In
   hashPair(first, second, seedOf(parameter, COMPOSITE), out);
 }
 
+/** The qualifier of rows that have another form of a string which has a row without a qualifier as well. */
+export const OTHER_FORM: Readonly<Int64Halves> = { high: 0, low: 1 };
+
 /** Stands for the parameter of terms that are UCUM codes; no parameter has this number. */
 export const UNIT_TERMS = 0;
 
@@ -220,16 +224,3 @@ const CONTAINED = 0x7a13;
 function seedOf(parameter: number, form: number): number {
   return (parameter << 5) | form;
 }
-
-/**
- * Lower case without accents: what string search compares ("case- and accent-insensitive", contract 10.5). Letters that differ
- * in lower case only are the same: `ß` and `ss`, the two small sigmas.
- */
-export function foldString(value: string): string {
-  if (PLAIN.test(value)) return value.toLowerCase();
-  const letters = value.normalize("NFD").replace(COMBINING_MARKS, "");
-  return letters.toLowerCase().toUpperCase().toLowerCase().replaceAll("ς", "σ").normalize("NFC");
-}
-
-const PLAIN = /^[\x20-\x7e]*$/;
-const COMBINING_MARKS = /\p{M}+/gu;

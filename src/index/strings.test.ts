@@ -22,6 +22,28 @@ describe("strings (contract 10.5)", () => {
     expect(equality).not.toContain(number("Patient.name", "stringExact", "noel"));
   });
 
+  it("gives further rows for the parts of a family name, and for words that are joined", () => {
+    const { rows } = record({
+      resourceType: "Patient",
+      name: [{ text: "van den Berg" }, { family: "van den Berg", given: ["Mary-Ann"] }],
+    });
+    const [name, family, given] = ["name", "family", "given"].map((code) => parameterId(`Patient.${code}`));
+    expect(rows).toEqual(
+      [
+        `0 string ${name} Mary-Ann / mary ann`,
+        `0 string ${name} van den Berg / van den berg`,
+        `0 string ${family} van den Berg / van den berg`,
+        `0 string ${given} Mary-Ann / mary ann`,
+        `1 string ${name} Mary-Ann / maryann`,
+        `1 string ${name} van den Berg / berg`,
+        `1 string ${name} van den Berg / den berg`,
+        `1 string ${family} van den Berg / berg`,
+        `1 string ${family} van den Berg / den berg`,
+        `1 string ${given} Mary-Ann / maryann`,
+      ].toSorted(),
+    );
+  });
+
   it("keeps a value of any length whole", () => {
     const city = `Heather${"x".repeat(1000)}quartz`;
     expect(record({ resourceType: "Location", address: { city } }).rows).toContain(

@@ -1,4 +1,5 @@
-import { equalityValue, EqualityForm, foldString } from "../fhir/search-value.ts";
+import { foldString, joinedString, laterParts } from "../fhir/fold-text.ts";
+import { equalityValue, EqualityForm, OTHER_FORM } from "../fhir/search-value.ts";
 import { storableText } from "./storable-text.ts";
 import type { ValueCollector } from "./value-collector.ts";
 import { emitPresent, isObject, isText, type ValueGroup } from "./value-group.ts";
@@ -7,7 +8,7 @@ import { emitPresent, isObject, isText, type ValueGroup } from "./value-group.ts
 export function emitString(to: ValueCollector, group: ValueGroup, value: unknown): void {
   if (!isText(value)) return;
   emitPresent(to, group);
-  emitPart(to, group, value);
+  emitPart(to, group, value, group.isFamily);
 }
 
 /** HumanName: every part. */
@@ -28,20 +29,40 @@ function emitParts(to: ValueCollector, group: ValueGroup, value: unknown, names:
   emitPresent(to, group);
   for (const name of names) {
     const part = value[name];
-    if (Array.isArray(part)) for (const each of part as unknown[]) emitPart(to, group, each);
-    else emitPart(to, group, part);
+    if (Array.isArray(part)) for (const each of part as unknown[]) emitPart(to, group, each, false);
+    else emitPart(to, group, part, name === "family");
   }
 }
 
-/** A row and its exact number, once for each distinct string of the resource. */
-function emitPart(to: ValueCollector, group: ValueGroup, part: unknown): void {
+/** A row and its exact number, once for each distinct string of the resource, and rows for its other forms. */
+function emitPart(to: ValueCollector, group: ValueGroup, part: unknown, isFamily: boolean): void {
   if (!isText(part)) return;
   const text = storableText(part);
   if (text === "") return;
   const folded = foldString(text);
   // In a composite the rows alone count, once for each number of the other component.
-  if (group.component) for (const { id } of group.parameters) to.sink.string(id, text, folded);
-  else for (const { id } of group.parameters) emitText(to, id, EqualityForm.stringExact, text, folded);
+  if (group.component) {
+    for (const { id } of group.parameters) to.sink.string(id, text, folded);
+    return;
+  }
+  let isNew = false;
+  for (const { id } of group.parameters) {
+    if (emitText(to, id, EqualityForm.stringExact, text, folded)) isNew = true;
+  }
+  // What is a family name may have been met before as something else.
+  if (isNew || isFamily) emitOtherForms(to, group, text, isFamily);
+}
+
+function emitOtherForms(to: ValueCollector, group: ValueGroup, text: string, isFamily: boolean): void {
+  const joined = joinedString(text);
+  const later = isFamily ? laterParts(text) : [];
+  if (joined === undefined && later.length === 0) return;
+  to.sink.qualify(OTHER_FORM.high, OTHER_FORM.low);
+  for (const { id } of group.parameters) {
+    if (joined !== undefined) to.sink.string(id, text, joined);
+    for (const end of later) to.sink.string(id, text, end);
+  }
+  to.sink.qualify(0, 0);
 }
 
 /** uri, url, canonical (contract 10.8); a canonical also without `|version`. */
@@ -66,9 +87,11 @@ function emitUris(to: ValueCollector, group: ValueGroup, value: unknown, canonic
   }
 }
 
-function emitText(to: ValueCollector, parameter: number, form: EqualityForm, text: string, folded: string): void {
+/** Whether the resource did not have it yet. */
+function emitText(to: ValueCollector, parameter: number, form: EqualityForm, text: string, folded: string): boolean {
   equalityValue(parameter, form, text, to.halves);
-  if (!to.add(to.halves.high, to.halves.low)) return;
+  if (!to.add(to.halves.high, to.halves.low)) return false;
   to.sink.equality(to.halves.high, to.halves.low);
   to.sink.string(parameter, text, folded);
+  return true;
 }

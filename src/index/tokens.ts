@@ -1,4 +1,5 @@
-import { equalityValue, EqualityForm, foldString } from "../fhir/search-value.ts";
+import { foldString } from "../fhir/fold-text.ts";
+import { equalityValue, EqualityForm } from "../fhir/search-value.ts";
 import { storableText } from "./storable-text.ts";
 import type { CachedToken } from "./value-cache.ts";
 import type { ValueCollector } from "./value-collector.ts";

@@ -35,6 +35,8 @@ export interface ValueGroup {
   onlyCodes: boolean;
   /** Implied code system of `code` elements. */
   system: string | undefined;
+  /** True when the element is a family name. */
+  isFamily: boolean;
   cache: ValueCache;
   /** Of texts, with "" for the system. */
   texts: ValueCache;
@@ -65,7 +67,7 @@ export function valueGroup(
       targets: parameter.targets,
     };
   });
-  return { parameters, ...options, system: node.system };
+  return { parameters, ...options, system: node.system, isFamily: node.name === "family" };
 }
 
 function typeNumber(parameter: number, type: string): Int64Halves {

@@ -14,6 +14,7 @@ import {
   containedValue,
   equalityValue,
   EqualityForm,
+  OTHER_FORM,
   referenceValue,
   UCUM,
   UNIT_TERMS,
@@ -232,6 +233,9 @@ function addRows(out, parameter, qualifier, values) {
     if (system === UCUM && code) out.rows.add(`term ${UNIT_TERMS} ${unit(code)} ${code}`);
   }
   for (const row of values.strings) out.rows.add(`string ${parameter} ${qualifier} ${row.join(" | ")}`);
+  // The other component of a composite is its rows' qualifier.
+  const other = qualifier === "0" ? values.otherForms : [];
+  for (const row of other) out.rows.add(`string ${parameter} ${toBigInt(OTHER_FORM)} ${row.join(" | ")}`);
 }
 
 function base(text) {

@@ -1,13 +1,14 @@
 // A second, slow and simple conversion of FHIR elements to search values, written from the rules in
 // src/fhir/search-value.ts and the contract's chapter 10. It shares only the vocabulary (forms and hashes) with src/index.
 import { resourceTypeId } from "../../dist/fhir/resource-types.js";
-import { EqualityForm, foldString } from "../../dist/fhir/search-value.js";
+import { foldString, joinedString, laterParts } from "../../dist/fhir/fold-text.js";
+import { EqualityForm } from "../../dist/fhir/search-value.js";
 
 const FORM = EqualityForm;
 
 /** Values of one element: `equality` rows are [form, text] or ["key", type, id]; undefined: the type yields nothing. */
 export function convert(parameter, { type, value, path }, paths) {
-  const none = { equality: [], dates: [], quantities: [], strings: [], texts: [] };
+  const none = { equality: [], dates: [], quantities: [], strings: [], otherForms: [], texts: [] };
   const kind = `${parameter.type}:${type === "String" ? "string" : type === "Boolean" ? "boolean" : type}`;
   const rule = RULES[parameter.type === "reference" && isResource(value) ? "reference:*resource" : kind];
   if (rule === undefined) return undefined;
@@ -31,11 +32,15 @@ function token(system, code, implied) {
 
 const present = (list) => list.filter((text) => typeof text === "string" && text !== "");
 const primitive = (value) => ({ equality: token(undefined, String(value)) });
-const strings = (list) => {
+/** The forms themselves have tests of their own; `families` are those of the texts that are family names. */
+const strings = (list, families = []) => {
   const texts = present(list);
+  const joined = texts.map((text) => [text, joinedString(text)]).filter(([, form]) => form !== undefined);
+  const later = present(families).flatMap((text) => laterParts(text).map((form) => [text, form]));
   return {
     equality: texts.map((text) => [FORM.stringExact, text]),
     strings: texts.map((text) => [text, foldString(text)]),
+    otherForms: [...joined, ...later],
   };
 };
 const uris = (list) => ({
@@ -66,10 +71,13 @@ const RULES = {
   "token:id": primitive,
   "token:string": primitive,
   "token:uri": primitive,
-  "string:string": (value) => strings([value]),
+  "string:string": (value, { path }) => strings([value], path.endsWith(".family") ? [value] : []),
   "string:markdown": (value) => strings([value]),
   "string:HumanName": (name) =>
-    strings([name.family, name.text, ...(name.given ?? []), ...(name.prefix ?? []), ...(name.suffix ?? [])]),
+    strings(
+      [name.family, name.text, ...(name.given ?? []), ...(name.prefix ?? []), ...(name.suffix ?? [])],
+      [name.family],
+    ),
   "string:Address": (address) => {
     const { line = [], city, district, state, postalCode, country, text } = address;
     return strings([...line, city, district, state, postalCode, country, text]);

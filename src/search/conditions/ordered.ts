@@ -1,4 +1,5 @@
-import { DAY_TICKS, foldString } from "../../fhir/search-value.ts";
+import { foldString } from "../../fhir/fold-text.ts";
+import { DAY_TICKS } from "../../fhir/search-value.ts";
 import type { DateValue, Prefix, QuantityValue } from "../query/criteria.ts";
 import { unitOf } from "./equality.ts";
 import { all, any, sql, type Sql } from "../sql.ts";

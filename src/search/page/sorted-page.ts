@@ -134,7 +134,7 @@ function valueSql(key: SortKey, text: Sql): Sql {
         where ${version} and s.parameter = any(${key.parameters}::int[]))`;
     default:
       return sql`(select ${best}(left(s.folded, 64)) from search_string s
-        where ${version} and s.parameter = any(${key.parameters}::int[]))`;
+        where ${version} and s.parameter = any(${key.parameters}::int[]) and s.qualifier = 0)`;
   }
 }
 

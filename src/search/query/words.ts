@@ -1,4 +1,4 @@
-import { foldString } from "../../fhir/search-value.ts";
+import { foldLetters } from "../../fhir/fold-text.ts";
 import { malformed } from "./values.ts";
 
 /** What is asked of a text: `_text` and `_content`. */
@@ -100,7 +100,7 @@ export function wordCount(test: WordTest): number {
 /** The form in which texts are compared: as strings are (case, accents), every white space one space. */
 export function foldText(text: string): string {
   const plain = IS_SPACED.test(text) ? text.replaceAll(INVISIBLE, "").replaceAll(/\s+/gu, " ").trim() : text;
-  return foldString(plain);
+  return foldLetters(plain);
 }
 
 const IS_SPACED = /[^\S ]|\s\s|^\s|\s$|[\u00ad\u200b-\u200d\u2060]/u;

@@ -222,9 +222,9 @@ function partOf(random: Random, text: string, anywhere: boolean): string {
   const characters = Array.from(text);
   const start = anywhere ? random.below(characters.length) : 0;
   const end = start + 1 + random.below(characters.length - start);
-  // A lone accent is no text to search for; spaces at the ends are not this test's subject.
+  // Lone accents and punctuation are no text to search for; spaces at the ends are not this test's subject.
   const part = characters.slice(start, end).join("").trim();
-  if (/^\p{M}*$/u.test(part)) return "a";
+  if (/^[\p{M}\p{P}\s]*$/u.test(part)) return "a";
   return random.pick([part, part, part.toUpperCase(), part.toLowerCase()]);
 }
 

@@ -24,6 +24,8 @@ interface Coding {
 interface TextValue {
   readonly kind: "string" | "uri" | "canonical";
   readonly texts: readonly string[];
+  /** Those of the texts that are family names. */
+  readonly families?: readonly string[];
 }
 
 /** What an element is compared by. `nothing`: the element is there, and has no value that could be compared. */
@@ -62,7 +64,7 @@ export function valueOf(parameter: Pick<Definition, "type" | "target">, node: No
     case "token":
       return tokenOf(node, members);
     case "string":
-      return stringOf(type, value, members);
+      return stringOf(node, members);
     case "uri":
       return { kind: type === "canonical" ? "canonical" : "uri", texts: versions(String(value), type === "canonical") };
     case "date":
@@ -125,10 +127,14 @@ function tokenOf({ type, path, value }: Node, members: Members): Value | undefin
   }
 }
 
-function stringOf(type: string, value: unknown, members: Members): Value | undefined {
+function stringOf({ type, value, path }: Node, members: Members): Value | undefined {
   const parts = PARTS[type];
-  if (parts !== undefined) return { kind: "string", texts: texts(parts.map((part) => members[part])) };
-  return ["string", "markdown", "code", "id"].includes(type) ? { kind: "string", texts: texts([value]) } : undefined;
+  if (parts !== undefined) {
+    const families = type === "HumanName" ? texts([members["family"]]) : [];
+    return { kind: "string", texts: texts(parts.map((part) => members[part])), families };
+  }
+  if (!["string", "markdown", "code", "id"].includes(type)) return undefined;
+  return { kind: "string", texts: texts([value]), families: path.endsWith(".family") ? texts([value]) : [] };
 }
 
 const PARTS: Readonly<Record<string, readonly string[]>> = {
@@ -157,10 +163,30 @@ function referenceOf(targets: readonly string[], node: Node, members: Members): 
   return readReference(members, both, BASE);
 }
 
-/** Lower case, without accents. */
+/** Letters that have no accent to be left out, and what is written for them; those of the words that are tried. */
+const WRITTEN: Readonly<Record<string, string>> = { ł: "l", ø: "o", đ: "d", æ: "ae", ı: "i" };
+
+/** Lower case, without accents, apostrophes and other punctuation; white space is one space. */
 export function fold(value: string): string {
-  const letters = value.normalize("NFD").replaceAll(/\p{M}/gu, "");
-  return letters.toLowerCase().toUpperCase().toLowerCase().replaceAll("ς", "σ").normalize("NFC");
+  const letters = value.replaceAll(/['’]/g, "").normalize("NFKD").replaceAll(/\p{M}/gu, "");
+  const folded = letters
+    .toLowerCase()
+    .toUpperCase()
+    .toLowerCase()
+    .replaceAll("ς", "σ")
+    .replaceAll(/[łøđæı]/g, (letter) => WRITTEN[letter] ?? letter);
+  return folded
+    .normalize("NFC")
+    .replaceAll(/[\s\p{P}]+/gu, " ")
+    .trim();
+}
+
+/** All that a string can be found by: itself, with what punctuation separates joined, and the ends of a family name. */
+function forms(text: string, isFamily: boolean): string[] {
+  if (text.length > 128) return [fold(text)];
+  const words = isFamily ? text.split(/[\s\p{Pd}]+/u) : [];
+  const ends = words.map((_, index) => words.slice(index).join(" "));
+  return [text, text.replaceAll(/\p{P}/gu, ""), ...ends].map(fold).filter((form) => form !== "");
 }
 
 /** Whether the value is, or with the modifier stands to, the asked one (contract 10.3 to 10.8). */
@@ -211,10 +237,15 @@ function isText(value: Value, asked: string, modifier: string | undefined): bool
     return modifier === "text" && value.texts.some((each) => fold(each).startsWith(fold(asked)));
   }
   if (value.kind === "string") {
-    return value.texts.some((each) => {
+    const isOne = (each: string, isFamily: boolean): boolean => {
       if (modifier === "exact") return each === asked;
-      return modifier === "contains" ? fold(each).includes(fold(asked)) : fold(each).startsWith(fold(asked));
-    });
+      return forms(each, isFamily).some((form) =>
+        modifier === "contains" ? form.includes(fold(asked)) : form.startsWith(fold(asked)),
+      );
+    };
+    return (
+      value.texts.some((each) => isOne(each, false)) || (value.families ?? []).some((each) => isOne(each, true))
+    );
   }
   if (value.kind !== "uri" && value.kind !== "canonical") return false;
   return value.texts.some((each) => {
