@@ -23,6 +23,10 @@ const withId = (id: string): string => `{"resourceType":"Patient","id":${JSON.st
 const withMeta = (meta: string): string => `{"resourceType":"Patient","id":"a","meta":${meta}}`;
 const marked = (extension: string): string => withMeta(`{"extension":[{"url":"urn:other"},${extension}]}`);
 
+/** A resource with nothing else wrong. */
+const nested = (items: number): string =>
+  `{"resourceType":"Questionnaire","id":"q","item":${'[{"linkId":"a","item":'.repeat(items)}[]${"}]".repeat(items)}}`;
+
 describe("parsing (contract 5.1)", () => {
   it("C-001 takes a bare resource", () => {
     expect(good('{"resourceType":"Patient","id":"c001"}')).toEqual({
@@ -51,6 +55,22 @@ describe("parsing (contract 5.1)", () => {
     expect(bad(line)).toMatchObject({
       code: "structure",
       text: expect.stringMatching(/^Invalid Json encountered. Details: ./),
+    });
+  });
+  it("takes 128 levels of objects and arrays", () => {
+    expect(good(nested(63)).hasEmpty).toBe(true);
+  });
+  it.each([
+    ["of a sound resource", nested(64), 130],
+    ["of arrays in arrays", `{"resourceType":"Patient","id":"a","name":${"[".repeat(500)}${"]".repeat(500)}}`, 501],
+    ["of a text that is no JSON", "[".repeat(1000), 1000],
+    ["of a long line", `{"resourceType":"Patient","id":"a","name":${"[".repeat(100_000)}`, 100_001],
+  ])("refuses more levels, %s, with the limit and what was found", (_, line, found) => {
+    expect(bad(line)).toMatchObject({
+      code: "too-long",
+      text: expect.stringContaining(
+        `Details: the line has more than 128 levels of objects and arrays: found ${found},`,
+      ) as string,
     });
   });
   it.each([

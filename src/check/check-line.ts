@@ -1,4 +1,5 @@
 import type { JsonObject, JsonValue } from "../base/json.ts";
+import { describeExcess, jsonExcess, SHORT_TEXT } from "../fhir/json-limits.ts";
 import { instantMilliseconds } from "../fhir/primitives.ts";
 import { resourceTypeName } from "../fhir/resource-types.ts";
 import { isSoftDeleted } from "../fhir/soft-delete.ts";
@@ -39,17 +40,31 @@ export interface CheckedResource {
  * conditional reference, future date, version, soft-delete marker, declared type, SearchParameter.
  */
 export function checkLine(text: string, rules: LineRules): CheckedResource | LineIssue {
+  // A short line cannot take much memory; whether it has too many levels is told by its check, which costs nothing.
+  const early = text.length > SHORT_TEXT ? excessIssue(text) : undefined;
+  if (early !== undefined) return early;
   let resource: JsonValue;
   try {
     resource = JSON.parse(text) as JsonValue;
   } catch {
-    return lineIssue("structure", `Invalid Json encountered. Details: ${describeJsonError(text)}.`);
+    return (
+      excessIssue(text) ?? lineIssue("structure", `Invalid Json encountered. Details: ${describeJsonError(text)}.`)
+    );
   }
   const issues: LineIssue[] = [];
   const facts = checkResource(resource, issues, 1);
   const [issue] = issues;
+  const late = issue !== undefined || facts.isDeep ? excessIssue(text) : undefined;
+  if (late !== undefined) return late;
   if (issue !== undefined) return issue;
   return checkRules(resource as JsonObject, facts, rules);
+}
+
+/** What the line has too much of, as JSON. */
+function excessIssue(text: string): LineIssue | undefined {
+  const excess = jsonExcess(text);
+  if (excess === undefined) return undefined;
+  return lineIssue("too-long", `Invalid Json encountered. Details: the line ${describeExcess(excess)}.`);
 }
 
 /** The rules behind the parsing, for a resource whose structure is sound. */

@@ -4,7 +4,7 @@ import { readStructure } from "../fhir/structure.ts";
 import { lineIssue, quoted, type LineIssue } from "./issue.ts";
 import { compileTypes, type MemberRule, type TypeRules } from "./type-rules.ts";
 import type { ValueCheck } from "./primitive-rules.ts";
-import { jsonTypeOf, MAX_DEPTH, report, reportType, reportUnknown, startWalk, type Walk } from "./walk.ts";
+import { DEEP, jsonTypeOf, MAX_DEPTH, report, reportType, reportUnknown, startWalk, type Walk } from "./walk.ts";
 
 /** What the structural check learns on its way. */
 export interface ResourceFacts {
@@ -14,6 +14,8 @@ export interface ResourceFacts {
   conditionalReference: boolean;
   /** Whether there may be something in it that counts as absent: `null`, `""`, `{}`, `[]` (C-015). */
   hasEmpty: boolean;
+  /** Whether it may have more levels of objects and arrays than a text may (`fhir/json-limits.ts`). */
+  isDeep: boolean;
 }
 
 /**
@@ -28,20 +30,23 @@ export interface ResourceFacts {
 export function checkResource(resource: JsonValue, issues: LineIssue[], limit: number): ResourceFacts {
   if (typeof resource !== "object" || resource === null || Array.isArray(resource)) {
     issues.push(lineIssue("structure", `A resource must be a JSON object, found ${jsonTypeOf(resource)}.`));
-    return { typeId: 0, conditionalReference: false, hasEmpty: false };
+    return NO_FACTS;
   }
   const type = resource["resourceType"];
   const known = typeof type === "string" ? RESOURCES.get(type) : undefined;
   if (known === undefined) {
     const path = type === undefined || type === null ? undefined : "resourceType";
     issues.push(lineIssue("structure", `${typeProblem(type)}.`, path));
-    return { typeId: 0, conditionalReference: false, hasEmpty: false };
+    return NO_FACTS;
   }
   const walk = startWalk(issues, limit);
   walk.root = type as string;
   checkMembers(resource, known.rules, walk, 0);
-  return { typeId: known.typeId, conditionalReference: walk.conditionalReference, hasEmpty: walk.hasEmpty };
+  const { conditionalReference, hasEmpty, isDeep } = walk;
+  return { typeId: known.typeId, conditionalReference, hasEmpty, isDeep };
 }
+
+const NO_FACTS: ResourceFacts = { typeId: 0, conditionalReference: false, hasEmpty: false, isDeep: false };
 
 interface CompiledResource {
   readonly typeId: number;
@@ -95,6 +100,7 @@ function typeProblem(type: JsonValue | undefined): string {
 
 /** The hot loop: every member of an object against the rules of its type. Returns whether the check goes on. */
 function checkMembers(object: JsonObject, rules: TypeRules, walk: Walk, depth: number): boolean {
+  if (depth >= DEEP) walk.isDeep = true;
   if (depth >= MAX_DEPTH) return report(walk, depth - 1, "structure", `more than ${MAX_DEPTH} levels of objects.`);
   let choices = 0;
   let isEmpty = true;

@@ -1,8 +1,11 @@
 import type { JsonValue } from "../base/json.ts";
+import { MAX_LEVELS } from "../fhir/json-limits.ts";
 import { lineIssue, quoted, type LineIssue } from "./issue.ts";
 
 /** Levels of objects a resource may have; far above anything real, far below the stack. */
-export const MAX_DEPTH = 200;
+export const MAX_DEPTH: number = MAX_LEVELS;
+/** With fewer levels of objects, a resource without issues is certain to keep {@link MAX_LEVELS}: an array of objects adds one each. */
+export const DEEP: number = MAX_LEVELS / 2;
 
 /**
  * The state of one check of one resource: where it is, and what it has found. The path is kept as two arrays that are
@@ -21,11 +24,22 @@ export interface Walk {
   conditionalReference: boolean;
   /** Whether something has been met that counts as absent (C-015). */
   hasEmpty: boolean;
+  /** Whether there are more than {@link DEEP} levels of objects. */
+  isDeep: boolean;
 }
 
 /** Starts a check. */
 export function startWalk(issues: LineIssue[], limit: number): Walk {
-  return { root: "", names: [], indexes: [], issues, limit, conditionalReference: false, hasEmpty: false };
+  return {
+    root: "",
+    names: [],
+    indexes: [],
+    issues,
+    limit,
+    conditionalReference: false,
+    hasEmpty: false,
+    isDeep: false,
+  };
 }
 
 /** The path down to and including the member of level `depth`; a depth of -1 is the resource itself. */

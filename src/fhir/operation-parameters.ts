@@ -1,5 +1,6 @@
 import { StokerError } from "../base/errors.ts";
 import { isObject, type JsonValue } from "../base/json.ts";
+import { parseBoundedJson } from "./json-limits.ts";
 
 /**
  * The parameters of an operation that may also be called by POST (http://hl7.org/fhir/R4/operations.html#executing): those of a
@@ -28,8 +29,9 @@ export function operationParameters(body: unknown): [name: string, value: string
 
 function parsed(body: string): JsonValue {
   try {
-    return JSON.parse(body) as JsonValue;
-  } catch {
+    return parseBoundedJson(body);
+  } catch (error) {
+    if (error instanceof StokerError) throw error;
     throw bad("The body is not JSON.", "Parameters");
   }
 }

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from "fastify";
 import { StokerError } from "../base/errors.ts";
 import type { JsonObject } from "../base/json.ts";
+import { parseBoundedJson } from "../fhir/json-limits.ts";
 import { cancelReindex, ReindexState, reindexStatus, requestReindex, type ReindexStatus } from "../reindex/jobs.ts";
 import { sendResource } from "./exchange/content-negotiation.ts";
 import type { HttpContext } from "./context.ts";
@@ -48,8 +49,9 @@ function checkBody(body: unknown): void {
   if (typeof body !== "string" || body.trim() === "") return;
   let value: unknown;
   try {
-    value = JSON.parse(body);
-  } catch {
+    value = parseBoundedJson(body);
+  } catch (error) {
+    if (error instanceof StokerError) throw error;
     throw new StokerError("bad-request", "The body is not JSON.", { issue: "structure" });
   }
   const { resourceType, parameter } = (value ?? {}) as { resourceType?: unknown; parameter?: unknown };

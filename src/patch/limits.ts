@@ -4,7 +4,7 @@ import { unprocessable } from "./failure.ts";
 export const RESULT_BYTES: number = 16 * 1024 * 1024;
 /** Operations of one patch. */
 export const MAX_OPERATIONS = 2000;
-/** Levels of objects and arrays in a patch, and steps of a path; a resource has at most 200 levels of objects. */
+/** Levels of objects and arrays in a patch, and steps of a path; a text has at most 128 (`fhir/json-limits.ts`). */
 export const MAX_LEVELS = 400;
 /** Bytes that the operations of a patch may copy, move or parse, all together. */
 const WORK_BYTES = 64 * 1024 * 1024;

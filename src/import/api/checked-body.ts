@@ -4,6 +4,7 @@ import type { JsonObject, JsonValue } from "../../base/json.ts";
 import { checkResource } from "../../check/check-resource.ts";
 import { lineIssue, type LineIssue } from "../../check/issue.ts";
 import { describeJsonError } from "../../check/json-error.ts";
+import { parseBoundedJson } from "../../fhir/json-limits.ts";
 import { membersAt, spliced, type Splice } from "../../fhir/json-bytes.ts";
 import { resourceTypeName } from "../../fhir/resource-types.ts";
 import { isSoftDeleted } from "../../fhir/soft-delete.ts";
@@ -24,14 +25,15 @@ export interface CheckedBody {
   text: string;
 }
 
-/** The JSON of a request's body. Throws `bad-request` when it is not UTF-8 or not JSON. */
+/** The JSON of a request's body. Throws `bad-request` when it is not UTF-8, not JSON, or too much (`fhir/json-limits.ts`). */
 export function parseBody(bytes: Buffer): { text: string; value: JsonValue } {
   const ascii = isAscii(bytes);
   if (!ascii && !isUtf8(bytes)) throw invalid("structure", "The body is not valid UTF-8.");
   const text = bytes.toString(ascii ? "latin1" : "utf8");
   try {
-    return { text, value: JSON.parse(text) as JsonValue };
-  } catch {
+    return { text, value: parseBoundedJson(text) };
+  } catch (error) {
+    if (error instanceof StokerError) throw error;
     throw invalid("structure", `Invalid Json encountered. Details: ${describeJsonError(text)}.`);
   }
 }

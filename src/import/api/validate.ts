@@ -4,6 +4,7 @@ import { isObject, type JsonObject, type JsonValue } from "../../base/json.ts";
 import { checkResource } from "../../check/check-resource.ts";
 import { lineIssue, type LineIssue } from "../../check/issue.ts";
 import { describeJsonError } from "../../check/json-error.ts";
+import { describeExcess, jsonExcess } from "../../fhir/json-limits.ts";
 import { checkParsed } from "./checked-body.ts";
 
 /** The JSON of a text, or what is wrong with it. */
@@ -30,6 +31,8 @@ export interface Validation {
 export function parseText(bytes: Buffer): ParsedText {
   if (!isUtf8(bytes)) return { issue: lineIssue("structure", "The body is not valid UTF-8.") };
   const text = bytes.toString();
+  const excess = jsonExcess(text);
+  if (excess !== undefined) return { issue: lineIssue("too-long", `The body ${describeExcess(excess)}.`) };
   try {
     return { value: JSON.parse(text) as JsonValue };
   } catch {

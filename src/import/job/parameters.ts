@@ -1,4 +1,6 @@
+import { StokerError } from "../../base/errors.ts";
 import { isObject, type JsonObject, type JsonValue } from "../../base/json.ts";
+import { parseBoundedJson } from "../../fhir/json-limits.ts";
 
 /** One entry of `Parameters.parameter` or of its `part`, reduced to what `$import` reads. */
 export interface Parameter {
@@ -10,13 +12,14 @@ export interface Parameter {
 
 /**
  * Reads the body of a POST as a FHIR `Parameters` resource (contract 1.3, reading rules). Gives undefined when the text
- * is not JSON, not a Parameters resource, or not of its shape.
+ * is not JSON, not a Parameters resource, or not of its shape. Throws `bad-request` when it is too much (`fhir/json-limits.ts`).
  */
 export function readParameters(body: string): readonly Parameter[] | undefined {
   let parsed: JsonValue;
   try {
-    parsed = JSON.parse(body.charCodeAt(0) === 0xfeff ? body.slice(1) : body) as JsonValue;
-  } catch {
+    parsed = parseBoundedJson(body.charCodeAt(0) === 0xfeff ? body.slice(1) : body);
+  } catch (error) {
+    if (error instanceof StokerError) throw error;
     return undefined;
   }
   if (!isObject(parsed) || parsed["resourceType"] !== "Parameters") return undefined;
