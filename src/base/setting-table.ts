@@ -31,6 +31,10 @@ export interface Settings {
   readonly authRolesClaim: string;
   /** What `eq` means for dates: `contain` (R4's text) or `overlap` (contract 10.3), decision D-20. */
   readonly dateEquality: "contain" | "overlap";
+  /** Whether a conditional delete removes several matches, instead of refusing them (412). */
+  readonly conditionalDeleteMultiple: boolean;
+  /** As many of them at most. */
+  readonly conditionalDeleteLimit: number;
   /** Origins of pages that may use the FHIR API from a browser; `*` is any. */
   readonly corsOrigins: readonly string[];
   readonly logLevel: LogLevel;
@@ -250,6 +254,24 @@ export const SETTING_TABLE: { readonly [Key in SettingKey]: SettingDefinition<Se
     allowed: "contain or overlap",
     help: "What a date search without prefix means: the stored period lies within the given one (R4), or the two overlap (Azure).",
     schema: z.enum(["contain", "overlap"]),
+  },
+  conditionalDeleteMultiple: {
+    env: "STOKER_CONDITIONAL_DELETE_MULTIPLE",
+    placeholder: "BOOLEAN",
+    defaultText: "false",
+    fallback: false,
+    allowed: "true or false",
+    help: "Whether DELETE [type]?criteria removes all matches. Otherwise several are a 412.",
+    schema: truth,
+  },
+  conditionalDeleteLimit: {
+    env: "STOKER_CONDITIONAL_DELETE_LIMIT",
+    placeholder: "COUNT",
+    defaultText: "1000",
+    fallback: 1000,
+    allowed: "a whole number from 1 to 10000",
+    help: "Greatest number of resources that one conditional delete removes. More matches are a 412, and none is deleted.",
+    schema: wholeNumber(1, 10_000),
   },
   corsOrigins: {
     env: "STOKER_CORS_ORIGINS",

@@ -208,6 +208,7 @@ async function listen(
     initialImportMode: settings.initialImportMode,
     importMaxInputs: settings.importMaxInputs,
     dateEquality: settings.dateEquality,
+    conditionalDeletes: settings.conditionalDeleteMultiple ? settings.conditionalDeleteLimit : 1,
     corsOrigins: settings.corsOrigins,
   };
   const app: FastifyInstance = createApp(context);

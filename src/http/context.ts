@@ -21,6 +21,8 @@ export interface HttpContext {
   readonly importMaxInputs: number;
   /** What `eq` means for dates (decision D-20). */
   readonly dateEquality: "contain" | "overlap";
+  /** As many resources one conditional delete may remove; 1 when not given: several matches are refused. */
+  readonly conditionalDeletes?: number;
   /** Origins of pages that may use the API from a browser; `*` is any. None when not given. */
   readonly corsOrigins?: readonly string[];
   readonly database: Database;

@@ -15,13 +15,25 @@ import { findMatches } from "../search/matches.ts";
 import { isControl } from "../search/query/control.ts";
 import { hasTag, parseIfMatch } from "./exchange/preferences.ts";
 
-/** The search settings that conditional interactions need. */
-export type ConditionContext = Pick<ReadContext, "baseUrl" | "dateEquality" | "searchParameters">;
-
-/** A request of exactly one change. */
-export interface Interaction extends WriteRequest {
-  readonly plan: (client: ClientBase) => Promise<readonly [Change]> | readonly [Change];
+/** What writing needs, of an application. */
+export interface WriteContext extends ReadContext {
+  /** As many resources one conditional delete may remove; with 1, several matches are refused. */
+  readonly conditionalDeletes: number;
 }
+
+/** The settings that conditional interactions need. */
+export type ConditionContext = Pick<
+  WriteContext,
+  "baseUrl" | "dateEquality" | "searchParameters" | "conditionalDeletes"
+>;
+
+/** A request of one change, or of several deletions. */
+export interface Interaction extends WriteRequest {
+  readonly plan: (client: ClientBase) => Promise<Changes> | Changes;
+}
+
+/** At least one change. */
+type Changes = readonly [Change, ...Change[]];
 
 /** Preconditions as they come in headers, or in the `request` of a Bundle's entry. */
 export interface Preconditions {
@@ -91,21 +103,46 @@ export function deleteInteraction(type: string, id: string, on: Preconditions): 
   return unconditional({ kind: "delete", type, id, ...preconditionOf(on, `${type}/${id}`) });
 }
 
-/** Conditional delete of the one match. Without one it is like any deletion of what is not there: no error. */
+/**
+ * Conditional delete of the one match, or of all, where the context allows several. Without one it is like any deletion of what is
+ * not there: no error. `If-Match` names the version of one.
+ */
 export function conditionalDeleteInteraction(
   context: ConditionContext,
   type: string,
   criteria: string,
   on: Preconditions,
 ): Interaction {
-  return conditional(context, type, criteria, 0, (match) => {
-    if (match === undefined) {
-      if (on.ifMatch !== undefined) throw nothingToMatch(type);
-      return { kind: "delete", type, id: "" };
-    }
-    const { check } = preconditionOf(on, `${type}/${match.id}`);
-    return { kind: "delete", type, id: match.id, check: all(isStill(match.versionId), check) };
+  const { conditionalDeletes: limit } = context;
+  const deletion = ({ id, versionId }: Match): Change => {
+    const { check } = preconditionOf(on, `${type}/${id}`);
+    return { kind: "delete", type, id, check: all(isStill(versionId), check) };
+  };
+  return {
+    bytes: 0,
+    locks: [conditionName(type, criteria)],
+    async plan(client) {
+      const [first, ...others] = await findMatches(client, context, type, criteria, limit + 1);
+      if (first === undefined) {
+        if (on.ifMatch !== undefined) throw nothingToMatch(type);
+        return [{ kind: "delete", type, id: "" }];
+      }
+      if (others.length > 0 && (limit === 1 || on.ifMatch !== undefined)) throw severalMatches(type);
+      if (others.length >= limit) throw moreMatches(type, limit);
+      return [deletion(first), ...others.map(deletion)];
+    },
+  };
+}
+
+function severalMatches(type: string): StokerError {
+  return new StokerError("precondition-failed", `More than one ${type} matches the condition.`, {
+    issue: "multiple-matches",
   });
+}
+
+function moreMatches(type: string, limit: number): StokerError {
+  const text = `More than ${limit} resources of type ${type} match the condition, and a conditional delete removes at most ${limit} (STOKER_CONDITIONAL_DELETE_LIMIT): nothing was deleted.`;
+  return new StokerError("precondition-failed", text, { issue: "multiple-matches" });
 }
 
 function nothingToMatch(type: string): StokerError {
@@ -182,11 +219,7 @@ export function conditional(
     locks: [conditionName(type, criteria)],
     async plan(client) {
       const matches = await findMatches(client, context, type, criteria, 2);
-      if (matches.length > 1) {
-        throw new StokerError("precondition-failed", `More than one ${type} matches the condition.`, {
-          issue: "multiple-matches",
-        });
-      }
+      if (matches.length > 1) throw severalMatches(type);
       return [await changeFor(matches[0], client)];
     },
   };

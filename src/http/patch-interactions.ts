@@ -12,16 +12,23 @@ import {
 } from "../import/api/checked-body.ts";
 import { StalePlan, type PutChange } from "../import/api/write-request.ts";
 import { fhirPathPatch, jsonPatch, patched, type Patch } from "../patch/patch.ts";
-import type { ReadContext } from "../search/context.ts";
 import { readBodies } from "../store/body.ts";
 import { readCurrent } from "../store/read.ts";
-import { conditional, isStill, preconditionOf, type Interaction, type Preconditions } from "./interactions.ts";
+import {
+  conditional,
+  isStill,
+  preconditionOf,
+  type ConditionContext,
+  type Interaction,
+  type Preconditions,
+  type WriteContext,
+} from "./interactions.ts";
 
 /** Media type of a JSON Patch (RFC 6902). */
 export const JSON_PATCH = "application/json-patch+json";
 
 /** What patching needs beside the search settings. */
-export type PatchContext = Pick<ReadContext, "baseUrl" | "dateEquality" | "searchParameters" | "blocks">;
+export type PatchContext = ConditionContext & Pick<WriteContext, "blocks">;
 
 /** A change by a patch: also the body that was patched. */
 export interface PatchedChange extends PutChange {

@@ -14,6 +14,7 @@ import { FHIR_JSON } from "./exchange/content-negotiation.ts";
 import type { HttpContext } from "./context.ts";
 import { knownType, refuseOperation } from "./exchange/known-type.ts";
 import { operationParameters } from "../fhir/operation-parameters.ts";
+import type { WriteContext } from "./interactions.ts";
 import { isStrict } from "./exchange/preferences.ts";
 
 /** What the routes are registered with. */
@@ -21,8 +22,10 @@ export interface ResourceRoutesOptions {
   reading: ReadContext;
 }
 
-/** What reading back needs, of an application. */
-export function readContext(context: Pick<HttpContext, "database" | "baseUrl" | "dateEquality">): ReadContext {
+/** What reading back and writing need, of an application. */
+export function readContext(
+  context: Pick<HttpContext, "database" | "baseUrl" | "dateEquality" | "conditionalDeletes">,
+): WriteContext {
   return {
     pool: context.database.pool,
     get baseUrl() {
@@ -34,6 +37,7 @@ export function readContext(context: Pick<HttpContext, "database" | "baseUrl" | 
     },
     searchParameters: openSearchParameters(context.database.pool),
     timeout: READ_TIMEOUT_MS,
+    conditionalDeletes: context.conditionalDeletes ?? 1,
   };
 }
 
@@ -74,13 +78,16 @@ export async function resourceRoutes(app: FastifyInstance, { reading }: Resource
   app.get<InstanceRoute>("/:type/:id/_history", (request, reply) =>
     answerHistory(reading, request, reply, { type: typeOf(request), id: request.params.id }),
   );
-  app.get<InstanceRoute>("/Patient/:id/$everything", async (request, reply) =>
-    reply.type(FHIR_JSON).send(await everything(reading, request.params.id, queryOf(request))),
-  );
-  app.post<InstanceRoute>("/Patient/:id/$everything", async (request, reply) => {
-    const parameters = [...queryOf(request), ...operationParameters(request.body)];
-    return reply.type(FHIR_JSON).send(await everything(reading, request.params.id, parameters));
-  });
+  for (const url of ["/Patient/$everything", "/Patient/:id/$everything"]) {
+    app.route<EverythingRoute>({
+      method: SEARCHING,
+      url,
+      async handler(request, reply) {
+        const parameters = [...queryOf(request), ...operationParameters(request.body)];
+        return reply.type(FHIR_JSON).send(await everything(reading, request.params.id, parameters));
+      },
+    });
+  }
   app.get<CompartmentRoute>("/:type/:id/:member", (request, reply) =>
     answerSearch(reading, request, reply, memberOf(request), queryOf(request), compartmentOf(request)),
   );
@@ -104,6 +111,10 @@ interface InstanceRoute {
   Params: { type: string; id: string };
 }
 
+interface EverythingRoute {
+  Params: { id?: string };
+}
+
 interface VersionRoute {
   Params: { type: string; id: string; version: string };
 }
@@ -114,7 +125,7 @@ interface CompartmentRoute {
 
 const FORM = "application/x-www-form-urlencoded";
 
-/** `_search` is for POST; some clients can be told to use it with GET. */
+/** `_search` is for POST; some clients can be told to use it with GET. An operation that changes nothing has both. */
 const SEARCHING = ["GET", "POST"];
 
 /** Greatest search by POST: room for some thousand values, which is as many as a parameter may list. */

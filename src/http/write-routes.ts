@@ -19,6 +19,7 @@ import {
   preconditionOf,
   refuseCriteria,
   updateInteraction,
+  type WriteContext,
   type Interaction,
   type Preconditions,
 } from "./interactions.ts";
@@ -29,7 +30,7 @@ export const RESOURCE_BYTES: number = 16 * 1024 * 1024;
 
 /** What the routes are registered with. */
 export interface WriteRoutesOptions {
-  reading: ReadContext;
+  reading: WriteContext;
   writer: ResourceWriter;
 }
 
@@ -139,9 +140,7 @@ export function answererOf({
   interaction: Interaction,
 ) => Promise<FastifyReply> {
   return async (request, reply, interaction) => {
-    const [written] = await writer.write(interaction);
-    if (written === undefined) throw new Error("a write has no result");
-    return await answerWrite(reading, request, reply, written);
+    return await answerWrite(reading, request, reply, together(await writer.write(interaction)));
   };
 }
 
@@ -150,7 +149,7 @@ async function answerWrite(
   reading: ReadContext,
   request: FastifyRequest,
   reply: FastifyReply,
-  written: WrittenResource,
+  written: Written,
 ): Promise<FastifyReply> {
   const { outcome, type, id, version, body } = written;
   const status = outcome === "created" ? 201 : 200;
@@ -176,10 +175,31 @@ async function answerWrite(
   return reply.code(status).type(FHIR_JSON).send(kept.body);
 }
 
+/** What became of an interaction. */
+export interface Written extends WrittenResource {
+  /** Resources that were deleted, where there were several: they are not named. */
+  readonly several?: number;
+}
+
+/** The results of an interaction as one. */
+export function together(results: readonly WrittenResource[]): Written {
+  const [written] = results;
+  if (written === undefined) throw new Error("a write has no result");
+  if (results.length === 1) return written;
+  return {
+    outcome: "deleted",
+    type: written.type,
+    id: "",
+    version: undefined,
+    body: undefined,
+    several: results.length,
+  };
+}
+
 /** What was done, in words. */
 export function successOutcome(
   requestId: string,
-  { outcome, type, id, version }: WrittenResource,
+  { outcome, type, id, version, several }: Written,
 ): {
   resourceType: string;
   id: string;
@@ -187,7 +207,8 @@ export function successOutcome(
 } {
   const at = version === undefined ? "" : `, version ${version.versionId}`;
   const absent = id === "" ? `No ${type} matches the condition.` : `${type}/${id} is not there.`;
-  const diagnostics = outcome === "absent" ? absent : `${type}/${id} ${outcome}${at}.`;
+  const one = outcome === "absent" ? absent : `${type}/${id} ${outcome}${at}.`;
+  const diagnostics = several === undefined ? one : `${several} resources of type ${type} deleted.`;
   return {
     resourceType: "OperationOutcome",
     id: requestId,

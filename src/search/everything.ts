@@ -13,14 +13,14 @@ import { answerQuery } from "./search.ts";
 import { malformed } from "./query/values.ts";
 
 /**
- * `Patient/[id]/$everything` as a searchset Bundle in bytes: the patient and what is in its compartment as matches, over
+ * `Patient/[id]/$everything`, or `Patient/$everything` of all patients, where `id` is undefined, as a searchset Bundle in bytes: the patients and what is in their compartments as matches, over
  * pages; and on each page the resources of other types that these refer to (practitioners, organizations, medications …)
  * as `include`, so that one of them can come on several pages. Takes `_since`, `_type`, `_count`, `start` and `end`. Throws
  * `not-found` and `gone` for a patient that is not there, `not-supported` for other parameters.
  */
 export async function everything(
   context: ReadContext,
-  id: string,
+  id: string | undefined,
   parameters: SearchRequest["parameters"],
 ): Promise<Buffer> {
   const unknown = parameters.find(([name]) => !PARAMETERS.has(name));
@@ -29,9 +29,7 @@ export async function everything(
       expression: unknown[0].slice(0, 64),
     });
   }
-  const patient = await readCurrent(context.pool, "Patient", id);
-  if (patient === undefined) throw new StokerError("not-found", `Resource Patient/${id} is not known.`);
-  if (patient.deleted) throw new StokerError("gone", `Resource Patient/${id} was deleted.`);
+  if (id !== undefined) await checkPatient(context, id);
   const isCounted = parameters.some(([name]) => name === "_count");
   const query = parseQuery({
     type: undefined,
@@ -42,7 +40,17 @@ export async function everything(
   });
   const includes = includesFor(parameters);
   const groups = inCarePeriod(query.groups, parameters);
-  return answerQuery(context, { ...query, groups, includes, used: parameters }, `Patient/${id}/$everything`);
+  return answerQuery(
+    context,
+    { ...query, groups, includes, used: parameters },
+    `Patient/${id === undefined ? "" : `${id}/`}$everything`,
+  );
+}
+
+async function checkPatient({ pool }: ReadContext, id: string): Promise<void> {
+  const patient = await readCurrent(pool, "Patient", id);
+  if (patient === undefined) throw new StokerError("not-found", `Resource Patient/${id} is not known.`);
+  if (patient.deleted) throw new StokerError("gone", `Resource Patient/${id} was deleted.`);
 }
 
 /** The period of care that is asked for. */

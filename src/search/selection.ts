@@ -6,13 +6,14 @@ import { resourceTypeId } from "../fhir/resource-types.ts";
 import { searchParameter } from "../fhir/search-parameters.ts";
 import type { Queryable } from "../store/read.ts";
 import { readDefinitions } from "../store/search-parameters.ts";
-import { allOf, linkRows, oneOf, type Condition } from "./conditions/condition.ts";
+import { allOf, oneOf, type Condition } from "./conditions/condition.ts";
+import { refersToStored } from "./conditions/any-compartment.ts";
 import type { CriteriaGroup } from "./query/criteria.ts";
 import { gatheringSql } from "./conditions/planner.ts";
 import { searchCondition } from "./conditions/plan.ts";
 import { withOwnUrls } from "./conditions/own-urls.ts";
 import { parseQuery } from "./query/query.ts";
-import { referenceLinks, type ReferenceLink } from "./conditions/reference-link.ts";
+import { referenceLinks } from "./conditions/reference-link.ts";
 import { resolveCondition } from "./conditions/resolve.ts";
 import { sql, type Sql } from "./sql.ts";
 
@@ -92,14 +93,7 @@ async function compartmentsCondition(
     return parameter === undefined ? [] : referenceLinks(parameter, [type], ["Patient"]);
   });
   const links = await withOwnUrls(db, written, baseUrl);
-  if (patients === "any") return { kind: "sql", test: refersToPatient(links) };
+  if (patients === "any") return { kind: "sql", test: refersToStored(links) };
   const values = links.flatMap(({ constant }) => keys.map((key) => key ^ constant));
   return { kind: "holds", values: [...new Set(values)] };
-}
-
-/** One probe of the heads for each value that may be a reference to a patient: how many patients there are is no matter. */
-function refersToPatient(links: readonly ReferenceLink[]): Sql {
-  if (links.length === 0) return sql`false`;
-  return sql`exists (select from unnest(r.equality) u (value), ${linkRows(links)}, head p
-    where (u.value # l.constant) between l.low and l.high and p.key = (u.value # l.constant) and p.segment is not null)`;
 }

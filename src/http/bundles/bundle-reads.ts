@@ -46,6 +46,9 @@ export async function readForEntry(
     if (bundle === undefined) throw new StokerError("not-found", `Resource ${type}/${id} is not known.`);
     return { status: 200, resource: bundle };
   }
+  if (type === "Patient" && id === "$everything") {
+    return { status: 200, resource: await everything(reading, undefined, parameters) };
+  }
   if (type === undefined || id === undefined) {
     return { status: 200, resource: await search(reading, { type, parameters, strict }) };
   }

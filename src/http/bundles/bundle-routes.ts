@@ -1,8 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { StokerError } from "../../base/errors.ts";
 import type { ResourceWriter } from "../../import/api/resource-writer.ts";
-import type { WrittenResource } from "../../import/api/write-request.ts";
-import type { ReadContext } from "../../search/context.ts";
 import { readOneVersion } from "../../search/read.ts";
 import { readForEntry } from "./bundle-reads.ts";
 import { readBundle, readEntry, type BundleRequest, type EntryRequest } from "./bundle-request.ts";
@@ -11,11 +9,11 @@ import { atEntry, interactionOf, writeTransaction } from "./bundle-writes.ts";
 import { EntryOrder } from "./entry-order.ts";
 import { FHIR_JSON } from "../exchange/content-negotiation.ts";
 import { takeEmptyBodies } from "../exchange/empty-bodies.ts";
-import type { Interaction } from "../interactions.ts";
+import type { Interaction, WriteContext } from "../interactions.ts";
 import { errorOutcome } from "../operation-outcome.ts";
 import { isStrict, returnPreference } from "../exchange/preferences.ts";
 import type { Metadata } from "../metadata/metadata.ts";
-import { bodyOf, successOutcome, takeJson, type WriteRoutesOptions } from "../write-routes.ts";
+import { bodyOf, successOutcome, takeJson, together, type WriteRoutesOptions, type Written } from "../write-routes.ts";
 
 /** What the routes are registered with. */
 export interface BundleRoutesOptions extends WriteRoutesOptions {
@@ -46,7 +44,7 @@ export async function bundleRoutes(
 
 interface Context {
   request: FastifyRequest;
-  reading: ReadContext;
+  reading: WriteContext;
   writer: ResourceWriter;
   metadata: () => Promise<Metadata>;
   /** Bytes that may still be read. */
@@ -100,9 +98,8 @@ async function carryOutBatch(context: Context, bundle: BundleRequest): Promise<R
           readings.push({ place, entry });
           return { response: {} };
         }
-        const [written] = await order.run(entry, interaction, () => writer.write(interaction));
-        if (written === undefined) throw new Error("a write has no result");
-        return await writtenOf(context, written);
+        const written = await order.run(entry, interaction, () => writer.write(interaction));
+        return await writtenOf(context, together(written));
       }),
     ),
   );
@@ -131,7 +128,7 @@ async function readingOf(context: Context, entry: EntryRequest): Promise<Respons
   );
 }
 
-async function writtenOf({ request, reading }: Context, written: WrittenResource): Promise<ResponseEntry> {
+async function writtenOf({ request, reading }: Context, written: Written): Promise<ResponseEntry> {
   const preferred = returnPreference(request.headers["prefer"]);
   const { outcome, type, id, version } = written;
   const isKept = outcome === "kept" && version !== undefined;

@@ -18,6 +18,7 @@ import {
   type Interaction,
 } from "../interactions.ts";
 import { HARD_DELETE } from "../hard-delete.ts";
+import { together, type Written } from "../write-routes.ts";
 import {
   conditionalPatchInteraction,
   patchInteraction,
@@ -83,7 +84,7 @@ export async function writeTransaction(
   writer: ResourceWriter,
   context: PatchContext,
   writes: Writes,
-): Promise<Map<number, WrittenResource>> {
+): Promise<Map<number, Written>> {
   if (writes.size === 0) return new Map();
   const places = [...writes.keys()].toSorted((a, b) => rank(writes, a) - rank(writes, b) || a - b);
   const ordered = places.map((place) => ({ place, ...(writes.get(place) as NonNullable<ReturnType<Writes["get"]>>) }));
@@ -98,18 +99,23 @@ export async function writeTransaction(
     );
   }
   const bytes = ordered.reduce((sum, { interaction }) => sum + interaction.bytes, 0);
+  let placed: number[] = [];
   const plan = async (client: ClientBase): Promise<Change[]> => {
     const inTime = deadline(PLANNING_MS);
-    const changes: Change[] = [];
-    for (const { place, interaction } of ordered) {
+    const planned: PlannedWrite[] = [];
+    for (const { place, entry, interaction } of ordered) {
       inTime();
-      changes.push(await blaming(place, async () => (await interaction.plan(client))[0]));
+      const changes = await blaming(place, async () => await interaction.plan(client));
+      for (const change of changes) planned.push({ place, entry, change });
     }
-    refuseTwice(places, changes);
-    return await resolveAll(client, context, ordered, changes, inTime);
+    placed = planned.map(({ place }) => place);
+    refuseTwice(planned);
+    return await resolveAll(client, context, planned, inTime);
   };
   const results = await writer.write({ bytes, locks, plan });
-  return new Map(places.map((place, index) => [place, results[index] as WrittenResource]));
+  const byPlace = new Map<number, WrittenResource[]>(places.map((place) => [place, []]));
+  for (const [index, place] of placed.entries()) byPlace.get(place)?.push(results[index] as WrittenResource);
+  return new Map([...byPlace].map(([place, written]) => [place, together(written)]));
 }
 
 /**
@@ -118,23 +124,23 @@ export async function writeTransaction(
  */
 const PLANNING_MS = 60_000;
 
-interface OrderedWrite {
+/** A change with the entry that wants it; one that deletes may want several. */
+interface PlannedWrite {
   place: number;
   entry: EntryRequest;
+  change: Change;
 }
 
 /** Replaces references in the changes' bodies, and makes their preconditions tell which entry fails. */
 async function resolveAll(
   client: ClientBase,
   context: PatchContext,
-  ordered: readonly OrderedWrite[],
-  changes: readonly Change[],
+  planned: readonly PlannedWrite[],
   inTime: () => void,
 ): Promise<Change[]> {
   const targets = new Map<string, string>();
-  for (const [index, { place, entry }] of ordered.entries()) {
-    const change = changes[index];
-    if (change === undefined || change.kind === "delete") continue;
+  for (const { place, entry, change } of planned) {
+    if (change.kind === "delete") continue;
     const type = change.kind === "put" ? change.body.type : change.type;
     const target = `${type}/${change.kind === "put" ? change.body.id : change.id}`;
     if (entry.fullUrl !== undefined) {
@@ -148,12 +154,10 @@ async function resolveAll(
     if (criteria !== undefined) targets.set(conditionName(type, criteria), target);
   }
   const deleted = new Set(
-    changes.flatMap((change) => (change.kind === "delete" ? [`${change.type}/${change.id}`] : [])),
+    planned.flatMap(({ change }) => (change.kind === "delete" ? [`${change.type}/${change.id}`] : [])),
   );
   const resolved: Change[] = [];
-  for (const [index, { place, entry }] of ordered.entries()) {
-    const change = changes[index];
-    if (change === undefined) continue;
+  for (const { place, entry, change } of planned) {
     const { check } = change.kind === "keep" ? {} : change;
     const precondition =
       check === undefined
@@ -229,17 +233,17 @@ async function findTarget(
 }
 
 /**
- * A transaction in which a resource comes twice has no meaning; but conditional creates may find what others find or update. `changes`
- * are in their order, deletions first.
+ * A transaction in which a resource comes twice has no meaning; but conditional creates may find what others find or update. Deletions
+ * come first.
  */
-function refuseTwice(places: readonly number[], changes: readonly Change[]): void {
+function refuseTwice(planned: readonly PlannedWrite[]): void {
   const seen = new Map<string, Change["kind"]>();
-  for (const [index, change] of changes.entries()) {
+  for (const { place, change } of planned) {
     if (change.kind === "delete" && change.id === "") continue;
     const name = change.kind === "put" ? `${change.body.type}/${change.body.id}` : `${change.type}/${change.id}`;
     const other = seen.get(name);
     if (change.kind === "keep" ? other === "delete" : other !== undefined) {
-      throw atEntry(places[index] ?? 0, new StokerError("bad-request", `Another entry is about ${name}, too.`));
+      throw atEntry(place, new StokerError("bad-request", `Another entry is about ${name}, too.`));
     }
     if (change.kind !== "keep") seen.set(name, change.kind);
   }

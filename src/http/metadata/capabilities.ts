@@ -98,7 +98,7 @@ export const INTERACTIONS: readonly InteractionRow[] = [
   {
     name: "conditional delete",
     request: "`DELETE [type]?criteria`",
-    answers: "204, also without a match, 412 with several",
+    answers: "204, also without a match, 412 with several, unless `STOKER_CONDITIONAL_DELETE_MULTIPLE` allows them",
   },
   {
     name: "hard delete",
@@ -187,12 +187,13 @@ export const OPERATIONS: readonly OperationRow[] = [
     name: "everything",
     on: ["Patient"],
     definition: "http://hl7.org/fhir/OperationDefinition/Patient-everything",
-    request: "`GET Patient/[id]/$everything`, `POST Patient/[id]/$everything`",
+    request:
+      "`GET Patient/[id]/$everything`, `POST Patient/[id]/$everything`, `GET Patient/$everything`, `POST Patient/$everything`",
     answers: "200, 404, 410. `_since`, `_type`, `_count`, `start`, `end`",
   },
 ];
 
-/** What holds for every resource type. */
+/** What holds for every resource type; how many a conditional delete removes is a setting. */
 export const RESOURCE_FLAGS = {
   versioning: "versioned-update",
   readHistory: true,
@@ -200,7 +201,6 @@ export const RESOURCE_FLAGS = {
   conditionalCreate: true,
   conditionalRead: "full-support",
   conditionalUpdate: true,
-  conditionalDelete: "single",
 } as const;
 
 /** A row of the API page's table of search features; the CapabilityStatement's documentation has them, too. */
@@ -281,7 +281,7 @@ export const MISSING: readonly { readonly feature: string; readonly why: string 
   },
   { feature: "`_contained`, `_containedType`, `_score`", why: "not there yet; left out with a warning in the Bundle" },
   {
-    feature: "operations in Bundles, but `$validate` in a batch, and `GET` of `Patient/[id]/$everything`",
+    feature: "operations in Bundles, but `$validate` in a batch, and `GET` of `$everything`",
     why: "what runs in the background is asked for by itself; 400 in the entry",
   },
   { feature: "other operations (`$expand`, `$lookup`, `$meta` …)", why: "not there yet; 404 or 405" },

@@ -14,12 +14,22 @@ import {
   type OperationRow,
 } from "./capabilities.ts";
 
+/** What the statement of a server depends on. */
+export interface ServerFacts {
+  readonly version: string;
+  readonly baseUrl: string;
+  readonly lookup: SearchParameterLookup;
+  /** As many resources one conditional delete may remove. */
+  readonly conditionalDeletes: number;
+}
+
 /**
  * The CapabilityStatement of the server at this base, generated from the tables of R4, the search parameters that there
  * are beyond R4's, and `capabilities.ts`. What
  * can be included is said by type (`Observation:*`), because all pairs of types and parameters would make half of it.
  */
-export function capabilityStatement(version: string, baseUrl: string, lookup: SearchParameterLookup): JsonObject {
+export function capabilityStatement(facts: ServerFacts): JsonObject {
+  const { version, baseUrl, lookup } = facts;
   const referring = referringTypes(lookup);
   return {
     resourceType: "CapabilityStatement",
@@ -35,7 +45,7 @@ export function capabilityStatement(version: string, baseUrl: string, lookup: Se
       {
         mode: "server",
         documentation: SEARCH_FEATURES.map(({ feature, text }) => `* ${feature}: ${text}`).join("\n"),
-        resource: RESOURCE_TYPES.map((type) => resourceOf(type, baseUrl, lookup, referring.get(type))),
+        resource: RESOURCE_TYPES.map((type) => resourceOf(type, facts, referring.get(type))),
         interaction: INTERACTIONS.flatMap(({ system }) => (system === undefined ? [] : [{ code: system }])),
         searchParam: SPECIAL_PARAMETERS.map(({ name, text }) => ({ name, type: "special", documentation: text })),
         operation: operationsOn("server", baseUrl),
@@ -49,8 +59,7 @@ export function capabilityStatement(version: string, baseUrl: string, lookup: Se
 
 function resourceOf(
   type: string,
-  baseUrl: string,
-  lookup: SearchParameterLookup,
+  { baseUrl, lookup, conditionalDeletes }: ServerFacts,
   referring: Iterable<string> | undefined,
 ): JsonObject {
   const parameters = lookup.of(type);
@@ -60,6 +69,7 @@ function resourceOf(
     profile: `http://hl7.org/fhir/StructureDefinition/${type}`,
     interaction: INTERACTIONS.flatMap(({ type: code }) => (code === undefined ? [] : [{ code }])),
     ...RESOURCE_FLAGS,
+    conditionalDelete: conditionalDeletes > 1 ? "multiple" : "single",
     searchInclude: [
       "*",
       `${type}:*`,

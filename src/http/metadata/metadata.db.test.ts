@@ -178,7 +178,10 @@ describe("what the tables say is so", () => {
     conditionalRead: ["GET", "/Patient/p", undefined, { "if-none-match": 'W/"1"' }],
   };
   const codes = INTERACTIONS.flatMap(({ type, system }) => [type ?? [], system ?? []].flat());
-  const conditional = Object.keys(RESOURCE_FLAGS).filter((name) => name.startsWith("conditional"));
+  const conditional = [
+    ...Object.keys(RESOURCE_FLAGS).filter((name) => name.startsWith("conditional")),
+    "conditionalDelete",
+  ];
   it.each([...codes, ...conditional])("%s", async (code) => {
     const sample = samples[code];
     if (sample === undefined) throw new Error(`no sample of ${code}`);

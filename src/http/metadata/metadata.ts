@@ -1,8 +1,8 @@
 import { hash } from "node:crypto";
 import type { SearchParameterLookup } from "../../fhir/custom-search-parameters.ts";
-import type { ReadContext } from "../../search/context.ts";
 import { shapeOf } from "../../search/shape/read-shape.ts";
 import { shaped } from "../../search/shape/shape.ts";
+import type { WriteContext } from "../interactions.ts";
 import { capabilityStatement } from "./capability-statement.ts";
 
 /** The CapabilityStatement of this moment. */
@@ -13,13 +13,13 @@ export interface Metadata {
 }
 
 /** Makes the CapabilityStatement when it is asked for, and anew when its base or the search parameters have changed. */
-export function openMetadata(version: string, reading: ReadContext): () => Promise<Metadata> {
+export function openMetadata(version: string, reading: WriteContext): () => Promise<Metadata> {
   let made: (Metadata & { baseUrl: string; lookup: SearchParameterLookup }) | undefined;
   return async () => {
-    const { baseUrl } = reading;
+    const { baseUrl, conditionalDeletes } = reading;
     const lookup = await reading.searchParameters.current();
     if (made?.baseUrl !== baseUrl || made.lookup !== lookup) {
-      const bytes = Buffer.from(JSON.stringify(capabilityStatement(version, baseUrl, lookup)));
+      const bytes = Buffer.from(JSON.stringify(capabilityStatement({ version, baseUrl, lookup, conditionalDeletes })));
       made = { baseUrl, lookup, bytes, tag: hash("sha1", bytes, "hex").slice(0, 16) };
     }
     return made;

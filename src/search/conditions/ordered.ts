@@ -113,7 +113,9 @@ export function numberTest({ prefix, number }: QuantityValue, low: Sql, high: Sq
     const isBelowEnd = number.high.endsWith("Infinity")
       ? sql`${high} <= ${number.high}::numeric`
       : sql`${high} < ${number.high}::numeric`;
-    return prefix === "eq" ? sql`(${low} >= ${start} and ${isBelowEnd})` : sql`(${low} < ${start} or not ${isBelowEnd})`;
+    return prefix === "eq"
+      ? sql`(${low} >= ${start} and ${isBelowEnd})`
+      : sql`(${low} < ${start} or not ${isBelowEnd})`;
   }
   const exact = sql`${number.value}::numeric`;
   return compare(prefix, low, high, exact, exact);

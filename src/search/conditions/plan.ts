@@ -3,6 +3,7 @@ import { RESOURCE_TYPES } from "../../fhir/resource-types.ts";
 import { storedParameters, type StoredParameter } from "../../fhir/derived-parameters.ts";
 import type { SearchParameter } from "../../fhir/search-parameters.ts";
 import { EqualityForm } from "../../fhir/search-value.ts";
+import { anyCompartment } from "./any-compartment.ts";
 import { careCondition } from "./care-dates.ts";
 import { compositeCondition, compositePresence } from "./composite.ts";
 import {
@@ -174,6 +175,8 @@ function criterionCondition(criterion: Criterion, types: readonly string[], rule
       throw new TypeError("it is asked together with the other criteria");
     case "care":
       return careCondition(criterion, types);
+    case "anyMember":
+      return anyCompartment(criterion, types, baseUrl);
     case "member": {
       const { parameters, target, url, isItself } = criterion;
       const value = { type: "reference", targets: [target], texts: [url] } as const;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { JsonObject } from "../../base/json.ts";
-import { entriesOf, linkOf, matchesOf, openSearchServer, type SearchServer } from "../testing/search-server.ts";
+import { BASE, entriesOf, linkOf, matchesOf, openSearchServer, type SearchServer } from "../testing/search-server.ts";
 
 let server: SearchServer;
 beforeAll(async () => {
@@ -108,6 +108,10 @@ async function included(query: string): Promise<unknown[]> {
     .map((entry) => (entry["resource"] as JsonObject)["id"]);
 }
 
+function observationOf(id: string, subject: string): JsonObject {
+  return { resourceType: "Observation", id, subject: { reference: subject } };
+}
+
 describe("$everything", () => {
   it.each([
     ["", "a,b,d,e,linked,p1"],
@@ -116,6 +120,17 @@ describe("$everything", () => {
     ["?_since=2025-01-01", "b"],
   ])("%s finds the patient and what is in its compartment, over pages", async (query, expected) => {
     expect(await all(`/Patient/p1/$everything${query}`)).toBe(expected);
+  });
+
+  it.each([
+    ["", "a,b,c,d,e,linked,p1,p2"],
+    ["?_count=2", "a,b,c,d,e,linked,p1,p2"],
+    ["?_type=Observation", "a,b,c"],
+    ["?_type=Patient", "linked,p1,p2"],
+    ["?_since=2025-01-01", "b"],
+    ["?start=2030&_type=Encounter,Patient", "e,linked,p1,p2"],
+  ])("of all patients%s finds them and what is in their compartments", async (query, expected) => {
+    expect(await all(`/Patient/$everything${query}`)).toBe(expected);
   });
 
   it("includes what these refer to", async () => {
@@ -152,6 +167,25 @@ describe("$everything", () => {
       expect(body).toMatchObject({ issue: [{ expression: ["_since"] }] });
     },
   );
+
+  it("of all patients follows references by URL, leaves out those to what is not stored, and has its own links", async () => {
+    await server.loadLive(
+      observationOf("any1", `${BASE}/Patient/p1`),
+      observationOf("any2", "Patient/never"),
+      observationOf("any3", "Patient/gone"),
+      observationOf("any4", "http://elsewhere.example/fhir/Patient/p1"),
+    );
+    expect(await all("/Patient/$everything?_type=Observation")).toBe("a,any1,b,c");
+    const { body } = await server.get("/Patient/$everything?_count=1");
+    expect(linkOf(body, "self")).toBe("/Patient/$everything?_count=1");
+    expect(linkOf(body, "next")).toMatch(/^\/Patient\/\$everything\?_count=1&_cursor=/);
+    const entries = entriesOf((await server.get("/Patient/$everything")).body);
+    for (const id of ["d1", "org"]) {
+      expect(entries).toContainEqual(
+        expect.objectContaining({ resource: expect.objectContaining({ id }), search: { mode: "include" } }),
+      );
+    }
+  });
 });
 
 describe("$everything with start and end", () => {

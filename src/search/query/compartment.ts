@@ -6,9 +6,9 @@ import type { Criterion } from "./criteria.ts";
 
 /** The compartment that a search is confined to. */
 export interface Compartment {
-  /** The resource it is about. */
+  /** The resource it is about; without an id those of all resources of the type that are stored. */
   type: string;
-  id: string;
+  id: string | undefined;
   /** Whether that resource is found, too, although it does not refer to itself. */
   withItself: boolean;
 }
@@ -41,5 +41,6 @@ export function compartmentCriterion(
     return parameter === undefined ? [] : [parameter];
   });
   const isItself = member === type && (withItself || codes.includes("_id"));
+  if (id === undefined) return { kind: "anyMember", parameters, type, isItself };
   return { kind: "member", parameters, target: { type, id }, url: `${baseUrl}/${type}/${id}`, isItself };
 }

@@ -114,6 +114,8 @@ export type Criterion =
       url: string;
       isItself: boolean;
     }
+  /** It is in the compartment of some stored resource of `type`, or may be one of these itself. */
+  | { kind: "anyMember"; parameters: readonly SearchParameter[]; type: string; isItself: boolean }
   /** Words of its narrative, or of all of it (`_text`, `_content`); `name` is as written in the query. */
   | { kind: "text"; name: string; place: TextPlace; test: WordTest }
   /** A date of one of the parameters overlaps a range of ticks, or there is none. */

@@ -22,8 +22,7 @@ export function decimalText(value: bigint): string | undefined {
 
 /** Half a unit of the last digit, a single one before a positive exponent counted as if a 0 followed it (decision D-28). */
 function halfUnit(text: string): bigint {
-  const [, whole = "", fraction = "", exponent = "0"] =
-    /^[+-]?(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(text) ?? [];
+  const [, whole = "", fraction = "", exponent = "0"] = /^[+-]?(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(text) ?? [];
   const place = Number(exponent) - fraction.length;
   const last = whole.length === 1 && fraction === "" && place > 0 ? place - 1 : place;
   return 5n * 10n ** BigInt(SCALE + last - 1);

@@ -243,9 +243,7 @@ function isText(value: Value, asked: string, modifier: string | undefined): bool
         modifier === "contains" ? form.includes(fold(asked)) : form.startsWith(fold(asked)),
       );
     };
-    return (
-      value.texts.some((each) => isOne(each, false)) || (value.families ?? []).some((each) => isOne(each, true))
-    );
+    return value.texts.some((each) => isOne(each, false)) || (value.families ?? []).some((each) => isOne(each, true));
   }
   if (value.kind !== "uri" && value.kind !== "canonical") return false;
   return value.texts.some((each) => {
