@@ -11,7 +11,7 @@ import {
   type CheckedBody,
 } from "../import/api/checked-body.ts";
 import { StalePlan, type PutChange } from "../import/api/write-request.ts";
-import { fhirPathPatch, jsonPatch, patched, type Patch } from "../patch/patch.ts";
+import { fhirPathPatch, jsonPatch, mergePatch, patched, type Patch } from "../patch/patch.ts";
 import { readBodies } from "../store/body.ts";
 import { readCurrent } from "../store/read.ts";
 import {
@@ -24,8 +24,14 @@ import {
   type WriteContext,
 } from "./interactions.ts";
 
-/** Media type of a JSON Patch (RFC 6902). */
-export const JSON_PATCH = "application/json-patch+json";
+/** Media types of patches that are no FHIR resources, with what reads them: JSON Patch (RFC 6902), JSON Merge Patch (RFC 7386). */
+const READERS: ReadonlyMap<string, (bytes: Buffer) => Patch> = new Map([
+  ["application/json-patch+json", jsonPatch],
+  ["application/merge-patch+json", mergePatch],
+]);
+
+/** The names of these media types. */
+export const JSON_PATCHES: readonly string[] = [...READERS.keys()];
 
 /** What patching needs beside the search settings. */
 export type PatchContext = ConditionContext & Pick<WriteContext, "blocks">;
@@ -42,16 +48,18 @@ export interface ReadPatch {
   readonly bytes: number;
 }
 
-/** Reads a JSON Patch from a body. Throws `bad-request`. */
-export function readJsonPatchBody(bytes: Buffer): ReadPatch {
+/** Reads a patch of one of the {@link JSON_PATCHES} from a body; undefined for another media type. Throws `bad-request`. */
+export function readJsonPatchBody(mediaType: string, bytes: Buffer): ReadPatch | undefined {
+  const read = READERS.get(mediaType);
+  if (read === undefined) return undefined;
   refuseRepeated(parseBody(bytes).value, bytes);
-  return { patch: jsonPatch(bytes), bytes: bytes.length };
+  return { patch: read(bytes), bytes: bytes.length };
 }
 
 /** Reads a FHIRPath Patch from a body, a `Parameters` resource. Throws `bad-request`. */
 export function readFhirPathPatchBody(bytes: Buffer): ReadPatch {
   if (Array.isArray(parseBody(bytes).value)) {
-    const text = `A FHIRPath Patch is a Parameters resource; a JSON Patch is sent as ${JSON_PATCH}.`;
+    const text = `A FHIRPath Patch is a Parameters resource; a JSON Patch is sent as ${JSON_PATCHES[0]}.`;
     throw new StokerError("bad-request", text, { issue: "structure" });
   }
   return readCheckedParameters(checkBody(bytes, "Parameters"));

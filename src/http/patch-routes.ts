@@ -3,7 +3,6 @@ import { StokerError } from "../base/errors.ts";
 import { PATCH_FORMATS } from "./metadata/capabilities.ts";
 import {
   conditionalPatchInteraction,
-  JSON_PATCH,
   patchInteraction,
   readFhirPathPatchBody,
   readJsonPatchBody,
@@ -60,7 +59,7 @@ export async function patchRoutes(app: FastifyInstance, { reading, writer }: Wri
 
 function patchOf(request: FastifyRequest): ReadPatch {
   const bytes = bodyOf(request);
-  return mediaTypeOf(request) === JSON_PATCH ? readJsonPatchBody(bytes) : readFhirPathPatchBody(bytes);
+  return readJsonPatchBody(mediaTypeOf(request), bytes) ?? readFhirPathPatchBody(bytes);
 }
 
 /** 415, with the media types that are taken also in `Accept-Patch` (RFC 5789, 2.2). */

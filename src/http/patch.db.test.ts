@@ -225,13 +225,14 @@ describe("patch", () => {
     expect((await server.send("PATCH", `/Patient/${id}`, body, headers)).status).toBe(400);
   });
 
-  it.each(["application/xml-patch+xml", "application/fhir+xml", "text/plain", "application/merge-patch+json"])(
+  it.each(["application/xml-patch+xml", "application/fhir+xml", "text/plain"])(
     "415 for %s, which names what is taken",
     async (type) => {
       const id = await stored();
       const answer = await server.send("PATCH", `/Patient/${id}`, "<diff/>", { "content-type": type });
       expect(answer.status).toBe(415);
-      const accepted = "application/json-patch+json, application/fhir+json, application/json";
+      const accepted =
+        "application/json-patch+json, application/merge-patch+json, application/fhir+json, application/json";
       expect(answer.headers["accept-patch"]).toBe(accepted);
       expect(answer.body.issue[0].diagnostics).toContain(accepted);
     },
@@ -244,11 +245,80 @@ describe("patch", () => {
 
   it("is in the CapabilityStatement", async () => {
     const { body } = await server.send("GET", "/metadata");
-    expect(body.patchFormat).toEqual(["application/json-patch+json", "application/fhir+json"]);
+    expect(body.patchFormat).toEqual([
+      "application/json-patch+json",
+      "application/merge-patch+json",
+      "application/fhir+json",
+    ]);
     const codes = (type: string): string[] =>
       body.rest[0].resource.find((each: Json) => each.type === type).interaction.map(({ code }: Json) => code);
     expect(codes("Patient")).toContain("patch");
     expect(codes("SearchParameter")).toContain("patch");
+  });
+});
+
+describe("JSON Merge Patch", () => {
+  const MERGE_PATCH = { "content-type": "application/merge-patch+json; charset=utf-8" };
+  const merge = (path: string, body: unknown, headers: Record<string, string> = {}): Promise<Answer> =>
+    server.send("PATCH", path, body, { ...MERGE_PATCH, ...headers });
+
+  it("changes and removes elements; the rest keeps its bytes", async () => {
+    const id = await stored('"active":true,"gender":"male",  "name":[{"family" : "A"}],"maritalStatus":{"text":"x"}');
+    const answer = await merge(
+      `/Patient/${id}`,
+      '{"gender":null,"birthDate":"1990-01-01","maritalStatus":{"text":"y"}}',
+    );
+    expect([answer.status, answer.headers["etag"]]).toEqual([200, 'W/"2"']);
+    expect(withoutMeta(answer.text)).toBe(
+      `{"resourceType":"Patient","id":"${id}","active":true,  "name":[{"family" : "A"}],"maritalStatus":{"text":"y"},"birthDate":"1990-01-01"}`,
+    );
+    // What the elements under null leave empty is left out.
+    const emptied = await merge(`/Patient/${id}`, '{"maritalStatus":{"text":null}}');
+    expect([emptied.status, emptied.body.maritalStatus]).toEqual([200, undefined]);
+  });
+
+  it.each([
+    ["an array", "[]", 400],
+    ["nothing", undefined, 400],
+    ["no JSON", "{", 400],
+    ["a member twice", '{"gender":"male","gender":"female"}', 400],
+    ["another id", '{"id":"other"}', 422],
+    ["no id", '{"id":null}', 422],
+    ["another type", '{"resourceType":"Basic"}', 422],
+    ["no type", '{"resourceType":null}', 422],
+    ["an unknown element", '{"shoe":1}', 422],
+    ["a wrong value", '{"gender":"x"}', 422],
+  ])("of %s is refused, and nothing is written", async (_name, body, status) => {
+    const id = await stored();
+    expect((await merge(`/Patient/${id}`, body)).status).toBe(status);
+    expect(await version(id)).toBe("1");
+  });
+
+  it("has preconditions and conditions like other patches", async () => {
+    const id = await stored();
+    expect((await merge(`/Patient/${id}`, '{"gender":"male"}', { "if-match": 'W/"7"' })).status).toBe(412);
+    expect((await merge(`/Patient?_id=${id}`, '{"gender":"male"}', { "if-match": 'W/"1"' })).status).toBe(200);
+    expect((await merge("/Patient?_id=nobody", '{"gender":"male"}')).status).toBe(404);
+    expect((await merge("/Patient/nobody", '{"gender":"male"}')).status).toBe(404);
+    expect(await version(id)).toBe("2");
+  });
+
+  it.each(["batch", "transaction"])("in a %s, as a Binary", async (type) => {
+    const id = await stored();
+    const data = Buffer.from('{"active":null,"gender":"female"}').toString("base64");
+    const { body } = await server.send("POST", "/", {
+      resourceType: "Bundle",
+      type,
+      entry: [
+        {
+          resource: { resourceType: "Binary", contentType: "application/merge-patch+json", data },
+          request: { method: "PATCH", url: `Patient/${id}` },
+        },
+      ],
+    });
+    expect(body.entry[0].response.status).toBe("200 OK");
+    const patient = (await server.send("GET", `/Patient/${id}`)).body;
+    expect([patient.gender, patient.active]).toEqual(["female", undefined]);
   });
 });
 

@@ -79,9 +79,35 @@ export function setMember(object: JsonNode, name: string, value: JsonNode): void
     return;
   }
   const last = members.at(-1);
-  // As the member before is written: in a text with indentation the new one has it, too.
+  members.push(newMember(name, value, last));
+}
+
+/** As the member before is written: in a text with indentation the new one has it, too. */
+function newMember(name: string, value: JsonNode, last: JsonChild | undefined): JsonChild {
   const label = Buffer.concat([Buffer.from(JSON.stringify(name)), last === undefined ? COLON : colonOf(last)]);
-  members.push({ name, lead: last?.lead ?? NOTHING, label, value, trail: NOTHING });
+  return { name, lead: last?.lead ?? NOTHING, label, value, trail: NOTHING };
+}
+
+/**
+ * Changes members of an object, each of the names once: `change` is given what is there, and gives the new value, or undefined to
+ * remove it. Takes time in proportion to the members, however many there are.
+ */
+export function changeMembers(
+  object: JsonNode,
+  names: readonly string[],
+  change: (name: string, old: JsonNode | undefined) => JsonNode | undefined,
+): void {
+  const members = [...childrenOf(object)];
+  const byName = new Map(members.map((member) => [member.name, member]));
+  const removed = new Set<string | undefined>();
+  for (const name of names) {
+    const member = byName.get(name);
+    const value = change(name, member?.value);
+    if (value === undefined) removed.add(name);
+    else if (member !== undefined) member.value = value;
+    else members.push(newMember(name, value, members.at(-1)));
+  }
+  object.children = removed.size === 0 ? members : members.filter(({ name }) => !removed.has(name));
 }
 
 /** Gives a member another name, in its place; one that has that name goes. Nothing when it is not there. */

@@ -5,7 +5,7 @@ import { operationParameters } from "../../fhir/operation-parameters.ts";
 import { resourceTypeId } from "../../fhir/resource-types.ts";
 import { checkParsed, parseBody, refuseRepeated, type CheckedBody } from "../../import/api/checked-body.ts";
 import type { Preconditions } from "../interactions.ts";
-import { JSON_PATCH, readCheckedParameters, readJsonPatchBody, type ReadPatch } from "../patch-interactions.ts";
+import { JSON_PATCHES, readCheckedParameters, readJsonPatchBody, type ReadPatch } from "../patch-interactions.ts";
 
 /** A Bundle of interactions. */
 export interface BundleRequest {
@@ -155,17 +155,20 @@ function readResource(value: JsonValue | undefined, bytes: Buffer | undefined, t
   throw invalid(`request.url: the resource is a ${body.type}, and the URL says otherwise.`, "request.url");
 }
 
-/** A patch (http://hl7.org/fhir/R4/http.html#patch): a JSON Patch in a `Binary`, or a FHIRPath Patch as `Parameters`. */
+/** A patch (http://hl7.org/fhir/R4/http.html#patch): a JSON Patch or Merge Patch in a `Binary`, or a FHIRPath Patch as `Parameters`. */
 function readPatch(value: JsonValue | undefined, bytes: Buffer | undefined): ReadPatch {
   return belowResource(() => {
     const body = checkEntryResource(value, bytes);
     if (body.type !== "Binary") return readCheckedParameters(body);
     const { contentType, data } = body.resource;
-    if (typeof contentType !== "string" || contentType.split(";", 1)[0]?.trim().toLowerCase() !== JSON_PATCH) {
-      throw invalid(`The contentType of a Binary that is a patch must be ${JSON_PATCH}.`, "Binary.contentType");
+    const mediaType = typeof contentType === "string" ? contentType.split(";", 1)[0]?.trim().toLowerCase() : undefined;
+    if (mediaType === undefined || !JSON_PATCHES.includes(mediaType)) {
+      const text = `The contentType of a Binary that is a patch must be ${JSON_PATCHES.join(" or ")}.`;
+      throw invalid(text, "Binary.contentType");
     }
-    if (typeof data !== "string") throw invalid("The Binary has no data.", "Binary.data");
-    return readJsonPatchBody(Buffer.from(data, "base64"));
+    const patch = typeof data === "string" ? readJsonPatchBody(mediaType, Buffer.from(data, "base64")) : undefined;
+    if (patch === undefined) throw invalid("The Binary has no data.", "Binary.data");
+    return patch;
   });
 }
 

@@ -306,5 +306,9 @@ function modifiersText(): string {
   return ["`:missing` for all", ...byType].join("; ");
 }
 
-/** Media types of patches: JSON Patch, and FHIRPath Patch as a `Parameters` resource. */
-export const PATCH_FORMATS: readonly string[] = ["application/json-patch+json", "application/fhir+json"];
+/** Media types of patches: JSON Patch, JSON Merge Patch, and FHIRPath Patch as a `Parameters` resource. */
+export const PATCH_FORMATS: readonly string[] = [
+  "application/json-patch+json",
+  "application/merge-patch+json",
+  "application/fhir+json",
+];
