@@ -1,5 +1,6 @@
 // Compiles src/ to dist/ and copies what the compiler does not: the SQL migrations.
 // A file of its own (not an npm hook), so that it also runs where install scripts are switched off.
+import "./bin/check-node.js";
 import { spawnSync } from "node:child_process";
 import { chmodSync, cpSync, existsSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";

@@ -87,9 +87,9 @@ describe("refused with one line that names the setting", () => {
     ],
     ["origin without a scheme", { environment: { STOKER_CORS_ORIGINS: "*, a.example" } }, /STOKER_CORS_ORIGINS/],
     ["port", { environment: { STOKER_PORT: "99999" } }, /^STOKER_PORT is "99999"; it must be a port number/],
-    ["port text", { flags: { port: "http" } }, /^STOKER_PORT is "http"/],
+    ["port text", { flags: { port: "http" } }, /^STOKER_PORT \(--port\) is "http"/],
     ["workers", { environment: { STOKER_WORKERS: "0" } }, /^STOKER_WORKERS is "0"; .* from 1 to 256$/],
-    ["fraction", { flags: { workers: 1.5 } }, /^STOKER_WORKERS is 1.5/],
+    ["fraction", { flags: { workers: 1.5 } }, /^STOKER_WORKERS \(--workers\) is 1.5/],
     ["log level", { environment: { STOKER_LOG_LEVEL: "loud" } }, /^STOKER_LOG_LEVEL is "loud"; .*info/],
     ["boolean", { environment: { STOKER_IMPORT_ENABLED: "maybe" } }, /true or false$/],
     ["base URL", { flags: { baseUrl: "ftp://x" } }, /^STOKER_BASE_URL/],
@@ -102,7 +102,7 @@ describe("refused with one line that names the setting", () => {
       { environment: { STOKER_AZURE_STORAGE_CONNECTION_STRING: "a=b", STOKER_AZURE_STORAGE_URL: "https://x" } },
       /set only one/,
     ],
-    ["empty flag", { flags: { host: "" } }, /^STOKER_HOST is ""/],
+    ["empty flag", { flags: { host: "" } }, /^STOKER_HOST \(--host\) is ""/],
   ])("%s", (_name, sources, message) => {
     const line = failure(sources);
     expect(line).toMatch(message);

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { StokerError } from "./errors.ts";
-import { isLoopback, SETTING_KEYS, SETTING_TABLE, type SettingKey, type Settings } from "./setting-table.ts";
+import { flagOf, isLoopback, SETTING_KEYS, SETTING_TABLE, type SettingKey, type Settings } from "./setting-table.ts";
 
 export type { Settings } from "./setting-table.ts";
 
@@ -36,11 +36,11 @@ export function loadSettings(sources: SettingSources = {}): Settings {
     const { env } = SETTING_TABLE[key];
     const fromEnvironment = environment[env];
     if (sources.flags?.[key] !== undefined) {
-      values[key] = parse(key, sources.flags[key], folder);
+      values[key] = parse(key, sources.flags[key], folder, `(${flagOf(key)})`);
     } else if (fromEnvironment !== undefined && fromEnvironment !== "") {
       values[key] = parse(key, fromEnvironment, folder);
     } else if (file.values[key] !== undefined && file.values[key] !== null) {
-      values[key] = parse(key, file.values[key], file.folder);
+      values[key] = parse(key, file.values[key], file.folder, `(${key} in ${file.path})`);
     } else if (sources.defaults?.[key] !== undefined) {
       values[key] = sources.defaults[key];
     } else {
@@ -67,6 +67,8 @@ export interface TerminalEnvironment {
   /** The server that `jobs` and `cancel` speak to. */
   readonly baseUrl: string;
   readonly token: string | undefined;
+  /** Folder for what programs of this user remember from one run to the next; undefined where there is none. */
+  readonly stateFolder: string | undefined;
   /** Whether unexpected errors are shown with their stack. */
   readonly stacks: boolean;
 }
@@ -80,8 +82,15 @@ export function terminalEnvironment(
     dumb: environment["TERM"] === "dumb",
     baseUrl: environment["STOKER_BASE_URL"] || "http://127.0.0.1:8080/fhir",
     token: environment["STOKER_TOKEN"] || undefined,
+    stateFolder: stateFolder(environment["XDG_STATE_HOME"], environment["HOME"]),
     stacks: environment["STOKER_LOG_LEVEL"] === "debug" || environment["STOKER_LOG_LEVEL"] === "trace",
   };
+}
+
+/** As the XDG Base Directory Specification says. */
+function stateFolder(named: string | undefined, home: string | undefined): string | undefined {
+  if (named?.startsWith("/")) return named;
+  return home?.startsWith("/") ? `${home}/.local/state` : undefined;
 }
 
 /** The known word that is closest to `word`, or undefined when none is close. */
@@ -103,23 +112,28 @@ function plain(word: string): string {
     .replaceAll(/[^a-z0-9]/g, "");
 }
 
-function parse(key: SettingKey, value: unknown, folder: string): unknown {
+/** `where` says where the value stands when that is not the environment. */
+function parse(key: SettingKey, value: unknown, folder: string, where?: string): unknown {
   const definition = SETTING_TABLE[key];
   const result = definition.schema.safeParse(value);
   if (!result.success) {
     const shown = definition.secret ? "(hidden)" : JSON.stringify(value);
-    throw refused(key, `${definition.env} is ${shown}; it must be ${definition.allowed}`);
+    throw refused(
+      key,
+      `${[definition.env, where].filter(Boolean).join(" ")} is ${shown}; it must be ${definition.allowed}`,
+    );
   }
   if (key !== "dataDir" && key !== "fileRoot") return result.data;
-  return checkFolder(key, resolve(folder, String(result.data)));
+  return checkFolder(key, resolve(folder, String(result.data)), where);
 }
 
-function checkFolder(key: "dataDir" | "fileRoot", path: string): string {
+function checkFolder(key: "dataDir" | "fileRoot", path: string, where?: string): string {
   const { env, allowed } = SETTING_TABLE[key];
   const found = existsSync(path) ? statSync(path) : undefined;
   if (found === undefined ? key === "fileRoot" : !found.isDirectory()) {
     const why = found === undefined ? "there is no such folder" : "that is not a folder";
-    throw refused(key, `${env} is ${JSON.stringify(path)}: ${why}; it must be ${allowed}`);
+    const name = [env, where].filter(Boolean).join(" ");
+    throw refused(key, `${name} is ${JSON.stringify(path)}: ${why}; it must be ${allowed}`);
   }
   return path;
 }
@@ -149,9 +163,9 @@ function checkTogether(settings: Settings, listens: boolean): void {
 function readConfigFile(
   named: string | undefined,
   folder: string,
-): { readonly values: Partial<Record<SettingKey, unknown>>; readonly folder: string } {
+): { readonly values: Partial<Record<SettingKey, unknown>>; readonly folder: string; readonly path: string } {
   const path = resolve(folder, named ?? CONFIG_FILE);
-  if (named === undefined && !existsSync(path)) return { values: {}, folder };
+  if (named === undefined && !existsSync(path)) return { values: {}, folder, path };
   let values: unknown;
   try {
     values = JSON.parse(readFileSync(path, "utf8"));
@@ -170,7 +184,7 @@ function readConfigFile(
       `The settings file ${path} has an unknown key "${key}"${hint === undefined ? "" : `; did you mean "${hint}"?`}`,
     );
   }
-  return { values, folder: dirname(path) };
+  return { values, folder: dirname(path), path };
 }
 
 function refused(key: SettingKey, message: string): StokerError {

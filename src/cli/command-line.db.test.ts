@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { resolveInputs } from "./import/inputs.ts";
@@ -92,7 +92,10 @@ describe("stoker import with a server of its own", () => {
       data,
     ]);
     expect(stdout).toMatch(/^Patient +1 +2$/m);
-    expect(stdout).toMatch(/resources\/s/);
+    expect(stdout).toMatch(/\d lines\/s/);
+    expect(stdout).toContain(
+      `\nThe data is in ${data}. To search it, start a server:\n  stoker serve --data-dir ${data}\n`,
+    );
     expect(stdout).toMatch(/2 lines rejected, by cause:/);
     expect(stdout).toMatch(/\n {2}stoker import --data-dir \S+ --type Patient \S+-rejected\.ndjson\n$/);
     expect(stdout + stderr).not.toContain("\u001B");
@@ -142,9 +145,30 @@ describe("stoker serve, and commands that drive it", () => {
     expect(await answer.json()).toMatchObject({ resourceType: "Bundle" });
   });
 
+  test("an empty store is told of, and where this user has others", async () => {
+    const [state, empty] = [join(folder, "state"), join(folder, "empty")];
+    mkdirSync(join(state, "stoker"), { recursive: true });
+    const stores = [{ dataDir: data, lastUsed: new Date().toISOString() }];
+    writeFileSync(join(state, "stoker", "stores.json"), JSON.stringify(stores));
+    const process = startStoker(["serve", "--port", "0", "--data-dir", empty], { XDG_STATE_HOME: state });
+    await process.firstLine;
+    process.child.kill("SIGTERM");
+    const { code, stderr } = await process.finished;
+    const text = `The store in ${empty} is empty. Other stores of this user: ${data}. To serve one of them: stoker serve --data-dir ${data}`;
+    expect(
+      stderr
+        .split("\n")
+        .filter((line) => line !== "")
+        .map((line) => (JSON.parse(line) as { msg: string }).msg),
+    ).toContain(text);
+    expect(code).toBe(0);
+  });
+
   test("the data folder is taken: an import says how to go on", async () => {
     const { code, stderr } = await runStoker(["import", samples, "--data-dir", data]);
-    expect(stderr).toMatch(/^stoker: STOKER_DATA_DIR: .* in use by another Stoker.*--server URL\.\n$/);
+    expect(stderr).toMatch(/^stoker: STOKER_DATA_DIR: .* in use by another Stoker.*\n$/);
+    expect(stderr).toContain(`, which answers at ${baseUrl})`);
+    expect(stderr).toContain(`To import through it: stoker import … --server ${baseUrl}\n`);
     expect(code).toBe(2);
   });
 
@@ -161,6 +185,8 @@ describe("stoker serve, and commands that drive it", () => {
     const { code, report } = await importJson(samples, "--server", `${baseUrl}/`);
     expect(code).toBe(0);
     expect(report).toMatchObject({ created: 1, unchanged: lineCount() - 1 });
+    const named = await runStoker(["import", samples, "--json", "--server"], { STOKER_BASE_URL: baseUrl });
+    expect(JSON.parse(named.stdout)).toMatchObject({ rejected: 0, unchanged: lineCount() });
     const outside = await runStoker(["import", join(folder, "Bad.ndjson"), "--server", baseUrl]);
     expect(outside.stderr).toMatch(/^stoker: input\.url must match .*STOKER_FILE_ROOT/);
     expect(outside.code).toBe(2);

@@ -1,4 +1,4 @@
-import { rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { SETTING_KEYS } from "../base/setting-table.ts";
@@ -27,7 +27,12 @@ describe("errors of usage: exit code 2, nothing on standard output, a hint", () 
       /^stoker: The folder .* cannot be made \(there is a file of this name\)\n$/,
     ],
     ["bad choice", ["import", "x", "--mode", "Initial"], /Allowed choices are IncrementalLoad, InitialLoad/],
-    ["bad setting", ["serve", "--port", "99999"], /^stoker: STOKER_PORT is "99999"; it must be a port number/],
+    [
+      "bad setting",
+      ["serve", "--port", "99999"],
+      /^stoker: STOKER_PORT \(--port\) is "99999"; it must be a port number/,
+    ],
+    ["no number", ["serve", "--port", "abc"], /^stoker: STOKER_PORT \(--port\) is "abc"; it must be a port number/],
     ["open host", ["serve", "--host", "0.0.0.0"], /^stoker: STOKER_HOST is "0.0.0.0", but without authentication/],
     ["worker without database", ["worker"], /^stoker: STOKER_DATABASE_URL is not set/],
     ["no such file", ["import", "/no/such/file"], /^stoker: There is no file or folder \/no\/such\/file\n$/],
@@ -61,7 +66,7 @@ describe("errors of usage: exit code 2, nothing on standard output, a hint", () 
   });
 });
 
-test.each(["serve", "worker", "import", "jobs", "cancel", "generate"])(
+test.each(["serve", "worker", "import", "jobs", "cancel", "generate", "clean"])(
   "stoker %s --help has an example",
   async (command) => {
     const { code, stdout } = await runStoker([command, "--help"]);
@@ -70,8 +75,38 @@ test.each(["serve", "worker", "import", "jobs", "cancel", "generate"])(
   },
 );
 
+test("stoker worker --help says what a worker needs", async () => {
+  const { stdout } = await runStoker(["worker", "--help"]);
+  expect(stdout.replaceAll(/\s+/g, " ")).toContain("STOKER_DATABASE_URL; required]");
+  expect(stdout).not.toContain("embedded PostgreSQL");
+});
+
+describe("a Node.js that is too old", () => {
+  test.each(["8.17.0", "18.20.8", "20.18.3"])(
+    "%s: one line says what is needed and what was found",
+    async (version) => {
+      const pretend = join(folder, "pretend.cjs");
+      writeFileSync(pretend, `Object.defineProperty(process, "versions", { value: { node: "${version}" } });`);
+      const { code, stdout, stderr } = await runStoker(["--version"], { NODE_OPTIONS: `--require ${pretend}` });
+      expect(stderr).toMatch(
+        new RegExp(`^stoker: Node\\.js 20\\.19 or later is needed, and this is Node\\.js ${version} \\(/[^\n]+\n$`),
+      );
+      expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+    },
+  );
+
+  test("can read the files that say so", () => {
+    for (const file of ["stoker", "check-node.js"]) {
+      const text = readFileSync(new URL(`../../bin/${file}`, import.meta.url), "utf8");
+      expect(text).not.toMatch(/\b(?:const|let|class|async|await|import)\b|=>|`|\?\?|\?\./);
+    }
+  });
+});
+
 test("stoker --version and --help", async () => {
-  expect((await runStoker(["--version"])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+  const version = (await runStoker(["--version"])).stdout;
+  expect(version).toMatch(/^\d+\.\d+\.\d+\n$/);
+  expect((await runStoker(["-V"])).stdout).toBe(version);
   const { stdout } = await runStoker(["--help"]);
   for (const command of ["serve", "worker", "import", "jobs", "cancel", "generate"])
     expect(stdout).toContain(`  ${command} `);

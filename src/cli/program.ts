@@ -3,6 +3,7 @@ import { StokerError } from "../base/errors.ts";
 import { terminalEnvironment } from "../base/settings.ts";
 import { addBenchCommand } from "./bench/command.ts";
 import { addCancelCommand } from "./cancel.ts";
+import { addCleanCommand } from "./clean.ts";
 import { addDemoCommand } from "./demo/command.ts";
 import { addGenerateCommand } from "./generate/command.ts";
 import { addImportCommand } from "./import/command.ts";
@@ -19,7 +20,7 @@ export function createProgram(): Command {
   const program = new Command("stoker");
   program
     .description("an open FHIR R4 server that is fed in bulk")
-    .version(readVersion(), "--version", "print the version")
+    .version(readVersion(), "-V, --version", "print the version")
     .helpOption("-h, --help", "print this help")
     .showHelpAfterError("(add --help for options and an example)")
     .exitOverride()
@@ -30,6 +31,7 @@ export function createProgram(): Command {
   addJobsCommand(program);
   addCancelCommand(program);
   addGenerateCommand(program);
+  addCleanCommand(program);
   addDemoCommand(program);
   addBenchCommand(program);
   return program;

@@ -36,6 +36,14 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
+/** What surrounds a server that is opened: whom it tells what, and who may want it to stop. */
+export interface Surroundings {
+  /** Told what takes long at the start, or is not where a person would look for it. */
+  readonly notice?: (text: string) => void;
+  /** Ends the start where it takes long; the signal's reason is thrown. */
+  readonly stop?: AbortSignal;
+}
+
 /** Connections that requests and the coordinator share; every worker thread has one more of its own. */
 const POOL_CONNECTIONS = 16;
 
@@ -47,8 +55,12 @@ const WORKER_BYTES = 32 * 1024 * 1024;
  * The composition root: database → migrations → sources → import (signal, coordinator, worker threads) → HTTP. Whatever
  * was opened is closed again when a later step fails. Throws `setting` for what the user can put right.
  */
-export async function openServer(settings: Settings, logger: Logger): Promise<RunningServer> {
-  return await assemble(settings, logger, true);
+export async function openServer(
+  settings: Settings,
+  logger: Logger,
+  surroundings: Surroundings = {},
+): Promise<RunningServer> {
+  return await assemble(settings, logger, true, surroundings);
 }
 
 /** Import workers without HTTP, for a further machine on the same database. */
@@ -60,10 +72,15 @@ export async function openWorker(settings: Settings, logger: Logger): Promise<Ru
       { expression: "STOKER_DATABASE_URL" },
     );
   }
-  return await assemble(settings, logger, false);
+  return await assemble(settings, logger, false, {});
 }
 
-async function assemble(settings: Settings, logger: Logger, listens: boolean): Promise<RunningServer> {
+async function assemble(
+  settings: Settings,
+  logger: Logger,
+  listens: boolean,
+  surroundings: Surroundings,
+): Promise<RunningServer> {
   const undo: (() => Promise<unknown>)[] = [];
   const close = async (): Promise<void> => {
     for (let step = undo.pop(); step !== undefined; step = undo.pop()) await step();
@@ -76,7 +93,7 @@ async function assemble(settings: Settings, logger: Logger, listens: boolean): P
       azureStorageUrl: settings.azureStorageUrl,
     };
     const sources = createSources(sourceConfig);
-    const { connection, cluster, ended } = await findDatabase(settings, logger, undo);
+    const { connection, cluster, ended, announce } = await findDatabase(settings, logger, surroundings, undo);
     const database = await openDatabase({
       connection,
       maxConnections: POOL_CONNECTIONS,
@@ -126,6 +143,7 @@ async function assemble(settings: Settings, logger: Logger, listens: boolean): P
     const stageSeconds = (): Record<string, number> => ({ ...workers.stageSeconds(), ...stages });
     const services = { database, room, sources, signal, logger, stageSeconds };
     const baseUrl = listens ? await listen(settings, services, working) : "";
+    if (listens) await announce?.(baseUrl);
     return { baseUrl, database, databaseEnded: ended, close };
   } catch (error) {
     await close().catch((failure: unknown) =>
@@ -153,13 +171,19 @@ async function publish(database: Database, stages: { publish: number }, stop: Ab
 async function findDatabase(
   settings: Settings,
   logger: Logger,
+  surroundings: Surroundings,
   undo: (() => Promise<unknown>)[],
-): Promise<{ connection: DatabaseConnection; cluster: string | undefined; ended: Promise<void> }> {
+): Promise<{
+  connection: DatabaseConnection;
+  cluster: string | undefined;
+  ended: Promise<void>;
+  announce?: (url: string) => Promise<void>;
+}> {
   if (settings.databaseUrl !== undefined) {
     return { connection: { url: settings.databaseUrl }, cluster: undefined, ended: new Promise(() => undefined) };
   }
   let closing = false;
-  const embedded = await openEmbedded({ dataDirectory: settings.dataDir, logger, restart: true });
+  const embedded = await openEmbedded({ dataDirectory: settings.dataDir, logger, restart: true, ...surroundings });
   undo.push(async () => {
     closing = true;
     await embedded.close();
@@ -169,7 +193,12 @@ async function findDatabase(
       if (!closing) resolve();
     });
   });
-  return { connection: embedded.connection, cluster: embedded.cluster, ended };
+  return {
+    connection: embedded.connection,
+    cluster: embedded.cluster,
+    ended,
+    announce: (url) => embedded.announce(url),
+  };
 }
 
 async function listen(

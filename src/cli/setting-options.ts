@@ -2,12 +2,20 @@ import { Option, type Command } from "commander";
 import { settingsHelp } from "../base/setting-help.ts";
 import { SETTING_KEYS, type SettingKey } from "../base/setting-table.ts";
 
+/** What a setting means to one command, where that differs from what it means to a server. */
+export type OtherHelp = Partial<Record<SettingKey, string>>;
+
 /** Adds a flag for each setting, or for those in `keys`, and `--config`. */
-export function addSettingOptions(command: Command, keys: readonly SettingKey[] = SETTING_KEYS): Command {
+export function addSettingOptions(
+  command: Command,
+  keys: readonly SettingKey[] = SETTING_KEYS,
+  otherHelp: OtherHelp = {},
+): Command {
   for (const row of settingsHelp()) {
     if (!(keys as readonly string[]).includes(row.key)) continue;
     const value = row.placeholder === "BOOLEAN" ? "[BOOLEAN]" : `<${row.placeholder}>`;
-    command.addOption(new Option(`${row.flag} ${value}`, `${row.help} [${row.env}; ${row.defaultText}]`));
+    const help = otherHelp[row.key as SettingKey] ?? `${row.help} [${row.env}; ${row.defaultText}]`;
+    command.addOption(new Option(`${row.flag} ${value}`, help));
   }
   return command.option("--config <FILE>", "settings file [./stoker.config.json if there is one]");
 }

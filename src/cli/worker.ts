@@ -3,7 +3,7 @@ import { loadSettings } from "../base/settings.ts";
 import type { SettingKey } from "../base/setting-table.ts";
 import { configFile, runUntilStopped } from "./serve.ts";
 import { openWorker } from "./server.ts";
-import { addSettingOptions, settingFlags } from "./setting-options.ts";
+import { addSettingOptions, settingFlags, type OtherHelp } from "./setting-options.ts";
 
 /** The settings that a worker uses. */
 const WORKER_SETTINGS: readonly SettingKey[] = [
@@ -15,6 +15,19 @@ const WORKER_SETTINGS: readonly SettingKey[] = [
   "logLevel",
 ];
 
+/** What differs from a server, which has a database of its own without one, answers searches and exports. */
+const WORKER_HELP: OtherHelp = {
+  databaseUrl:
+    "The database of the server that this worker helps, PostgreSQL 15 or later. [STOKER_DATABASE_URL; required]",
+  workers: "Import units that this process works on at once. [STOKER_WORKERS; number of cores]",
+  fileRoot:
+    "The folder that the server has as its file root, at the same path on this machine. [STOKER_FILE_ROOT; unset]",
+  azureStorageConnectionString:
+    "Storage account to import from, as the server has it. [STOKER_AZURE_STORAGE_CONNECTION_STRING; unset]",
+  azureStorageUrl:
+    "Storage account to import from with managed identity, as the server has it. [STOKER_AZURE_STORAGE_URL; unset]",
+};
+
 /** `stoker worker`. */
 export function addWorkerCommand(program: Command): void {
   const command = program
@@ -24,7 +37,7 @@ export function addWorkerCommand(program: Command): void {
       "after",
       "\nExample:\n  $ stoker worker --database-url postgres://stoker@db.example/stoker --workers 8",
     );
-  addSettingOptions(command, WORKER_SETTINGS).action(async (options: Record<string, unknown>) => {
+  addSettingOptions(command, WORKER_SETTINGS, WORKER_HELP).action(async (options: Record<string, unknown>) => {
     const settings = loadSettings({ flags: settingFlags(options), ...configFile(options), listens: false });
     await runUntilStopped(
       settings,

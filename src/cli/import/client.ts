@@ -172,6 +172,8 @@ function unreachable(server: ServerAddress, cause: unknown): string {
 function codeOf(status: number): ErrorCode {
   if (status === 404) return "not-found";
   if (status === 409) return "job-completed";
+  // A proxy whose server is away, or a server that is starting or busy: worth another try.
+  if (status >= 502 && status <= 504) return "database-unavailable";
   return status >= 500 ? "internal" : "bad-request";
 }
 

@@ -8,7 +8,10 @@ import { RESOURCE_TYPES } from "../../fhir/resource-types.ts";
 import { formatPlural } from "../format.ts";
 import { createDisplay } from "../progress/display.ts";
 import { quoted, reportLines, type ImportReport } from "../report/report.ts";
-import { configFile } from "../serve.ts";
+import { leftoverNotice } from "../clean.ts";
+import { rememberStore } from "../known-stores.ts";
+import { openNotices } from "../notices.ts";
+import { configFile, openUnlessStopped } from "../serve.ts";
 import { openServer, type RunningServer } from "../server.ts";
 import { addSettingOptions, settingFlags } from "../setting-options.ts";
 import { openStopRequests } from "../stop.ts";
@@ -17,7 +20,8 @@ import { commonFolder, resolveInputs, type CliInput } from "./inputs.ts";
 import { runImport, type ImportEnd, type RunOptions } from "./run-import.ts";
 
 interface ImportFlags extends Record<string, unknown> {
-  readonly server?: string;
+  /** True: the one of STOKER_BASE_URL. */
+  readonly server?: string | true;
   readonly mode: "IncrementalLoad" | "InitialLoad";
   readonly type?: string;
   readonly allowNegativeVersions?: boolean;
@@ -39,6 +43,7 @@ const EXAMPLES = `
 Examples:
   $ stoker import ./exports                      every *.ndjson below the folder, into the database in ./.stoker
   $ stoker import Patient.ndjson --type Patient --mode InitialLoad
+  $ stoker import ./exports --server              the server of STOKER_BASE_URL
   $ stoker import ./exports --server http://127.0.0.1:8080/fhir
 
 Exit code: 0 all lines loaded, 1 some lines rejected, 2 fatal error or cancelled.`;
@@ -49,7 +54,10 @@ export function addImportCommand(program: Command): void {
     .command("import")
     .description("load NDJSON files, folders or blobs into a server, and report every line that was rejected")
     .argument("<PATH-OR-URL...>", "files, folders (all *.ndjson below them), file: and https: URLs")
-    .option("--server <URL>", "FHIR base of the server to drive; without it one is started on the data folder")
+    .option(
+      "--server [URL]",
+      "FHIR base of the server to drive [STOKER_BASE_URL; http://127.0.0.1:8080/fhir]; without --server one is started on the data folder",
+    )
     .addOption(
       new Option("--mode <MODE>", "how to treat what is there already")
         .choices(["IncrementalLoad", "InitialLoad"])
@@ -91,19 +99,22 @@ async function importInputs(words: readonly string[], flags: ImportFlags): Promi
     };
     let options: RunOptions;
     if (settings !== undefined) {
-      own = await openOwnServer(ownServerSettings(inputs, settings));
+      own = await openOwnServer(ownServerSettings(inputs, settings), requests.signal);
+      if (own === undefined) return cancelledAtStart();
       const logFolder = (id: string): string => join(settings.dataDir, "imports", id);
       options = { ...common, server: { baseUrl: own.baseUrl, token: undefined }, logFolder, pollMs: 250 };
     } else {
       const token = flags.token ?? terminalEnvironment().token;
       options = {
         ...common,
-        server: { baseUrl: serverBase(flags.server ?? ""), token },
+        server: { baseUrl: serverBase(serverFlag(flags) ?? terminalEnvironment().baseUrl), token },
         logFolder: undefined,
         pollMs: 1000,
       };
     }
-    return show(await followImport(options, inputs, flags), flags);
+    const end = await followImport(options, inputs, flags);
+    if (settings !== undefined) await rememberOwnStore(settings);
+    return show(end, flags, settings);
   } finally {
     await own?.close();
     requests.close();
@@ -126,6 +137,21 @@ async function followImport(options: RunOptions, inputs: readonly CliInput[], fl
   }
 }
 
+/** Ctrl-C while the database was made or started. */
+function cancelledAtStart(): number {
+  process.stderr.write("cancelled before the import began; nothing was loaded\n");
+  return 2;
+}
+
+async function rememberOwnStore({ databaseUrl, dataDir }: Settings): Promise<void> {
+  if (databaseUrl === undefined) await rememberStore(terminalEnvironment().stateFolder, dataDir);
+}
+
+/** The URL after `--server`; undefined when it stands there alone or not at all. */
+function serverFlag({ server }: ImportFlags): string | undefined {
+  return server === true ? undefined : server;
+}
+
 /** R-008 and R-012, with which a server refuses files that it may not read. */
 function isSourceRefusal(error: StokerError): boolean {
   return /import storage account is not configured|must match the configured integration storage account/.test(
@@ -133,12 +159,21 @@ function isSourceRefusal(error: StokerError): boolean {
   );
 }
 
-async function openOwnServer(settings: Settings): Promise<RunningServer> {
+/** Undefined when it was stopped meanwhile. */
+async function openOwnServer(settings: Settings, stop: AbortSignal): Promise<RunningServer | undefined> {
+  const logger = openLogger(settings.logLevel, "import");
+  const notice = openNotices(logger);
   try {
-    return await openServer(settings, openLogger(settings.logLevel, "import"));
+    const leftovers = await leftoverNotice();
+    if (leftovers !== undefined) notice(leftovers);
+    return await openUnlessStopped((signal) => openServer(settings, logger, { notice, stop: signal }), stop);
   } catch (error) {
     if (!(error instanceof StokerError) || !error.message.includes("in use by another Stoker")) throw error;
-    const hint = "If that is a running server, import through it with --server URL.";
+    const url = /answers at (\S+?)\)/.exec(error.message)?.[1];
+    const hint =
+      url === undefined
+        ? "If that is a running server, import through it with --server URL."
+        : `To import through it: stoker import … --server ${url}`;
     throw new StokerError("setting", `${error.message} ${hint}`, { cause: error });
   }
 }
@@ -188,7 +223,7 @@ function leftOutLine(paths: readonly string[]): string {
 function commandAgain(flags: ImportFlags): string {
   return [
     "stoker import",
-    ...valued("server", flags.server),
+    ...(flags.server === true ? ["--server"] : valued("server", flags.server)),
     ...valued("data-dir", flags["dataDir"]),
     // Its text may hold a password.
     ...(flags["databaseUrl"] === undefined ? [] : ["--database-url URL"]),
@@ -203,7 +238,7 @@ function valued(name: string, value: unknown): string[] {
 }
 
 /** Prints how an import ended and returns the exit code. */
-function show(end: ImportEnd, flags: ImportFlags): number {
+function show(end: ImportEnd, flags: ImportFlags, own: Settings | undefined): number {
   const json = flags.json ?? false;
   if (end.kind === "cancelled") {
     const loaded = end.last?.loaded ?? 0;
@@ -219,9 +254,25 @@ function show(end: ImportEnd, flags: ImportFlags): number {
   } else {
     const terminal = openTerminal(process.stdout);
     const style = { width: terminal.interactive ? terminal.width() : 100, color: terminal.color };
-    process.stdout.write(`${reportLines({ ...end.report, again: commandAgain(flags) }, style).join("\n")}\n`);
+    const next = own === undefined ? nextOnServer(flags) : nextOnStore(own, flags);
+    const lines = reportLines({ ...end.report, again: commandAgain(flags), next }, style);
+    process.stdout.write(`${lines.join("\n")}\n`);
   }
   return rejected > 0 ? 1 : 0;
+}
+
+/** Where the data of an import without `--server` is, and the command that serves it. */
+function nextOnStore({ databaseUrl, dataDir }: Settings, flags: ImportFlags): readonly [text: string, command: string] {
+  if (databaseUrl !== undefined) return ["The data is in the database of --database-url. To serve it:", "stoker serve"];
+  const isDefault = flags["dataDir"] === undefined;
+  const command = isDefault ? "stoker serve" : `stoker serve --data-dir ${quoted(dataDir)}`;
+  const where = isDefault ? ", from this folder" : "";
+  return [`The data is in ${dataDir}. To search it, start a server${where}:`, command];
+}
+
+function nextOnServer(flags: ImportFlags): readonly [text: string, command: string] {
+  const base = serverBase(serverFlag(flags) ?? terminalEnvironment().baseUrl);
+  return ["The data is in the server. A first search:", `curl '${base}/Patient?_summary=count'`];
 }
 
 function jsonReport(id: string, report: ImportReport): unknown {

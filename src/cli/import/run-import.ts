@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { StokerError } from "../../base/errors.ts";
+import { formatDuration } from "../format.ts";
 import type { ProgressDisplay } from "../progress/display.ts";
 import { createTrack, follow, type ProgressView } from "../progress/view.ts";
 import type { ImportReport } from "../report/report.ts";
@@ -20,6 +21,8 @@ export interface RunOptions {
   readonly logFolder: ((jobId: string) => string) | undefined;
   /** Milliseconds between two looks at the status. */
   readonly pollMs: number;
+  /** Milliseconds that the server may not answer before the import is given up from here; a minute by default. */
+  readonly patienceMs?: number;
   /** Cancels the import on the server. */
   readonly signal: AbortSignal;
 }
@@ -29,29 +32,30 @@ export type ImportEnd =
   | { readonly kind: "completed"; readonly id: string; readonly report: ImportReport }
   | { readonly kind: "cancelled"; readonly id: string; readonly last: ProgressView | undefined };
 
-/** Looks at the status that may fail in a row before the import is given up from here: the server may be restarting. */
-const PATIENCE = 20;
+/** How long the server may not answer before the import is given up from here: it may be restarting. Milliseconds. */
+const PATIENCE_MS = 60_000;
+/** Pause between two tries while it does not answer, in milliseconds. */
+const RETRY_MS = 1000;
 
 /**
  * Registers an import, follows it to its end and reads the reasons of rejected lines. Every call is a new job, also on
  * the same inputs. Throws StokerError when it was refused or failed.
  */
 export async function runImport(options: RunOptions): Promise<ImportEnd> {
-  const { server, signal, display } = options;
+  const { server, signal, display, patienceMs = PATIENCE_MS } = options;
   const started = performance.now();
   const statusUrl = await registerImport(server, { ...options.order, source: `urn:stoker:cli:${randomUUID()}` });
   const id = statusUrl.slice(statusUrl.lastIndexOf("/") + 1);
   const track = createTrack(started);
   let last: ProgressView | undefined;
-  let failures = 0;
+  let silentSince: number | undefined;
   try {
     for (;;) {
-      if (signal.aborted) {
-        if (await cancelled(server, statusUrl)) return { kind: "cancelled", id, last };
-      }
       try {
+        if (signal.aborted && (await cancelled(server, statusUrl))) return { kind: "cancelled", id, last };
         const state = await readStatus(server, statusUrl);
-        failures = 0;
+        if (silentSince !== undefined) display?.tell(`${server.baseUrl} answers again`);
+        silentSince = undefined;
         last = follow(track, snapshotOf(state, performance.now(), options.knownBytes));
         display?.show(last);
         if (state.completed && state.result !== undefined) {
@@ -60,14 +64,29 @@ export async function runImport(options: RunOptions): Promise<ImportEnd> {
           return { kind: "completed", id, report };
         }
       } catch (error) {
-        if (!(error instanceof StokerError) || error.code !== "database-unavailable" || ++failures > PATIENCE)
-          throw error;
+        if (!(error instanceof StokerError) || error.code !== "database-unavailable") throw error;
+        const now = performance.now();
+        silentSince ??= now;
+        if (now - silentSince > patienceMs || signal.aborted) throw gaveUp(server, id, now - silentSince, error);
+        display?.tell(
+          `no answer from ${server.baseUrl}: trying again for ${formatDuration((patienceMs - now + silentSince) / 1000)}`,
+        );
       }
-      await sleep(failures > 0 ? 1000 : options.pollMs, undefined, { signal }).catch(() => undefined);
+      await sleep(silentSince === undefined ? options.pollMs : RETRY_MS, undefined, { signal }).catch(() => undefined);
     }
   } finally {
     display?.end();
   }
+}
+
+/** The server is gone: what that means for the import, and how to find it again. */
+function gaveUp(server: ServerAddress, id: string, milliseconds: number, cause: StokerError): StokerError {
+  return new StokerError(
+    "database-unavailable",
+    `No server has answered at ${server.baseUrl} for ${formatDuration(milliseconds / 1000)}. Import ${id} is not lost: it continues when the server runs again. ` +
+      `To see it then: stoker jobs --server ${server.baseUrl}`,
+    { cause },
+  );
 }
 
 /** True when the import was cancelled; false when it had completed before. */

@@ -1,3 +1,4 @@
+import { fit } from "../format.ts";
 import { progressLine, progressText } from "./line.ts";
 import type { ProgressView } from "./view.ts";
 
@@ -14,6 +15,8 @@ export interface Terminal {
 /** Shows how far something is. */
 export interface ProgressDisplay {
   show(view: ProgressView): void;
+  /** Says something beside the progress: in its place on a terminal, else as a line every few seconds. */
+  tell(text: string): void;
   /** Removes the rewritten line, so that other text may follow. */
   end(): void;
 }
@@ -28,6 +31,7 @@ const CLEAR_LINE = "\r\u001B[2K";
 export function createDisplay(terminal: Terminal): ProgressDisplay {
   let drawn = false;
   let nextPlain = FIRST_PLAIN_SECONDS;
+  let nextTold = 0;
   return {
     show(view) {
       if (terminal.interactive) {
@@ -36,6 +40,15 @@ export function createDisplay(terminal: Terminal): ProgressDisplay {
       } else if (view.elapsed >= nextPlain) {
         terminal.write(`${progressText(view)}\n`);
         nextPlain = view.elapsed + PLAIN_SECONDS;
+      }
+    },
+    tell(text) {
+      if (terminal.interactive) {
+        terminal.write(CLEAR_LINE + fit(text, terminal.width() - 1));
+        drawn = true;
+      } else if (performance.now() >= nextTold) {
+        terminal.write(`${text}\n`);
+        nextTold = performance.now() + PLAIN_SECONDS * 1000;
       }
     },
     end() {

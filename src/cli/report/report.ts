@@ -19,6 +19,8 @@ export interface ImportReport {
   readonly logs: readonly ReportLog[];
   /** Command that imports corrected lines: `stoker import … FILE`. */
   readonly again?: string;
+  /** Where the data is, and a command that does something with it. */
+  readonly next?: readonly [text: string, command: string];
 }
 
 /** A row of the table. */
@@ -49,7 +51,9 @@ export function reportLines(report: ImportReport, style: ReportStyle): string[] 
   const loaded = report.rows.reduce((sum, row) => sum + row.loaded, 0);
   const rejected = report.rows.reduce((sum, row) => sum + row.rejected, 0);
   const seconds = Math.max(report.seconds, 0.001);
-  const rates = `${formatCount((loaded + rejected) / seconds)} resources/s, ${formatBytes(report.bytes / seconds)}/s`;
+  // Lines that were rejected took their time, too, but they are not resources of the store.
+  const lineRate = `${formatCount((loaded + rejected) / seconds)} ${rejected > 0 ? "lines" : "resources"}/s`;
+  const rates = `${lineRate}, ${formatBytes(report.bytes / seconds)}/s`;
   const fates = (["created", "updated", "unchanged", "deleted"] as const)
     .filter((fate) => report[fate] > 0)
     .map((fate) => `${formatCount(report[fate])} ${fate}`);
@@ -62,6 +66,7 @@ export function reportLines(report: ImportReport, style: ReportStyle): string[] 
       style,
     ),
     ...(fates.length > 0 ? wrap(fates.join(", "), "", style) : []),
+    ...(report.next !== undefined && loaded > 0 ? ["", ...wrap(report.next[0], "", style), `  ${report.next[1]}`] : []),
     ...(rejected > 0 ? rejectedLines(report, rejected, style) : []),
   ];
 }

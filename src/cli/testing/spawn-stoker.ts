@@ -28,7 +28,8 @@ export function startStoker(
 ): StokerProcess {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("STOKER_") && name !== "NO_COLOR");
   const child = spawn(process.execPath, [PROGRAM, ...words], {
-    env: { ...Object.fromEntries(inherited), ...environment },
+    // What it remembers of stores is not for the person who runs the tests.
+    env: { ...Object.fromEntries(inherited), XDG_STATE_HOME: join(tmpdir(), "stoker-no-state"), ...environment },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let stdout = "";

@@ -29,6 +29,8 @@ export interface ClusterCreation {
   readonly settings: ServerSettings;
   /** False: not written through to the disk. */
   readonly durable: boolean;
+  /** Ends it: nothing is left of the cluster, and the signal's reason is thrown. */
+  readonly stop?: AbortSignal | undefined;
 }
 
 /**
@@ -36,7 +38,7 @@ export interface ClusterCreation {
  * process killed meanwhile leaves nothing that looks like a cluster. Throws `setting` or `database-full`.
  */
 export async function createCluster(creation: ClusterCreation): Promise<void> {
-  const { binaries, cluster, user } = creation;
+  const { cluster, user } = creation;
   await removeUnfinished(cluster);
   const unfinished = `${cluster}.new-${randomBytes(6).toString("hex")}`;
   const passwordFile = `${unfinished}.password`;
@@ -60,13 +62,14 @@ export async function createCluster(creation: ClusterCreation): Promise<void> {
       `--set=dynamic_shared_memory_type=${creation.settings["dynamic_shared_memory_type"]}`,
       ...(creation.durable ? [] : ["--no-sync"]),
     ];
-    await runInitdb(binaries, arguments_, unfinished, user);
+    await runInitdb(creation, arguments_, unfinished);
     const kept = join(unfinished, PASSWORD_FILE);
     await writeFile(kept, password, { mode: 0o600 });
     if (user !== undefined) await chown(kept, user.uid, user.gid);
     await rename(unfinished, cluster);
   } catch (error) {
     await rm(unfinished, REMOVE);
+    creation.stop?.throwIfAborted();
     throw error instanceof StokerError ? error : explain(error, cluster, user);
   } finally {
     await rm(passwordFile, { force: true });
@@ -118,25 +121,31 @@ async function removeUnfinished(cluster: string): Promise<void> {
   }
 }
 
-function runInitdb(
-  binaries: Binaries,
-  arguments_: readonly string[],
-  folder: string,
-  user: ServerUser | undefined,
-): Promise<void> {
+function runInitdb(creation: ClusterCreation, arguments_: readonly string[], folder: string): Promise<void> {
+  const { binaries, user, stop } = creation;
+  stop?.throwIfAborted();
   return new Promise((resolve, reject) => {
     const child = spawn(program(binaries, "initdb"), arguments_, {
       cwd: folder,
       env: SERVER_ENVIRONMENT,
       stdio: ["ignore", "ignore", "pipe"],
+      detached: process.platform !== "win32", // an interrupt from the terminal is for Stoker, which then stops it
       ...(user === undefined ? {} : { uid: user.uid, gid: user.gid }),
     });
+    // With the servers that it starts: they are its process group.
+    const end = (): void => {
+      if (child.pid === undefined) return;
+      if (process.platform === "win32") child.kill();
+      else process.kill(-child.pid, "SIGTERM");
+    };
+    stop?.addEventListener("abort", end, { once: true });
     let said = "";
     child.stderr.setEncoding("utf8").on("data", (text: string) => {
       said = (said + text).slice(-4000);
     });
     child.once("error", reject);
     child.once("close", (code) => {
+      stop?.removeEventListener("abort", end);
       if (code === 0) resolve();
       else reject(new Error(`initdb failed: ${said.trim() || `exit status ${code}`}`));
     });

@@ -16,6 +16,8 @@ import { isAlive, pause, processSpace, startMark } from "./processes.ts";
  * while the time of its file moves.
  */
 export interface FolderLock {
+  /** Adds the URL that the holder answers at to what others are told of it. */
+  announce(url: string): Promise<void>;
   release(): Promise<void>;
 }
 
@@ -24,6 +26,8 @@ export interface LockHolder {
   readonly pid: number;
   readonly space: string;
   readonly mark?: string | undefined;
+  /** Where it answers, once that is known. */
+  readonly url?: string | undefined;
 }
 
 const HEARTBEAT_MS = 1000;
@@ -49,7 +53,7 @@ export async function lockFolder(folder: string, prefix = "lock"): Promise<Folde
       continue;
     }
     for (const number of numbers.slice(0, -1)) await rm(join(folder, `${prefix}.${number}`), { force: true });
-    return holdLock(mine);
+    return holdLock(mine, self);
   }
 }
 
@@ -58,13 +62,16 @@ export function isHolder(result: FolderLock | LockHolder): result is LockHolder 
   return "pid" in result;
 }
 
-function holdLock(path: string): FolderLock {
+function holdLock(path: string, self: LockHolder): FolderLock {
   const beat = setInterval(() => {
     const now = new Date();
     utimes(path, now, now).catch(() => undefined); // a folder that is gone needs no lock
   }, HEARTBEAT_MS);
   beat.unref();
   return {
+    async announce(url) {
+      await replaceWhole(path, JSON.stringify({ ...self, url }));
+    },
     async release() {
       clearInterval(beat);
       await replaceWhole(path, RELEASED).catch((error: NodeJS.ErrnoException) => {

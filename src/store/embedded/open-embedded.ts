@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
 import { rm } from "node:fs/promises";
@@ -7,6 +8,7 @@ import { copyBinaries, findInstalledBinaries, whyUnusable, type Binaries } from 
 import { CLUSTER_DATABASE, CLUSTER_USER, createCluster, readCluster, writeClusterFile } from "./cluster.ts";
 import { isHolder, lockFolder, type FolderLock } from "./folder-lock.ts";
 import { keepServer } from "./kept-server.ts";
+import { findLeftoverClusters, noteOwner, removeLeftoverCluster } from "./leftover-clusters.ts";
 import { clearLeftoverServer } from "./leftover-server.ts";
 import {
   dataDirectoryError,
@@ -14,6 +16,7 @@ import {
   findPlace,
   openDataDirectory,
   openFolderFor,
+  isTemporary,
   openFolders,
   rememberPlace,
 } from "./place.ts";
@@ -39,6 +42,10 @@ export interface EmbeddedOptions {
   readonly settings?: ServerSettings;
   /** Where programs and cluster go when the server's user cannot reach them; see place.ts. */
   readonly folders?: readonly string[];
+  /** Told what takes long or is not where a person would look for it, in one sentence each. */
+  readonly notice?: (text: string) => void;
+  /** Ends the making of a cluster, and of nothing else; the signal's reason is thrown, and nothing is left behind. */
+  readonly stop?: AbortSignal;
 }
 
 const NOT_DURABLE: ServerSettings = { fsync: "off", full_page_writes: "off", synchronous_commit: "off" };
@@ -52,6 +59,8 @@ export interface EmbeddedServer {
   readonly pid: number;
   /** Resolves when the server has ended for good; before {@link close} was called that means it died. */
   readonly ended: Promise<void>;
+  /** Adds the URL that this process answers at to what others are told when they want the same folder. */
+  announce(url: string): Promise<void>;
   /** Stops the server (within about 10 s) and lets go of the folder. Close the pools first. */
   close(): Promise<void>;
 }
@@ -64,8 +73,9 @@ export interface EmbeddedServer {
  * STOKER_DATABASE_URL) and `database-full`.
  */
 export async function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedServer> {
-  const folders = options.folders ?? openFolders();
+  const { notice } = options;
   const dataDirectory = await openDataDirectory(options.dataDirectory);
+  const folders = options.folders ?? openFolders(dataDirectory);
   const undo: (() => unknown)[] = [];
   const close = async (): Promise<void> => {
     for (let step = undo.pop(); step !== undefined; step = undo.pop()) await step();
@@ -80,8 +90,21 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedSe
     const durable = options.durable ?? true;
     const settings = { ...serverSettings(machine), ...(durable ? {} : NOT_DURABLE) };
     if (!place.exists) {
+      if (isTemporary(dataDirectory)) await removeTemporaryLeftovers(folders, options.logger);
+      notice?.(`Making the database in ${place.cluster}: this takes a few seconds, the first time only.`);
       options.logger.info({ cluster: place.cluster, user: place.user?.name }, "making a PostgreSQL cluster");
-      await createCluster({ binaries, cluster: place.cluster, user: place.user, settings, durable });
+      if (dirname(place.cluster) !== dataDirectory) {
+        await noteOwner(place.cluster, dataDirectory);
+        undo.push(() => removeWithoutCluster(place.cluster));
+      }
+      await createCluster({
+        binaries,
+        cluster: place.cluster,
+        user: place.user,
+        settings,
+        durable,
+        stop: options.stop,
+      });
       await rememberPlace(dataDirectory, place);
     }
     const { password } = await readCluster(binaries, place.cluster);
@@ -89,6 +112,9 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedSe
       // A copied data folder points to the same cluster.
       const second = await takeLock(join(place.cluster, ".."));
       undo.push(() => second.release());
+      notice?.(
+        `The database of ${dataDirectory} lies in ${place.cluster}, because PostgreSQL runs as user ${place.user?.name ?? "of this process"}, who cannot enter the data folder.`,
+      );
     }
     await clearLeftoverServer(place.cluster, options.logger);
     const address = await chooseAddress(place.cluster, place.user);
@@ -115,6 +141,7 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedSe
         return server.pid();
       },
       ended: server.ended,
+      announce: (url) => lock.announce(url),
       close,
     };
   } catch (error) {
@@ -126,10 +153,23 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedSe
 async function takeLock(folder: string): Promise<FolderLock> {
   const result = await lockFolder(folder, "stoker.lock");
   if (!isHolder(result)) return result;
+  const answers = result.url === undefined ? "" : `, which answers at ${result.url}`;
   throw dataDirectoryError(
-    `${folder} is in use by another Stoker (process ${result.pid} on ${result.space.split(" ")[0]})`,
+    `${folder} is in use by another Stoker (process ${result.pid} on ${result.space.split(" ")[0]}${answers})`,
     "stop that one, or choose another folder",
   );
+}
+
+/** Removes the folder made for a cluster that then was not made. */
+async function removeWithoutCluster(cluster: string): Promise<void> {
+  if (!existsSync(cluster)) await rm(dirname(cluster), { recursive: true, force: true });
+}
+
+/** Clusters of temporary data folders are nobody's when the data folder is gone. */
+async function removeTemporaryLeftovers(folders: readonly string[], logger: Logger): Promise<void> {
+  for (const cluster of await findLeftoverClusters(folders)) {
+    if (isTemporary(cluster.dataDirectory)) await removeLeftoverCluster(cluster, logger);
+  }
 }
 
 /** The programs in place where the server's user can run them, else a copy that it can. */

@@ -4,6 +4,7 @@ import { chmod, lstat, mkdir, readFile, realpath, rename, rm, stat, writeFile } 
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { StokerError } from "../../base/errors.ts";
+import { CLUSTERS, POINTER } from "./leftover-clusters.ts";
 import { chooseServerUser, firstClosedFolder, runsAsRoot, serverUserById, type ServerUser } from "./server-user.ts";
 
 /**
@@ -12,8 +13,8 @@ import { chooseServerUser, firstClosedFolder, runsAsRoot, serverUserById, type S
  * Normally that is `postgres/` in the data folder. But PostgreSQL refuses to run as root, and the user it then runs as
  * may have no way into the data folder (a checkout under /root, a home folder with mode 0700): it changes into the
  * folder by its whole path, so nothing that root prepares for it helps. Then the cluster lies in a folder that
- * everybody may enter, /var/lib/stoker where that can be, and the file `postgres.location` in the data folder says
- * where. The cluster itself has mode 0700 wherever it is.
+ * everybody may enter, and the file `postgres.location` in the data folder says where: below /var/lib/stoker where that can
+ * be, but below a folder for temporary files when the data folder itself is in one. The cluster has mode 0700 wherever it is.
  */
 export interface Place {
   /** Absolute path without links. */
@@ -25,13 +26,23 @@ export interface Place {
   readonly copyFolders: readonly string[];
 }
 
-const POINTER = "postgres.location";
+/** Folders whose content is temporary. */
+const TEMPORARY_FOLDERS = [...new Set([tmpdir(), "/tmp", "/var/tmp"])];
 
-/** Folders that a server user who cannot enter the data folder can enter. */
-export function openFolders(): string[] {
+/** Folders that a server user who cannot enter the data folder can enter, best first: those of {@link lastingFolders} come first. */
+export function openFolders(dataDirectory: string): string[] {
   const own = `stoker-${process.getuid?.() ?? 0}`;
-  const shared = runsAsRoot() ? ["/var/lib/stoker"] : [];
-  return [...shared, join("/var/tmp", own), join(tmpdir(), own)];
+  return [...(isTemporary(dataDirectory) ? [] : lastingFolders()), join("/var/tmp", own), join(tmpdir(), own)];
+}
+
+/** Folders outside of those for temporary files in which this user's clusters may lie. */
+export function lastingFolders(): string[] {
+  return runsAsRoot() ? ["/var/lib/stoker"] : [];
+}
+
+/** Whether a data folder lies in a folder for temporary files, as those of tests and demonstrations do. */
+export function isTemporary(dataDirectory: string): boolean {
+  return TEMPORARY_FOLDERS.some((folder) => dataDirectory.startsWith(`${folder}/`));
 }
 
 /** Makes the data folder where it is missing and gives its path without links. Throws `setting`. */
@@ -78,7 +89,7 @@ export function fileError(error: unknown, dataDirectory: string): unknown {
 }
 
 /** Finds the cluster of a data folder, or decides where the new one goes. Throws `setting`. */
-export async function findPlace(dataDirectory: string, folders: readonly string[] = openFolders()): Promise<Place> {
+export async function findPlace(dataDirectory: string, folders: readonly string[]): Promise<Place> {
   const inside = join(dataDirectory, "postgres");
   const pointer = join(dataDirectory, POINTER);
   const elsewhere = existsSync(pointer) ? (await readFile(pointer, "utf8")).trim() : undefined;
@@ -98,7 +109,7 @@ export async function findPlace(dataDirectory: string, folders: readonly string[
   if ((await firstClosedFolder(dataDirectory, user)) === undefined) {
     return { cluster: inside, user, exists: false, copyFolders };
   }
-  const folder = await openFolderFor(user, join("clusters", randomBytes(6).toString("hex")), folders);
+  const folder = await openFolderFor(user, join(CLUSTERS, randomBytes(6).toString("hex")), folders);
   return { cluster: join(folder, "postgres"), user, exists: false, copyFolders };
 }
 
