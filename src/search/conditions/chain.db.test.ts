@@ -173,7 +173,6 @@ describe("chains, _has and _list", () => {
     ["Patient", "_has:Spaceship:patient:code=x"],
     ["Patient", "_has:Observation:patient=x"],
     ["Patient", "_has:Observation:patient:shoe-size=x"],
-    ["Organization", "_has:Observation:patient:code=x"],
     ["Observation", "subject:Patient.birthdate=yesterday"],
     ["Observation", `encounter:Encounter.${"part-of:Encounter.".repeat(32)}_id=x`],
     ["Encounter", `${"_has:Encounter:part-of:".repeat(33)}_id=x`],

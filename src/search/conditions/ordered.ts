@@ -182,7 +182,7 @@ function overlaps(low: Sql, high: Sql, start: Sql, end: Sql): Sql {
 }
 
 function contained(low: Sql, high: Sql, start: Sql, end: Sql): Sql {
-  return sql`(${low} >= ${start} and ${high} <= ${end})`;
+  return sql`(${low} between ${start} and ${end} and ${high} <= ${end})`;
 }
 
 function compare(prefix: Exclude<Prefix, "eq" | "ap">, low: Sql, high: Sql, start: Sql, end: Sql): Sql {

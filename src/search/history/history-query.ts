@@ -2,6 +2,7 @@ import { StokerError } from "../../base/errors.ts";
 import { RESOURCE_TYPES, resourceTypeId } from "../../fhir/resource-types.ts";
 import type { Period } from "../../store/history.ts";
 import { DEFAULT_COUNT, parseCount } from "../query/control.ts";
+import { isEmptyValue } from "../query/escape.ts";
 import { checkElements, parseElements, type Shape } from "../shape/shape.ts";
 import { NO_DATE, queryDateRange } from "../query/query-date.ts";
 import { malformed, parseDate } from "../query/values.ts";
@@ -39,7 +40,7 @@ export interface HistoryQuery {
 /**
  * Understands the parameters of a history (http://hl7.org/fhir/R4/http.html#history). Pure. Throws `bad-request` on values
  * that make no sense, on a parameter other than `_at` that comes twice, and, for a strict request, on names that mean nothing; those are
- * left out otherwise. Throws `not-supported` on `_list`, and on a `_sort` other than the order that there is.
+ * left out otherwise, as parameters without a value are. Throws `not-supported` on `_list`, and on a `_sort` other than the order that there is.
  */
 export function parseHistoryQuery({ type, id, parameters, strict }: HistoryRequest): HistoryQuery {
   const query: HistoryQuery = {
@@ -54,6 +55,10 @@ export function parseHistoryQuery({ type, id, parameters, strict }: HistoryReque
   };
   const used: [name: string, value: string][] = [];
   for (const [name, value] of parameters) {
+    if (isEmptyValue(value)) {
+      if (strict) throw malformed({ name: name.slice(0, 64) }, "it has no value");
+      continue;
+    }
     if (name === "_list" || (name === "_sort" && value !== "-_lastUpdated" && value !== "none")) {
       const text = name === "_list" ? "a history by a list" : "histories are sorted by -_lastUpdated; another order";
       throw new StokerError("not-supported", `${name}: ${text} is not supported.`, { expression: name });

@@ -29,7 +29,7 @@ export interface ParsedControl extends Control {
   filters: (readonly [string, string])[];
 }
 
-/** Takes the result parameters out of a query. Throws `bad-request` or `not-supported` on values that make no sense. */
+/** Takes the result parameters out of a query, in which none is empty. Throws `bad-request` or `not-supported` on values that make no sense. */
 export function parseControl(
   parameters: readonly (readonly [string, string])[],
   lookup: SearchParameterLookup,
@@ -53,11 +53,9 @@ export function parseControl(
     const apply = CONTROLS.get(name);
     if (apply !== undefined) {
       apply(control, value, lookup);
-      control.used.push([name, value]);
+      control.used.push([name, name === "_count" ? `${control.count}` : value]);
     } else if (/^_(?:rev)?include(?::|$)/.test(name)) {
-      throw new StokerError("not-supported", `${name}: the only modifier that is supported is :iterate.`, {
-        expression: name,
-      });
+      throw unknownInclude(name);
     } else if (IGNORED.has(name.split(":", 1)[0] ?? "")) {
       control.ignored.push(name);
     } else {
@@ -99,6 +97,16 @@ function setShape(control: ParsedControl, name: string, shape: Shape): void {
   control.shape = shape;
 }
 
+/** `:recurse` is what STU3 called `:iterate`. */
+function unknownInclude(name: string): StokerError {
+  const [parameter = "", modifier = ""] = name.split(":", 2);
+  const text =
+    modifier === "recurse"
+      ? `${parameter}:recurse is not R4: write ${parameter}:iterate.`
+      : `${name.slice(0, 64)}: the only modifier of ${parameter} in R4 is :iterate.`;
+  return new StokerError("not-supported", text, { expression: name.slice(0, 64) });
+}
+
 const MAX_INCLUDES = 50;
 
 /** Each is a part of the statement that PostgreSQL has to plan, and of the answer's links. */
@@ -118,10 +126,8 @@ const CONTROLS: ReadonlyMap<string, Apply> = new Map(
       control.total = value;
     },
     _sort: (control: ParsedControl, value: string) => {
-      if (control.sort !== undefined) {
-        throw new StokerError("bad-request", "_sort: comes twice; join the names by commas.", { expression: "_sort" });
-      }
-      control.sort = value;
+      // R4 3.1.1.9: several of them are one list.
+      control.sort = control.sort === undefined ? value : `${control.sort},${value}`;
     },
     _summary: (control: ParsedControl, value: string) => {
       if (value === "count") control.isCountOnly = true;

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { splitEscaped, unescape } from "./escape.ts";
+import { alternativesIn, hasIllegalEscape, isEmptyValue, splitEscaped, unescape } from "./escape.ts";
 
 describe("splitEscaped", () => {
   it.each([
@@ -23,6 +23,33 @@ describe("splitEscaped", () => {
         expect(splitEscaped(texts.map(escape).join(separator), separator).map(unescape)).toEqual(texts);
       }),
     );
+  });
+});
+
+describe("hasIllegalEscape", () => {
+  it.each([
+    ["a", false],
+    ["a\\,b", false],
+    ["a\\\\", false],
+    ["\\$\\|\\\\x", false],
+    ["a\\x", true],
+    ["a\\", true],
+    ["a\\\\\\", true],
+    ["\\\\\\x", true],
+  ])("of %s: %s", (text, expected) => {
+    expect(hasIllegalEscape(text)).toBe(expected);
+  });
+});
+
+describe("alternativesIn", () => {
+  it.each([
+    ["smith,", ["smith"]],
+    [",a,,b", ["a", "b"]],
+    ["a\\,b,", ["a\\,b"]],
+    [",", []],
+  ])("%s: %j", (text, expected) => {
+    expect(alternativesIn(text)).toEqual(expected);
+    expect(isEmptyValue(text)).toBe(expected.length === 0);
   });
 });
 

@@ -3,6 +3,7 @@ import type { SearchParameterLookup } from "../../fhir/custom-search-parameters.
 import { resourceTypeId } from "../../fhir/resource-types.ts";
 import type { SearchParameter } from "../../fhir/search-parameters.ts";
 import { targetsOf } from "../conditions/reference-link.ts";
+import { hasIllegalEscape } from "./escape.ts";
 import { malformed } from "./values.ts";
 
 /** One AND-joined parameter of the query before it is looked up. */
@@ -26,6 +27,12 @@ export type Filter =
  */
 export function parseFilter(name: string, value: string): Filter {
   if (value.includes("\0")) throw malformed({ name }, "the value contains a character that no text has");
+  if (hasIllegalEscape(value)) {
+    throw malformed(
+      { name },
+      "a backslash stands before ',', '|', '$' or another backslash only; write '\\\\' for '\\'",
+    );
+  }
   return parsePart(name, name, value, 0);
 }
 
@@ -46,6 +53,24 @@ export function typesMeant(filter: Filter, types: readonly string[], lookup: Sea
   }
   const meant = new Set(typesMeant(filter.rest, [...new Set([...targets.values()].flat())], lookup));
   return types.filter((type) => targets.get(type)?.some((target) => meant.has(target)));
+}
+
+/** Whether the parameters that a `_has` names are there, whatever types it can find. */
+export function isKnownHas({ type, code, rest }: Filter & { kind: "has" }, lookup: SearchParameterLookup): boolean {
+  if (referenceParameter(type, code, lookup) === undefined) return false;
+  return rest.kind === "has" ? isKnownHas(rest, lookup) : typesMeant(rest, [type], lookup).length > 0;
+}
+
+/** Those of the types that a filter may find resources of: a `_has` finds only what its references can point to. */
+export function findableTypes(
+  filter: Filter,
+  types: readonly string[],
+  lookup: SearchParameterLookup,
+): readonly string[] {
+  if (filter.kind !== "has") return types;
+  const parameter = referenceParameter(filter.type, filter.code, lookup);
+  if (parameter === undefined || parameter.target.length === 0) return types;
+  return types.filter((type) => parameter.target.includes(type));
 }
 
 /** The types that a chain leads to from resources that have this parameter. */

@@ -1,8 +1,6 @@
 import { StokerError } from "../../base/errors.ts";
-import { isCustom } from "../../fhir/custom-search-parameters.ts";
-import { storedParameters } from "../../fhir/derived-parameters.ts";
-import { readExtractionTrees, type TreeNode } from "../../fhir/extraction-tree.ts";
-import { concreteTypes, type SearchParameter } from "../../fhir/search-parameters.ts";
+import type { SearchParameter } from "../../fhir/search-parameters.ts";
+import { elementTypes } from "./element-types.ts";
 
 /** FHIR types of elements that refer to what may be any number of resources, by a URL that these have. */
 const BY_URL: ReadonlySet<string> = new Set(["canonical", "uri"]);
@@ -20,7 +18,7 @@ export function checkFollowable(parameter: SearchParameter, name: string): void 
 
 /** Whether {@link checkFollowable} lets a reference parameter pass. */
 export function isFollowable(parameter: SearchParameter): boolean {
-  const types = elementTypes(parameter);
+  const types = elementTypes(parameter, "reference");
   return types.length === 0 || !types.every((type) => BY_URL.has(type));
 }
 
@@ -30,33 +28,7 @@ export function isFollowable(parameter: SearchParameter): boolean {
  */
 export function checkChain(parameter: SearchParameter, name: string): void {
   checkFollowable(parameter, name);
-  if (!elementTypes(parameter).includes("Resource")) return;
+  if (!elementTypes(parameter, "reference").includes("Resource")) return;
   const text = `'${name}': chains do not look into the resources inside of a Bundle.`;
   throw new StokerError("not-supported", `Search parameter ${text}`, { expression: name });
 }
-
-/** FHIR types of the elements that have the parameter's values. */
-function elementTypes(parameter: SearchParameter): string[] {
-  const types = parameter.base.flatMap(concreteTypes);
-  return types.flatMap((type) => {
-    const known = isCustom(parameter) ? typesIn(parameter.trees[type] ?? []) : R4_TYPES.get(type);
-    return storedParameters(parameter, [type]).flatMap(({ parameter: id }) => known?.get(id) ?? []);
-  });
-}
-
-/** By parameter, the types of the elements that it takes references from. */
-function typesIn(nodes: readonly TreeNode[]): ReadonlyMap<number, readonly string[]> {
-  const types = new Map<number, string[]>();
-  const waiting = [...nodes];
-  for (const { type = "", values = [], nodes: children = [] } of waiting) {
-    for (const { as, parameters } of values) {
-      if (as === "reference") for (const { id } of parameters) types.set(id, [...(types.get(id) ?? []), type]);
-    }
-    waiting.push(...children);
-  }
-  return types;
-}
-
-const R4_TYPES: ReadonlyMap<string, ReadonlyMap<number, readonly string[]>> = new Map(
-  Object.entries(readExtractionTrees()).map(([type, nodes]) => [type, typesIn(nodes)]),
-);

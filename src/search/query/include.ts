@@ -31,7 +31,8 @@ export function parseInclude(name: string, value: string, lookup: SearchParamete
   const iterate = name.endsWith(":iterate");
   if (value === "*") {
     if (direction === "reverse") {
-      throw new StokerError("not-supported", `${name}: a type is needed, as in Observation:*.`, { expression: name });
+      const text = `${name}=* is not R4: write ${name}=[type]:[parameter], for example ${name}=Observation:subject, or ${name}=Observation:* for all references from one type.`;
+      throw new StokerError("not-supported", text, { expression: name });
     }
     return { direction, source: undefined, parameter: undefined, targets: undefined, iterate, parametersOf: lookup.of };
   }

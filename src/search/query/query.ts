@@ -6,12 +6,22 @@ import { compartmentCriterion, typesInCompartment, type Compartment } from "./co
 import { parseControl, type Control } from "./control.ts";
 import type { Comparison, CriteriaGroup, Criterion, CriterionValue } from "./criteria.ts";
 import { checkChain, checkFollowable } from "./followable.ts";
-import { splitEscaped, unescape } from "./escape.ts";
-import { chainTypes, parseFilter, referenceParameter, SPECIAL, typesMeant, type Filter } from "./filter-name.ts";
+import { alternativesIn, isEmptyValue, unescape } from "./escape.ts";
+import {
+  chainTypes,
+  findableTypes,
+  isKnownHas,
+  parseFilter,
+  referenceParameter,
+  SPECIAL,
+  typesMeant,
+  type Filter,
+} from "./filter-name.ts";
 import { checkElements } from "../shape/shape.ts";
 import type { TextPlace } from "../text/resource-text.ts";
 import { parseSort, type SortKey } from "./sort.ts";
 import { parseWords } from "./words.ts";
+import { checkSystem } from "./token-system.ts";
 import { malformed, parseDate, parseOfType, parseSystemCode, parseToken, parseValue, parseValueSet } from "./values.ts";
 
 /** A search as it came in. */
@@ -45,9 +55,11 @@ export interface SearchQuery extends Omit<Control, "sort"> {
 /**
  * Understands a query (R4 search; contract 10). Pure. Throws `bad-request` on a value or result parameter that makes no
  * sense, `not-supported` on a modifier, chain or filter that exists in FHIR and not here, and, for a strict request, on
- * a name that means nothing. Names that mean nothing are warnings otherwise.
+ * a name that means nothing, or a parameter without a value. Names that mean nothing are warnings otherwise, and empty
+ * parameters are left out (R4 3.1.1.3).
  */
-export function parseQuery(request: SearchRequest): SearchQuery {
+export function parseQuery(given: SearchRequest): SearchQuery {
+  const request = { ...given, parameters: withoutEmpty(given) };
   const control = parseControl(request.parameters, lookupOf(request));
   const warnings = control.ignored.map((name) => `Parameter '${name}' is not supported and was ignored.`);
   const unknown = [...control.ignored];
@@ -83,6 +95,13 @@ export function parseQuery(request: SearchRequest): SearchQuery {
   };
 }
 
+function withoutEmpty({ parameters, strict }: SearchRequest): SearchRequest["parameters"] {
+  const empty = parameters.find(([, value]) => isEmptyValue(value));
+  if (empty === undefined) return parameters;
+  if (strict) throw malformed({ name: empty[0].slice(0, 64) }, "it has no value");
+  return parameters.filter(([, value]) => !isEmptyValue(value));
+}
+
 function lookupOf({ lookup = R4_SEARCH_PARAMETERS }: SearchRequest): SearchParameterLookup {
   return lookup;
 }
@@ -94,7 +113,7 @@ function searchedTypes(request: SearchRequest): readonly string[] | undefined {
   let types = request.compartment && typesInCompartment(request.compartment, undefined);
   for (const [name, value] of request.parameters) {
     if (name !== "_type" && name !== "_type:not") continue;
-    const listed = splitEscaped(value, ",").map(unescape);
+    const listed = alternativesIn(value).map(unescape);
     const unknown = listed.find((type) => resourceTypeId(type) === undefined);
     if (unknown !== undefined) throw malformed({ name }, "not a list of resource types");
     types = (types ?? RESOURCE_TYPES).filter((type) => listed.includes(type) === (name === "_type"));
@@ -102,8 +121,9 @@ function searchedTypes(request: SearchRequest): readonly string[] | undefined {
   return types;
 }
 
-/** A chain that means nothing is no name that may be ignored. */
+/** A chain that means nothing is no name that may be ignored. A `_has` means something for types that it cannot find, too. */
 function meansSomething(filter: Filter, types: readonly string[], lookup: SearchParameterLookup): boolean {
+  if (filter.kind === "has" && isKnownHas(filter, lookup)) return true;
   if (types.length > 0 && typesMeant(filter, types, lookup).length === types.length) return true;
   if (filter.kind === "plain") return SPECIAL.has(filter.code);
   throw malformed(filter, "it leads from the searched types over reference parameters to none that is known");
@@ -128,7 +148,11 @@ function group(
   request: Parsing,
 ): readonly CriteriaGroup[] {
   const groups = new Map<string, { types: string[]; definitions: (SearchParameter | undefined)[] }>();
-  for (const type of types ?? RESOURCE_TYPES) {
+  const searched = types ?? RESOURCE_TYPES;
+  // The types that a `_has` cannot find do not match.
+  const possible = filters.reduce((left, filter) => findableTypes(filter, left, lookupOf(request)), searched);
+  if (possible.length === 0 && searched.length > 0) return [{ types, criteria: [{ kind: "always", matches: false }] }];
+  for (const type of possible) {
     const definitions = filters.map((filter) => definitionOf(filter, type, lookupOf(request)));
     const signature = definitions.map((definition) => definition?.id ?? "").join();
     const known = groups.get(signature);
@@ -136,7 +160,7 @@ function group(
     else known.types.push(type);
   }
   return [...groups.values()].map(({ types: members, definitions }) => ({
-    types: types === undefined && groups.size === 1 ? undefined : members,
+    types: types === undefined && groups.size === 1 && possible.length === searched.length ? undefined : members,
     criteria: filters.map((filter, index) => parseCriterion(filter, definitions[index], request)),
   }));
 }
@@ -198,7 +222,7 @@ function parsePlain(filter: PlainFilter, parameter: SearchParameter | undefined,
     if (parameter !== undefined) return { kind: "missing", parameter, missing };
     return { kind: "always", matches: !missing, column: filter.code };
   }
-  const alternatives = splitEscaped(value, ",");
+  const alternatives = alternativesIn(value);
   if (alternatives.length > MAX_ALTERNATIVES) throw malformed(filter, `more than ${MAX_ALTERNATIVES} values`);
   if (parameter === undefined) {
     if (filter.code === "_id" && (modifier === undefined || modifier === "not")) {
@@ -260,7 +284,10 @@ function valueParser(
   if (parameter.type === "token" && (comparison === "above" || comparison === "below")) {
     return (text) => parseSystemCode(text, context);
   }
-  return (text) => parseValue(parameter, text, context);
+  return (text) => {
+    const value = parseValue(parameter, text, context);
+    return value.type === "token" ? checkSystem(parameter, value, context) : value;
+  };
 }
 
 function parseModifier(

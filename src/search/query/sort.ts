@@ -33,7 +33,7 @@ export function parseSort(
   lookup: SearchParameterLookup,
 ): readonly SortKey[] {
   if (text === undefined) return [];
-  const names = text.split(",");
+  const names = text.split(",").filter((name) => name !== "");
   if (names.length > MAX_KEYS) throw refused("bad-request", `at most ${MAX_KEYS} parameters can be sorted by`);
   const seen = new Set<string>();
   return names.map((name) => {

@@ -132,12 +132,19 @@ function parseQuantity(raw: string, plain: boolean, context: ValueContext): Quan
   const [text = "", system = "", code = "", ...more] = splitEscaped(rest, "|");
   const number = parseDecimal(unescape(text));
   if (number === undefined) throw malformed(context, "not a number such as 7, -7.50 or 4e-3");
-  if (more.length > 0 || (plain && rest !== text)) throw malformed(context, "too many parts separated by |");
+  if (plain && rest !== text) throw malformed(context, "a number has no unit; leave out what stands behind the |");
+  if (more.length > 0) throw malformed(context, QUANTITY_FORMS);
+  // A system alone is legal, but `5.4|mg` is a common mistake, and finds nothing.
+  if (code === "" && system !== "" && !system.includes(":")) {
+    throw malformed(context, `${QUANTITY_FORMS}; behind a single | stands a system, which is a URI`);
+  }
   const value: QuantityValue = { type: "quantity", prefix, number };
   if (system !== "") value.system = unescape(system);
   if (code !== "") value.code = unescape(code);
   return value;
 }
+
+const QUANTITY_FORMS = "a quantity is number, number|system|code or number||code";
 
 /** Contract 10.7: `Type/id`, a bare id, or a URL, of which those below the own base are relative in truth. */
 function parseReference(text: string, types: readonly string[], context: ValueContext): ReferenceValue {

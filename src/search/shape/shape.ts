@@ -13,7 +13,10 @@ export type Shape = "true" | "text" | "data" | readonly string[];
 
 /** Reads the value of `_elements`. Throws `bad-request` on what can be no element of a resource. */
 export function parseElements(value: string): readonly string[] {
-  const names = value.split(",").map((name) => name.trim());
+  const names = value
+    .split(",")
+    .map((name) => name.trim())
+    .filter((name) => name !== "");
   // Paths into elements are not of R4; an answer without the rest of the element would be wrong, one with it too wide.
   if (!names.every((name) => /^[a-z][A-Za-z]{0,63}$/.test(name))) {
     throw new StokerError("bad-request", "_elements: needs names of elements of the resource, joined by commas.", {

@@ -30,7 +30,7 @@ export interface SearchServer {
   /** POST of a form. */
   post(path: string, form: string, contentType?: string): Promise<Answer>;
   /** The ids of the matches of a search, sorted; fails when the answer is not 200. */
-  ids(path: string): Promise<string[]>;
+  ids(path: string, headers?: Record<string, string>): Promise<string[]>;
   /** From now on searches are answered as with this `STOKER_DATE_EQUALITY`; "contain" at the beginning. */
   setDateEquality(rule: HttpContext["dateEquality"]): void;
   close(): Promise<void>;
@@ -77,8 +77,8 @@ export async function openSearchServer(): Promise<SearchServer> {
           payload: form,
         }),
       ),
-    async ids(path) {
-      const { status, body, text } = await get(path);
+    async ids(path, headers) {
+      const { status, body, text } = await get(path, headers);
       if (status !== 200) throw new Error(`${path}: ${status} ${text}`);
       return matchesOf(body)
         .map((resource) => resource["id"] as string)

@@ -87,6 +87,7 @@ export function isDate({ low: a, high: b }: DateValue, { prefix, text }: DateOpe
       return a <= e + tenth && b >= s - tenth;
     }
     default:
-      return a >= s && b <= e;
+      // A Period that ends before it begins lies nowhere but where it begins.
+      return a >= s && a <= e && b <= e;
   }
 }

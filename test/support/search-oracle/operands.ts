@@ -204,6 +204,12 @@ function tokenOperand(
   }
   const coding = value === undefined || value.codes.length === 0 ? undefined : random.pick(value.codes);
   const code = coding?.code ?? "red";
+  const other: Operand = { kind: "token", code: random.chance(0.5) ? code.toUpperCase() : code.slice(0, -1) || "x" };
+  // A system is refused where no value can have one.
+  const systems = values.flatMap((each) => (each.kind === "token" ? each.codes : []));
+  if (!systems.some((each) => each.system !== undefined || each.implied !== undefined)) {
+    return random.pick<Operand>([{ kind: "token", code }, { kind: "token", system: "", code }, other]);
+  }
   const system = coding?.system ?? coding?.implied ?? random.pick(SYSTEMS);
   return random.pick<Operand>([
     { kind: "token", code },
@@ -213,7 +219,7 @@ function tokenOperand(
     { kind: "token", system: "", code },
     { kind: "token", system },
     { kind: "token", system: random.pick(SYSTEMS), code },
-    { kind: "token", code: random.chance(0.5) ? code.toUpperCase() : code.slice(0, -1) || "x" },
+    other,
   ]);
 }
 
