@@ -15,7 +15,7 @@ export type { LiteralOf, LocalReference };
 export interface Indexer {
   /**
    * Hands all search values of a checked resource to `sink`, no equality number twice. `typeId` is `resourceTypeId` of its
-   * type. `literalOf` tells how a number with more than 15 digits was written (`numberLiteral`); without it such a
+   * type. `literalOf` tells how a number with more than 15 digits was written (`literalsOf`); without it such a
    * number is indexed as the nearest double. Never throws on the content of a resource.
    */
   index(typeId: number, resource: JsonObject, sink: SearchValueSink, literalOf?: LiteralOf): void;

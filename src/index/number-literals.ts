@@ -1,15 +1,24 @@
 /**
- * How a number of a line of JSON is written there; undefined when it is not. Asked for numbers whose digits a double may
- * not hold (`decimalText`): nearly always the shortest text of the double is what stands in the line, and one search finds
- * it. Only else the line is scanned.
+ * Tells how the numbers of a line of JSON are written there; undefined for one that is not. Asked for numbers whose digits a
+ * double may not hold (`decimalText`): nearly always the shortest text of the double is what stands in the line, and one search
+ * finds it. Only else, and when many numbers are asked for, the line is scanned, once.
  */
-export function numberLiteral(line: string, value: number): string | undefined {
-  const shortest = String(value);
-  const at = line.indexOf(shortest);
-  const after = at + shortest.length;
-  if (at > 0 && BEFORE.includes(line.charAt(at - 1)) && AFTER.includes(line.charAt(after))) return shortest;
-  return numberLiterals(line).get(value);
+export function literalsOf(line: string): (value: number) => string | undefined {
+  let literals: ReadonlyMap<number, string> | undefined;
+  let searches = 0;
+  return (value) => {
+    if (literals === undefined && searches++ < MAX_SEARCHES) {
+      const shortest = String(value);
+      const at = line.indexOf(shortest);
+      const after = at + shortest.length;
+      if (at > 0 && BEFORE.includes(line.charAt(at - 1)) && AFTER.includes(line.charAt(after))) return shortest;
+    }
+    return (literals ??= numberLiterals(line)).get(value);
+  };
 }
+
+/** Each of them may read the whole line: with many numbers in a long one the time would grow with the square. */
+const MAX_SEARCHES = 16;
 
 /**
  * The number literals of a line of JSON, by the double that each becomes; where two literals become the same double

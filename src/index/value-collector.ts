@@ -52,6 +52,10 @@ export class ValueCollector {
     this.literalOf = literalOf;
     this.resource++;
     this.count = 0;
+    if (this.owners.length > KEPT_SLOTS) {
+      this.pairs = new Int32Array(INITIAL_SLOTS * 2);
+      this.owners = new Uint32Array(INITIAL_SLOTS);
+    }
     if (this.resource === 0xffffffff) {
       this.owners.fill(0);
       this.resource = 1;
@@ -120,6 +124,8 @@ export class ValueCollector {
 }
 
 const INITIAL_SLOTS = 1024;
+/** One resource with very many values must not keep their memory for all that follow: 800 KB. */
+const KEPT_SLOTS = 65_536;
 
 /** A sink that drops everything. */
 export const NOWHERE: SearchValueSink = {

@@ -3,7 +3,7 @@ import type { JsonObject } from "../base/json.ts";
 import { typeIdOfKey } from "../fhir/resource-key.ts";
 import { collectValues, type ResourceValues } from "../index/collected-values.ts";
 import type { DefinitionIndexer } from "../index/indexer.ts";
-import { numberLiteral } from "../index/number-literals.ts";
+import { literalsOf } from "../index/number-literals.ts";
 import { readBodies, type BlockCache } from "../store/body.ts";
 import type { SearchRowsPlace } from "../store/heads.ts";
 import { transaction } from "../store/pool.ts";
@@ -101,7 +101,7 @@ function valuesOf(indexer: DefinitionIndexer, definitions: number, key: bigint, 
   const found: FoundValues[] = [];
   for (let place = 0; place < definitions; place++) {
     const { sink, values } = collectValues();
-    indexer.index(place, typeIdOfKey(key), resource, sink, (value) => numberLiteral(text, value));
+    indexer.index(place, typeIdOfKey(key), resource, sink, literalsOf(text));
     if (values.equality.length > 0) found.push({ place, values });
   }
   return found;

@@ -1,5 +1,7 @@
+import { deflateRawSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
-import { BlockCache } from "./body.ts";
+import { BlockCache, readBodies } from "./body.ts";
+import type { Queryable } from "./read.ts";
 
 describe("BlockCache", () => {
   it("keeps what was used last, within its capacity", () => {
@@ -22,6 +24,20 @@ describe("BlockCache", () => {
     expect([shared, neighbour].map(String)).toEqual(["a small block", "beside it"]);
     // Node.js 20 cannot.
     if ("transfer" in ArrayBuffer.prototype) expect(own.length).toBe(0);
+  });
+
+  it("keeps small blocks in memory of their own, which are not shared with what comes and goes", async () => {
+    const raw = Buffer.from("a small body".repeat(50));
+    const rows = Array.from({ length: 10 }, (_, id) => ({
+      id: String(id),
+      raw_length: raw.length,
+      bytes: deflateRawSync(raw),
+    }));
+    const cache = new BlockCache(1 << 20);
+    const places = rows.map(({ id }) => ({ block: BigInt(id), offset: 0, length: raw.length }));
+    const database = { query: async () => await Promise.resolve({ rows }) } as unknown as Queryable;
+    expect((await readBodies(database, cache, places)).map(String)).toEqual(rows.map(() => raw.toString()));
+    for (const { id } of rows) expect(cache.get(BigInt(id))?.buffer.byteLength).toBeLessThanOrEqual(raw.length + 1);
   });
 
   it("does not give all its room to one block, and keeps nothing with no capacity", () => {

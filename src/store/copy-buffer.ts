@@ -9,20 +9,27 @@ export const COPY_HEADER: Buffer = Buffer.from("PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0
 /** What ends it. */
 export const COPY_TRAILER: Buffer = Buffer.from([0xff, 0xff]);
 
+/** Capacity that an empty buffer may keep: a batch of 8 MB has 2 to 4 MB of rows in its largest table. */
+const KEPT_BYTES = 16 * 1024 * 1024;
+
 /** A growing buffer of COPY rows. `length` is how many bytes are written; `ensure` before every raw write. */
 export class CopyBuffer {
   bytes: Buffer;
   view: DataView;
   length = 0;
 
+  readonly #capacity: number;
+
   constructor(capacity: number) {
+    this.#capacity = capacity;
     this.bytes = Buffer.allocUnsafeSlow(capacity);
     this.view = new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.byteLength);
   }
 
-  /** Forgets what is written; keeps the memory. */
+  /** Forgets what is written; keeps the memory, unless it has grown far beyond what a batch of ordinary rows needs. */
   clear(): void {
     this.length = 0;
+    if (this.bytes.length > Math.max(KEPT_BYTES, this.#capacity)) this.#allocate(this.#capacity);
   }
 
   /** The written bytes; valid until the next write. */
@@ -34,10 +41,14 @@ export class CopyBuffer {
   ensure(more: number): void {
     const needed = this.length + more;
     if (needed <= this.bytes.length) return;
-    const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.bytes.length * 2));
-    this.bytes.copy(grown, 0, 0, this.length);
-    this.bytes = grown;
-    this.view = new DataView(grown.buffer, grown.byteOffset, grown.byteLength);
+    const old = this.bytes;
+    this.#allocate(Math.max(needed, old.length * 2));
+    old.copy(this.bytes, 0, 0, this.length);
+  }
+
+  #allocate(capacity: number): void {
+    this.bytes = Buffer.allocUnsafeSlow(capacity);
+    this.view = new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.byteLength);
   }
 
   /** Begins a row. */

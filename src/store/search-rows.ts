@@ -17,8 +17,26 @@ export const SEARCH_COLUMNS: {
 const BOUNDS_PER_RESOURCE = 8;
 /** Offset of last_updated's eight bytes in a search_resource row: field count, stamp, key, length word. */
 const LAST_UPDATED_OFFSET = 2 + 8 + 12 + 4;
+/** Bytes of an array before its elements. */
+const EQUALITY_HEADER = 24;
 /** PostgreSQL's type oid of int8, the element type of `equality`. */
 const INT8_OID = 20;
+
+/**
+ * Bytes of rows that one resource may have in each of the four tables, and of terms. A name of four bytes makes two rows of 60, so
+ * that a line of 10 MB would make 300 MB of them. 2.7 million references or codes fit, or half a million names.
+ */
+const MAX_RESOURCE_BYTES = 32 * 1024 * 1024;
+/** What a term takes beside its text, until it is stored. */
+const TERM_BYTES = 128;
+
+/** Says what {@link SearchRows.end} found too much of. */
+export function describeTooManyValues(found: number): string {
+  return (
+    `The resource has too many search values (names, codes, references, dates, numbers): ${found} bytes of them were found, ` +
+    `and one resource may have ${MAX_RESOURCE_BYTES} bytes of one kind.`
+  );
+}
 
 /**
  * The search rows of a batch, encoded while its lines are indexed. What is known only when the version rules have
@@ -42,9 +60,21 @@ export class SearchRows implements SearchValueSink {
   #qualifierLow = 0;
   #equalityStart = 0;
   #equalityCount = 0;
+  readonly #limit: number;
+  /** Where the rows of the resource at hand begin, in each buffer. */
+  readonly #starts = { resources: 0, dates: 0, quantities: 0, strings: 0 };
+  /** Bytes of terms, of the resource at hand and of the batch. */
+  #termBytes = 0;
+  #batchTermBytes = 0;
+  /** Bytes of the resource at hand that were thrown away again, because there are too many. */
+  #dropped = 0;
 
-  /** `capacity`: bytes the largest buffer has from the beginning; all of them grow as needed. */
-  constructor(capacity: number = 4 << 20) {
+  /**
+   * `capacity`: bytes the largest buffer has from the beginning; all of them grow as needed. `limit`: bytes of one resource in
+   * each table.
+   */
+  constructor(capacity: number = 4 << 20, limit: number = MAX_RESOURCE_BYTES) {
+    this.#limit = limit;
     this.resources = new CopyBuffer(capacity);
     this.dates = new CopyBuffer(capacity / 4);
     this.quantities = new CopyBuffer(capacity / 4);
@@ -55,8 +85,15 @@ export class SearchRows implements SearchValueSink {
   clear(firstStamp: number): void {
     for (const buffer of [this.resources, this.dates, this.quantities, this.strings]) buffer.clear();
     this.terms.clear();
+    this.#batchTermBytes = 0;
     this.#count = 0;
     this.#firstStamp = firstStamp;
+  }
+
+  /** Bytes that the rows and the terms take. */
+  get bytes(): number {
+    const { resources, dates, quantities, strings } = this;
+    return resources.length + dates.length + quantities.length + strings.length + this.#batchTermBytes;
   }
 
   /** Begins the rows of the next resource. */
@@ -68,24 +105,35 @@ export class SearchRows implements SearchValueSink {
     this.#qualifierLow = 0;
     this.#mark(0);
     const { resources } = this;
+    const starts = this.#starts;
+    starts.resources = resources.length;
+    starts.dates = this.dates.length;
+    starts.quantities = this.quantities.length;
+    starts.strings = this.strings.length;
+    this.#termBytes = 0;
+    this.#dropped = 0;
     resources.row(4);
     resources.int32(this.#stamp);
     resources.int64(keyHigh, keyLow);
     resources.int64(0, 0);
     // Array: dimensions, null flag, element type, size, lower bound; length and size are filled in by `end`.
     this.#equalityStart = resources.length;
-    resources.ensure(24);
+    resources.ensure(EQUALITY_HEADER);
     resources.view.setInt32(resources.length + 4, 1);
     resources.view.setInt32(resources.length + 8, 0);
     resources.view.setInt32(resources.length + 12, INT8_OID);
     resources.view.setInt32(resources.length + 20, 1);
-    resources.length += 24;
+    resources.length += EQUALITY_HEADER;
     this.#equalityCount = 0;
   }
 
-  /** Ends them. */
-  end(): void {
+  /**
+   * Ends them. When they are more than one resource may have, there are none, as if it had not begun, and what was found is
+   * returned, in bytes.
+   */
+  end(): number | undefined {
     const { resources } = this;
+    if (this.#dropped > 0) return this.#undo();
     const start = this.#equalityStart;
     if (this.#equalityCount === 0) {
       // An empty array has no dimensions.
@@ -97,6 +145,7 @@ export class SearchRows implements SearchValueSink {
     resources.view.setInt32(start, resources.length - start - 4);
     this.#mark(1);
     this.#count++;
+    return undefined;
   }
 
   /** Stands for a resource without search rows (a deleted one), so that rows and lines keep the same numbers. */
@@ -109,6 +158,10 @@ export class SearchRows implements SearchValueSink {
   equality(high: number, low: number): void {
     this.resources.int64(high, low);
     this.#equalityCount++;
+    if (this.resources.length - this.#starts.resources > this.#limit) {
+      this.#drop(this.resources, this.#equalityStart + EQUALITY_HEADER);
+      this.#equalityCount = 0;
+    }
   }
 
   qualify(high: number, low: number): void {
@@ -122,6 +175,7 @@ export class SearchRows implements SearchValueSink {
     dates.int64(range.lowHigh, range.lowLow);
     dates.int64(range.highHigh, range.highLow);
     this.#endRow(dates, dateRowParameter(parameter, range));
+    if (dates.length - this.#starts.dates > this.#limit) this.#drop(dates, this.#starts.dates);
   }
 
   quantity(parameter: number, low: string, high: string, system: Int64Halves, code: Int64Halves): void {
@@ -132,18 +186,31 @@ export class SearchRows implements SearchValueSink {
     this.#endRow(quantities, parameter);
     quantities.numeric(low);
     quantities.numeric(high);
+    if (quantities.length - this.#starts.quantities > this.#limit) this.#drop(quantities, this.#starts.quantities);
   }
 
   string(parameter: number, value: string, folded: string): void {
     const { strings } = this;
+    if (value.length + folded.length > this.#limit) {
+      this.#dropped += value.length + folded.length;
+      return;
+    }
     this.#beginRow(strings, 6);
     this.#endRow(strings, parameter);
     strings.text(value);
     strings.text(folded);
+    if (strings.length - this.#starts.strings > this.#limit) this.#drop(strings, this.#starts.strings);
   }
 
   term(parameter: number, high: number, low: number, folded: string): void {
-    this.terms.add(parameter, high, low, folded);
+    this.#termBytes += TERM_BYTES + folded.length;
+    if (this.#termBytes > this.#limit) {
+      this.#dropped += this.#termBytes;
+      this.#termBytes = 0;
+    } else if (this.#dropped === 0) {
+      this.#batchTermBytes += TERM_BYTES + folded.length;
+      this.terms.add(parameter, high, low, folded);
+    }
   }
 
   /** The stamp of the resource with this number. */
@@ -190,6 +257,22 @@ export class SearchRows implements SearchValueSink {
       else ranges.push(start, end);
     }
     return ranges;
+  }
+
+  /** Throws rows of the resource at hand away: it has too many, and will have none. */
+  #drop(buffer: CopyBuffer, start: number): void {
+    this.#dropped += buffer.length - start;
+    buffer.length = start;
+  }
+
+  #undo(): number {
+    const starts = this.#starts;
+    let found = this.#dropped + this.#termBytes;
+    for (const name of ["resources", "dates", "quantities", "strings"] as const) {
+      found += this[name].length - starts[name];
+      this[name].length = starts[name];
+    }
+    return found;
   }
 
   #beginRow(buffer: CopyBuffer, fields: number): void {

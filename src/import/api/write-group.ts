@@ -1,8 +1,9 @@
 import type { ClientBase } from "pg";
 import { contentHash } from "../../fhir/meta-bytes.ts";
+import { StokerError } from "../../base/errors.ts";
 import { fromBigInt } from "../../base/hash.ts";
 import type { Indexer } from "../../index/indexer.ts";
-import { numberLiteral } from "../../index/number-literals.ts";
+import { literalsOf } from "../../index/number-literals.ts";
 import { BodyBlocks } from "../../store/body-blocks.ts";
 import { CopyBuffer } from "../../store/copy-buffer.ts";
 import { copyTogether, type CopyStep } from "../../store/copy-together.ts";
@@ -20,7 +21,7 @@ import {
 import { CREATED } from "../../store/history.ts";
 import { mergePendingRows } from "../../store/pending-rows.ts";
 import { searchCopies } from "../../store/search-copies.ts";
-import { SearchRows } from "../../store/search-rows.ts";
+import { describeTooManyValues, SearchRows } from "../../store/search-rows.ts";
 import { changeStatement, holdStatement, isOutdated } from "../../store/search-parameters.ts";
 import { holdSegments, SegmentState } from "../../store/segments.ts";
 import { Stamps } from "../../store/stamps.ts";
@@ -43,6 +44,9 @@ import { StalePlan, type DeleteChange, type PutChange, type WriteRequest } from 
 
 /** An answer means that the version is on disk. Waiting for another writer has an end: see `resource-writer.ts`. */
 export const BEGIN: readonly string[] = ["begin", "set local synchronous_commit = on"];
+/** Bytes of search rows that a group may have, and those for each byte of its resources; ordinary ones have 0.65. */
+const FREE_ROW_BYTES = 32 * 1024 * 1024;
+const ROW_BYTES_PER_BYTE = 4;
 /** Resources after which those written are counted into their segment. */
 const COUNT_EVERY = 500;
 /** … and after which their segment's pending list is merged. */
@@ -121,8 +125,10 @@ export class WriteGroup {
     await mergePendingRows(client, segment.number);
   }
 
+  /** Throws `bad-request` (too-costly) when there are too many search values. */
   #index(items: readonly Item[], firstStamp: number): void {
     const rows = this.#searchRows;
+    const limit = FREE_ROW_BYTES + ROW_BYTES_PER_BYTE * totalBytes(items);
     rows.clear(firstStamp);
     for (const { key, change } of items) {
       if (change.kind === "delete") {
@@ -132,8 +138,16 @@ export class WriteGroup {
       const { typeId, resource, text } = change.body;
       const { high, low } = fromBigInt(key);
       rows.begin(high, low);
-      this.#indexer.index(typeId, resource, rows, (value) => numberLiteral(text, value));
-      rows.end();
+      this.#indexer.index(typeId, resource, rows, literalsOf(text));
+      const tooMany = rows.end();
+      if (tooMany !== undefined) {
+        throw new StokerError("bad-request", describeTooManyValues(tooMany), { issue: "too-costly" });
+      }
+      // Where several requests share the group, each of them is tried again by itself.
+      if (rows.bytes > limit) {
+        const text = `The resources have too many search values together: more than ${limit} bytes of them. Send them in smaller parts.`;
+        throw new StokerError("bad-request", text, { issue: "too-costly" });
+      }
     }
   }
 

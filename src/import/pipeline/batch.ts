@@ -6,15 +6,20 @@ import { contentHash, storedBody } from "../../fhir/meta-bytes.ts";
 import { resourceKey, typeIdOfKey } from "../../fhir/resource-key.ts";
 import { withoutEmpty } from "../../fhir/without-empty.ts";
 import type { Indexer } from "../../index/indexer.ts";
-import { numberLiteral } from "../../index/number-literals.ts";
+import { literalsOf } from "../../index/number-literals.ts";
 import { frameLength, frameOffset, type LineBlock } from "../../split/line-block.ts";
-import { SearchRows } from "../../store/search-rows.ts";
+import { describeTooManyValues, SearchRows } from "../../store/search-rows.ts";
 import type { StageTimes } from "./stage-times.ts";
 
 /** A batch is full at so many bytes of lines … */
 const BATCH_BYTES = 8 << 20;
 /** … or so many lines. */
 export const BATCH_LINES = 8192;
+
+/** … or its search rows so many bytes: some resources have ten times as many as others, … */
+const BATCH_ROW_BYTES = 32 << 20;
+/** … or when it keeps so many bytes of the file: a small line keeps the chunk it was read with, rejected lines and all. */
+const BATCH_CHUNK_BYTES = 32 << 20;
 
 /** A line that was accepted so far: what the version rules and the writer need. */
 export interface BatchLine {
@@ -47,6 +52,8 @@ export interface RejectedLine {
 
 /** Times of the stages are taken of one line in so many, and multiplied: always on, and too cheap to matter. */
 const SAMPLE_EVERY = 64;
+/** … of no more characters: parsing a line twice also takes twice the memory. */
+const SAMPLE_LENGTH = 1 << 20;
 
 /** Milliseconds that parsing alone takes; `checkLine` parses again. 0 for what is not JSON. */
 function timeToParse(text: string): number {
@@ -68,12 +75,12 @@ export class Batch {
   readonly rejected: RejectedLine[] = [];
   /** Bytes of bodies in `lines`. */
   bytes = 0;
+  /** Bytes of the blocks that lines were taken from. */
+  #chunkBytes = 0;
   readonly #times: StageTimes;
   #untilSample = 0;
   readonly #indexer: Indexer;
   readonly #key: Int64Halves = { high: 0, low: 0 };
-  #text = "";
-  readonly #literalOf = (value: number): string | undefined => numberLiteral(this.#text, value);
 
   /** The time spent on parse, check and index is added to `times`, from a sample of the lines. */
   constructor(indexer: Indexer, times: StageTimes) {
@@ -87,23 +94,37 @@ export class Batch {
     this.lines.length = 0;
     this.rejected.length = 0;
     this.bytes = 0;
+    this.#chunkBytes = 0;
   }
 
   /** Takes the search values anew, after the indexer has learned of other search parameters; `firstStamp` as in {@link clear}. */
   indexAgain(firstStamp: number): void {
     this.searchRows.clear(firstStamp);
-    for (const { key, deleted, body } of this.lines) {
+    const lines = this.lines.splice(0);
+    for (const line of lines) {
+      const { key, deleted, body } = line;
       if (deleted) {
         this.searchRows.skip();
-        continue;
+      } else {
+        const text = body.toString("utf8");
+        const tooMany = this.#index(fromBigInt(key), text, JSON.parse(text) as JsonObject, typeIdOfKey(key));
+        if (tooMany !== undefined) {
+          this.bytes -= body.length;
+          this.#reject(line, "too-costly", describeTooManyValues(tooMany), undefined);
+          continue;
+        }
       }
-      this.#text = body.toString("utf8");
-      this.#index(fromBigInt(key), JSON.parse(this.#text) as JsonObject, typeIdOfKey(key));
+      this.lines.push(line);
     }
   }
 
   get isFull(): boolean {
-    return this.bytes >= BATCH_BYTES || this.lines.length + this.rejected.length >= BATCH_LINES;
+    return (
+      this.bytes >= BATCH_BYTES ||
+      this.lines.length + this.rejected.length >= BATCH_LINES ||
+      this.searchRows.bytes >= BATCH_ROW_BYTES ||
+      this.#chunkBytes >= BATCH_CHUNK_BYTES
+    );
   }
 
   get isEmpty(): boolean {
@@ -117,6 +138,7 @@ export class Batch {
     const ascii = isAscii(bytes);
     const valid = ascii || isUtf8(bytes);
     let index = from;
+    const { length: held } = this.lines;
     for (; index < block.count && !this.isFull; index++) {
       const start = block.starts[index] ?? 0;
       const end = block.ends[index] ?? 0;
@@ -136,6 +158,7 @@ export class Batch {
       const text = bytes.toString(ascii ? "latin1" : "utf8", start, end);
       this.#addLine(text, bytes.subarray(start, end), place, rules);
     }
+    if (this.lines.length > held) this.#chunkBytes += bytes.length;
     return index;
   }
 
@@ -145,7 +168,7 @@ export class Batch {
     place: { byteOffset: number; length: number; line: number },
     rules: LineRules,
   ): void {
-    const isSample = this.#untilSample-- === 0;
+    const isSample = --this.#untilSample < 0 && text.length <= SAMPLE_LENGTH;
     if (isSample) this.#untilSample = SAMPLE_EVERY - 1;
     const parsing = isSample ? timeToParse(text) : 0;
     const started = isSample ? performance.now() : 0;
@@ -166,8 +189,13 @@ export class Batch {
       this.searchRows.skip();
     } else {
       const isWhole = content === raw;
-      this.#text = isWhole ? text : content.toString("utf8");
-      this.#index(key, isWhole ? checked.resource : (JSON.parse(this.#text) as JsonObject), checked.typeId);
+      const stored = isWhole ? text : content.toString("utf8");
+      const resource = isWhole ? checked.resource : (JSON.parse(stored) as JsonObject);
+      const tooMany = this.#index(key, stored, resource, checked.typeId);
+      if (tooMany !== undefined) {
+        this.#reject(place, "too-costly", describeTooManyValues(tooMany), undefined);
+        return;
+      }
     }
     if (isSample) this.#times.index += SAMPLE_EVERY * (performance.now() - afterCheck);
     const body = checked.deleted ? storedBody(content) : content;
@@ -186,11 +214,11 @@ export class Batch {
     this.bytes += body.length;
   }
 
-  /** {@link #text} is the resource's. */
-  #index(key: Int64Halves, resource: JsonObject, typeId: number): void {
+  /** Makes the resource's search rows; when there are too many, none, and returns how many bytes were found. */
+  #index(key: Int64Halves, text: string, resource: JsonObject, typeId: number): number | undefined {
     this.searchRows.begin(key.high, key.low);
-    this.#indexer.index(typeId, resource, this.searchRows, this.#literalOf);
-    this.searchRows.end();
+    this.#indexer.index(typeId, resource, this.searchRows, literalsOf(text));
+    return this.searchRows.end();
   }
 
   #reject(
@@ -199,6 +227,7 @@ export class Batch {
     message: string,
     expression: string | undefined,
   ): void {
-    this.rejected.push({ ...place, code, message, expression });
+    const { byteOffset, length, line } = place;
+    this.rejected.push({ byteOffset, length, line, code, message, expression });
   }
 }

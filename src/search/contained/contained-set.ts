@@ -5,7 +5,7 @@ import { UNIT_TERMS } from "../../fhir/search-value.ts";
 import { collectValues, type ResourceValues } from "../../index/collected-values.ts";
 import { siblingsIn } from "../../index/contained-resources.ts";
 import type { Indexer } from "../../index/indexer.ts";
-import { numberLiteral } from "../../index/number-literals.ts";
+import { literalsOf } from "../../index/number-literals.ts";
 import type { Lookups } from "../conditions/condition.ts";
 import { objectIn } from "../json-members.ts";
 
@@ -64,7 +64,7 @@ export function createContainedReader(indexer: Indexer): ContainedReader {
       const text = body.toString("utf8");
       const resource = objectIn(JSON.parse(text) as JsonValue);
       if (resource === undefined) return;
-      const literalOf = (value: number): string | undefined => numberLiteral(text, value);
+      const literalOf = literalsOf(text);
       const siblings = siblingsIn(resource);
       const contained = new Map<string, ContainedEntry>();
       const references = linksOf(indexer.indexAlone(typeIdOfKey(key), resource, collectValues().sink, literalOf));
