@@ -156,7 +156,7 @@ describe("meta (contract 5.3)", () => {
     ["C-045", '{"versionId":"7"}', undefined, undefined],
     ["C-047", '{"versionId":"abc","lastUpdated":"2021-01-01T00:00:00Z"}', undefined, D2021],
     ["C-047", '{"versionId":"99999999999","lastUpdated":"2021-01-01T00:00:00Z"}', undefined, D2021],
-    ["C-047", '{"versionId":1.5,"lastUpdated":"2021-01-01T00:00:00Z"}', undefined, D2021],
+    ["C-047", '{"versionId":99999999999,"lastUpdated":"2021-01-01T00:00:00Z"}', undefined, D2021],
     ["C-048", '{"versionId":"0","lastUpdated":"2021-01-01T00:00:00Z"}', 0, D2021],
     ["C-100", '{"versionId":"-200","lastUpdated":"2021-01-01T00:00:00Z"}', -200, D2021],
     ["empty", '{"versionId":"","lastUpdated":""}', undefined, undefined],
@@ -168,6 +168,15 @@ describe("meta (contract 5.3)", () => {
       lastUpdated: undefined,
       hasMetaVersion: true,
     });
+  });
+  it.each([
+    '{"versionId":1.5}',
+    '{"versionId":4.0}',
+    '{"versionId":4e0}',
+    '{"versionId":"a b_c"}',
+    '{"versionId":" 4"}',
+  ])("a versionId must be an id, or a JSON integer: %s", (meta) => {
+    expect(bad(withMeta(meta))).toMatchObject({ code: "value", expression: "Patient.meta.versionId" });
   });
   it("tells when there is neither", () => {
     expect(good(withMeta('{"tag":[]}')).hasMetaVersion).toBe(false);

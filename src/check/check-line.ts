@@ -52,7 +52,7 @@ export function checkLine(text: string, rules: LineRules): CheckedResource | Lin
     );
   }
   const issues: LineIssue[] = [];
-  const facts = checkResource(resource, issues, 1);
+  const facts = checkResource(resource, issues, 1, text);
   const [issue] = issues;
   const late = issue !== undefined || facts.isDeep ? excessIssue(text) : undefined;
   if (late !== undefined) return late;

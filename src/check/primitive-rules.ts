@@ -1,23 +1,39 @@
 import type { JsonValue } from "../base/json.ts";
-import { NUMBER_TESTS, PRIMITIVE_FORMATS, STRING_TESTS, type PrimitiveTest } from "../fhir/primitives.ts";
+import { isId, NUMBER_TESTS, PRIMITIVE_FORMATS, STRING_TESTS, type PrimitiveTest } from "../fhir/primitives.ts";
 import type { CodeSet, ElementDefinition } from "../fhir/structure.ts";
+import { unusualLiteral } from "./integer-forms.ts";
 import { quoted } from "./issue.ts";
 import { report, reportType, type Walk } from "./walk.ts";
 
 /** Checks one value (never null) at level `depth`; returns whether the check goes on. */
 export type ValueCheck = (value: JsonValue, walk: Walk, depth: number) => boolean;
 
-/** The check of one value of a primitive element, specialised for its type and its codes. */
-export function primitiveCheck(owner: string, element: ElementDefinition): ValueCheck {
+/**
+ * The check of one value of a primitive element of the type `owner` (`isResource`: a resource type), specialised for its type
+ * and its codes.
+ */
+export function primitiveCheck(owner: string, element: ElementDefinition, isResource: boolean): ValueCheck {
+  if (element.name === "id" && isResource) return checkResourceId;
   if (owner === "Reference" && element.name === "reference") return checkReference;
   if (owner === "Meta" && element.name === "versionId") return checkVersionId;
   if (element.codes !== undefined) return codeCheck(element.codes);
   const { type } = element;
   if (type === "boolean") return checkBoolean;
-  if (NUMBER_TESTS.has(type)) return numberCheck(type, NUMBER_TESTS.get(type));
+  if (type === "decimal") return checkDecimal;
+  const numberTest = NUMBER_TESTS.get(type);
+  if (numberTest !== undefined) return integerCheck(type, element.name, numberTest);
   if (!STRING_TESTS.has(type)) throw new TypeError(`no check for the primitive ${type}`);
   const test = STRING_TESTS.get(type);
   return test === undefined ? checkString : stringCheck(type, test);
+}
+
+/**
+ * The id of a resource in another one: contained, in a Bundle or in Parameters. That of the resource itself has rules and a
+ * text of its own (contract 5.2).
+ */
+function checkResourceId(value: JsonValue, walk: Walk, depth: number): boolean {
+  if (typeof value !== "string") return reportType(walk, depth, "a string", value);
+  return depth === 0 || value === "" || isId(value) || reportFormat(walk, depth, "id", quoted(value));
 }
 
 function checkString(value: JsonValue, walk: Walk, depth: number): boolean {
@@ -32,10 +48,18 @@ function stringCheck(type: string, test: PrimitiveTest<string>): ValueCheck {
   };
 }
 
-function numberCheck(type: string, test: PrimitiveTest<number> | undefined): ValueCheck {
+/** Any JSON number. */
+function checkDecimal(value: JsonValue, walk: Walk, depth: number): boolean {
+  return typeof value === "number" || reportType(walk, depth, "a number", value);
+}
+
+function integerCheck(type: string, name: string, test: PrimitiveTest<number>): ValueCheck {
+  const quotedName = JSON.stringify(name);
   return (value, walk, depth) => {
     if (typeof value !== "number") return reportType(walk, depth, "a number", value);
-    return test === undefined || test(value) || reportFormat(walk, depth, type, String(value));
+    if (!test(value)) return reportFormat(walk, depth, type, Object.is(value, -0) ? "-0" : String(value));
+    const literal = unusualLiteral(walk, depth, quotedName, value);
+    return literal === undefined || reportFormat(walk, depth, type, literal.slice(0, 40));
   };
 }
 
@@ -61,10 +85,21 @@ function checkReference(value: JsonValue, walk: Walk, depth: number): boolean {
   return true;
 }
 
-/** A number is accepted (contract C-016), and any text: what is no version counts as none (C-047). */
+/**
+ * On the line itself a JSON integer is accepted, too (contract C-016): a version that is no 32-bit integer counts as none
+ * there (C-047). In nested resources it is an id like others.
+ */
 function checkVersionId(value: JsonValue, walk: Walk, depth: number): boolean {
-  return typeof value === "string" || typeof value === "number" || reportType(walk, depth, "a string", value);
+  if (typeof value === "string") return isId(value) || value === "" || reportFormat(walk, depth, "id", quoted(value));
+  if (typeof value !== "number" || depth !== META_DEPTH) return reportType(walk, depth, "a string", value);
+  const literal = unusualLiteral(walk, depth, '"versionId"', value);
+  if (Number.isInteger(value) && literal === undefined) return true;
+  const text = `${(literal ?? String(value)).slice(0, 40)} is not a version: expected a string, or a whole number.`;
+  return report(walk, depth, "value", text);
 }
+
+/** Level of the members of the resource's own `meta`. */
+const META_DEPTH = 1;
 
 function reportFormat(walk: Walk, depth: number, type: string, shown: string): boolean {
   return report(walk, depth, "value", `${shown} is not a valid ${type}: expected ${PRIMITIVE_FORMATS.get(type)}.`);

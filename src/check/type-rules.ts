@@ -55,7 +55,7 @@ export function compileTypes(
   return compiled;
 
   function checkOf(type: TypeDefinition, element: ElementDefinition): ValueCheck {
-    if (element.primitive) return primitiveCheck(type.name, element);
+    if (element.primitive) return primitiveCheck(type.name, element, isResource(type));
     return element.type === "Resource" ? resourceCheck : objectCheck(rulesOf(element.type));
   }
 }
@@ -63,8 +63,12 @@ export function compileTypes(
 /** `Element.id`, `Extension.url` and xhtml are attributes or markup, not primitives with extensions. */
 function hasSibling(type: TypeDefinition, element: ElementDefinition): boolean {
   if (!element.primitive || element.type === "xhtml") return false;
-  if (element.name === "id") return type.elements.has("meta") && type.elements.has("implicitRules");
+  if (element.name === "id") return isResource(type);
   return !(type.name === "Extension" && element.name === "url");
+}
+
+function isResource(type: TypeDefinition): boolean {
+  return type.elements.has("meta") && type.elements.has("implicitRules");
 }
 
 function choicesOf(type: TypeDefinition): Choice[] {

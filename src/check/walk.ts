@@ -13,7 +13,7 @@ export const DEEP: number = MAX_LEVELS / 2;
  */
 export interface Walk {
   /** Name of the resource's type, the first step of every path. */
-  root: string;
+  readonly root: string;
   /** Member name per level, and the index in its array or -1. */
   readonly names: string[];
   readonly indexes: number[];
@@ -26,12 +26,17 @@ export interface Walk {
   hasEmpty: boolean;
   /** Whether there are more than {@link DEEP} levels of objects. */
   isDeep: boolean;
+  /** The text that the resource was parsed from, where it is known, and how far its integers have been looked at. */
+  readonly text: string | undefined;
+  textAt: number;
+  /** Whether an integer was met whose place in the text is not certain. */
+  isUnsure: boolean;
 }
 
-/** Starts a check. */
-export function startWalk(issues: LineIssue[], limit: number): Walk {
+/** Starts a check of the resource of type `root`. `text`: what it was parsed from. */
+export function startWalk(root: string, issues: LineIssue[], limit: number, text: string | undefined): Walk {
   return {
-    root: "",
+    root,
     names: [],
     indexes: [],
     issues,
@@ -39,6 +44,9 @@ export function startWalk(issues: LineIssue[], limit: number): Walk {
     conditionalReference: false,
     hasEmpty: false,
     isDeep: false,
+    text,
+    textAt: 0,
+    isUnsure: false,
   };
 }
 

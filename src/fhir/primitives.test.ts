@@ -1,3 +1,4 @@
+import { assert, constantFrom, property, string } from "fast-check";
 import { describe, expect, it } from "vitest";
 import { instantMilliseconds, isDate, isDateTime, isInstant, NUMBER_TESTS, STRING_TESTS } from "./primitives.ts";
 
@@ -92,6 +93,13 @@ describe("other primitives", () => {
     ["code", "a ", false],
     ["code", "a  b", false],
     ["code", "\t", false],
+    ["code", "   ", false],
+    ["code", "\u00a0", false],
+    ["code", "\u3000\u200b\ufeff", false],
+    ["code", "\u0001", false],
+    ["code", "CHEST\u00a0", true], // HL7's v2-0550 has it
+    ["code", "a\u00a0b", true],
+    ["code", "ä😀", true],
     ["uri", "urn:x:ü", true],
     ["uri", "http://a b", false],
     ["oid", "urn:oid:1.2.840", true],
@@ -100,8 +108,33 @@ describe("other primitives", () => {
     ["uuid", "c757873d-ec9a-4326-a141-556f43239520", false],
     ["base64Binary", "aGVsbG8=\r\n", true],
     ["base64Binary", "a-b_", false],
+    ["base64Binary", " QUJD\n QUJDQQ==", true],
+    ["base64Binary", "QUJDR", false],
+    ["base64Binary", "====", false],
+    ["base64Binary", "A", false],
+    ["base64Binary", "QQ=", false],
+    ["base64Binary", "QQ", false],
+    ["base64Binary", "Q===", false],
+    ["base64Binary", "QQ=A", false],
+    ["base64Binary", "QQ==QUJD", false],
+    ["base64Binary", "QU JD", false],
+    ["base64Binary", " \n ", false],
+    ["base64Binary", "QUJ\u00a0", false],
   ])("%s %j: %s", (type, value, legal) => {
     expect(STRING_TESTS.get(type)?.(value)).toBe(legal);
+  });
+
+  it("takes of base64 what R4's expression and a decoder take", () => {
+    const expression = /^(\s*([0-9a-zA-Z+/=]){4}\s*)+$/;
+    const text = string({ unit: constantFrom("Q", "U", "=", " ", "\n", "-"), maxLength: 12 });
+    assert(
+      property(text, (value) => {
+        const packed = value.replaceAll(/\s/g, "");
+        const isDecodable = packed !== "" && /^[^=]*={0,2}$/.test(packed) && !packed.startsWith("=");
+        const isLegal = expression.test(value) && isDecodable && Buffer.from(packed, "base64").length > 0;
+        expect(STRING_TESTS.get("base64Binary")?.(value)).toBe(isLegal);
+      }),
+    );
   });
 
   it("takes 15 MB of base64 (C-020)", () => {
@@ -115,6 +148,8 @@ describe("other primitives", () => {
     ["integer", 1.5, false],
     ["unsignedInt", 0, true],
     ["unsignedInt", -1, false],
+    ["unsignedInt", -0, false],
+    ["integer", -0, true],
     ["positiveInt", 1, true],
     ["positiveInt", 0, false],
   ])("%s %d: %s", (type, value, legal) => {

@@ -16,9 +16,9 @@ export const STRING_TESTS: ReadonlyMap<string, PrimitiveTest<string> | undefined
   ["canonical", isUri],
   ["oid", (value) => /^urn:oid:[0-2](\.(0|[1-9][0-9]*))+$/.test(value)],
   ["uuid", (value) => /^urn:uuid:[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$/.test(value)],
-  ["id", (value) => /^[A-Za-z0-9\-.]{1,64}$/.test(value)],
+  ["id", isId],
   ["code", isCode],
-  ["base64Binary", (value) => !/[^0-9a-zA-Z+/=\s]/.test(value)],
+  ["base64Binary", isBase64],
   ["date", isDate],
   ["dateTime", isDateTime],
   ["instant", isInstant],
@@ -29,7 +29,7 @@ export const STRING_TESTS: ReadonlyMap<string, PrimitiveTest<string> | undefined
 export const NUMBER_TESTS: ReadonlyMap<string, PrimitiveTest<number> | undefined> = new Map([
   ["decimal", undefined],
   ["integer", (value) => Number.isInteger(value) && value >= -2147483648 && value <= 2147483647],
-  ["unsignedInt", (value) => Number.isInteger(value) && value >= 0 && value <= 2147483647],
+  ["unsignedInt", (value) => Number.isInteger(value) && value >= 0 && !Object.is(value, -0) && value <= 2147483647],
   ["positiveInt", (value) => Number.isInteger(value) && value >= 1 && value <= 2147483647],
 ] satisfies [string, PrimitiveTest<number> | undefined][]);
 
@@ -42,7 +42,7 @@ export const PRIMITIVE_FORMATS: ReadonlyMap<string, string> = new Map([
   ["uuid", "a UUID such as urn:uuid:c757873d-ec9a-4326-a141-556f43239520"],
   ["id", "1 to 64 characters out of A-Z, a-z, 0-9, '-' and '.'"],
   ["code", "text without leading, trailing or doubled spaces"],
-  ["base64Binary", "base64 text"],
+  ["base64Binary", "base64: groups of four characters, the last one filled up with '='"],
   ["date", "YYYY, YYYY-MM or YYYY-MM-DD"],
   ["dateTime", "YYYY, YYYY-MM, YYYY-MM-DD or YYYY-MM-DDThh:mm:ss with optional fraction and zone"],
   ["instant", "YYYY-MM-DDThh:mm:ss with optional fraction, and a zone such as Z or +01:00"],
@@ -102,17 +102,68 @@ function isUri(text: string): boolean {
   return !/\s/.test(text);
 }
 
-/** R4: `[^\s]+(\s[^\s]+)*`; a loop, because codes are short, many, and hardly ever hold a space. */
+/** R4's `id`: 1 to 64 characters. */
+export function isId(text: string): boolean {
+  return ID.test(text);
+}
+
+const ID = /^[A-Za-z0-9\-.]{1,64}$/;
+
+/**
+ * R4: `[^\s]+(\s[^\s]+)*`; a loop, because codes are short, many, and hardly ever hold a space. White space is that of ASCII:
+ * codes of HL7's own begin and end with a no-break space. But a code of nothing but other spaces is as empty as one of these.
+ */
 function isCode(text: string): boolean {
   let afterSpace = true;
+  let isBlank = true;
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at);
     const space = code === 32 || (code >= 9 && code <= 13);
     if (space && afterSpace) return false;
     afterSpace = space;
+    if (isBlank && code > 32 && (code < 127 || !isWideSpace(code))) isBlank = false;
   }
-  return !afterSpace;
+  return !afterSpace && !isBlank;
 }
+
+/** White space, or characters without width, beyond ASCII. */
+function isWideSpace(code: number): boolean {
+  return code === 0x85 || code === 0x200b || code === 0x2060 || /\s/.test(String.fromCharCode(code));
+}
+
+/**
+ * R4: groups of four characters, white space between groups only. Only the last group may be filled up, with one or two `=`:
+ * R4's expression alone would take `====`. A loop, because no expression does this without growing its stack on 15 MB.
+ */
+function isBase64(text: string): boolean {
+  let inGroup = 0;
+  let fill = 0;
+  let isEmpty = true;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    const kind = code < 128 ? (BASE64[code] as number) : 0;
+    if (kind === DATA) {
+      if (fill > 0) return false;
+      isEmpty = false;
+      inGroup = (inGroup + 1) & 3;
+    } else if (kind === FILL) {
+      if (inGroup < 2) return false;
+      fill++;
+      inGroup = (inGroup + 1) & 3;
+    } else if (kind !== SPACE || inGroup !== 0) return false;
+  }
+  return inGroup === 0 && !isEmpty;
+}
+
+const DATA = 1;
+const FILL = 2;
+const SPACE = 3;
+/** What each ASCII character is in base64; 0 = nothing. */
+const BASE64 = new Uint8Array(128);
+for (const char of "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
+  BASE64[char.charCodeAt(0)] = DATA;
+for (const char of " \t\n\v\f\r") BASE64[char.charCodeAt(0)] = SPACE;
+BASE64["=".charCodeAt(0)] = FILL;
 
 const ZERO = 48;
 const NINE = 57;

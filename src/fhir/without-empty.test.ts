@@ -37,8 +37,22 @@ describe("what counts as absent is left out (C-015)", () => {
     expect(pruned('{"given":["","b"],"_given":[{"id":"x"},{}]}')).toBe(
       '{"given":[null,"b"],"_given":[{"id":"x"},null]}',
     );
-    expect(pruned('{"given":[null],"_given":[{"id":"x"}]}')).toBe('{"_given":[{"id":"x"}]}');
     expect(pruned('{"given":["a",null],"_given":[null,{}]}')).toBe('{"given":["a"]}');
+    expect(pruned('{"given":["a"],"_given":[null]}')).toBe('{"given":["a"]}');
+  });
+
+  test("an array of nothing but places stays beside its sibling's content (R4 json.html#primitive)", () => {
+    const masked = '{"given":[null],"_given":[{"id":"x"}]}';
+    expect(pruned(masked)).toBe(masked);
+    expect(pruned('{"_given":[null,{"id":"x"}],"given":["",null],"a":{}}')).toBe(
+      '{"_given":[null,{"id":"x"}],"given":[null,null]}',
+    );
+    expect(pruned('{"given":[{},[]],"_given":[{},{"id":"x"}]}')).toBe(
+      '{"given":[null,null],"_given":[null,{"id":"x"}]}',
+    );
+    expect(pruned('{"given":[],"_given":[{"id":"x"}]}')).toBe('{"_given":[{"id":"x"}]}');
+    expect(pruned('{"given":null,"_given":[{"id":"x"}]}')).toBe('{"_given":[{"id":"x"}]}');
+    expect(pruned('{"given":[null],"_given":[{}]}')).toBe("{}");
   });
 
   test("where a member comes twice, the last counts", () => {
@@ -82,13 +96,13 @@ describe("what counts as absent is left out (C-015)", () => {
   });
 });
 
-/** The definition, on parsed JSON; undefined for what is absent. */
-function reference(value: JsonValue | undefined, keepPlaces: boolean): JsonValue | undefined {
+/** The definition, on parsed JSON; undefined for what is absent. `isFiller`: an array that may have nothing but places. */
+function reference(value: JsonValue | undefined, keepPlaces: boolean, isFiller = false): JsonValue | undefined {
   if (value === null || value === undefined || value === "") return undefined;
   if (typeof value !== "object") return value;
   if (Array.isArray(value)) {
     const items = value.map((item) => reference(item, false));
-    if (items.every((item) => item === undefined)) return undefined;
+    if (items.every((item) => item === undefined) && !(keepPlaces && isFiller && items.length > 0)) return undefined;
     return keepPlaces ? items.map((item) => item ?? null) : items.filter((item) => item !== undefined);
   }
   const kept: JsonObject = {};
@@ -96,7 +110,8 @@ function reference(value: JsonValue | undefined, keepPlaces: boolean): JsonValue
     const sibling = value[name.startsWith("_") ? name.slice(1) : `_${name}`];
     const left = reference(
       member,
-      Array.isArray(sibling) && sibling.some((item) => reference(item, false) !== undefined),
+      Array.isArray(sibling) && sibling.some((item) => name.startsWith("_") || reference(item, false) !== undefined),
+      !name.startsWith("_"),
     );
     if (left !== undefined) Object.defineProperty(kept, name, { value: left, enumerable: true });
   }

@@ -3,7 +3,8 @@ import { skipSpace, stringAt, stringEnd, valueEnd } from "./json-bytes.ts";
 
 /**
  * A resource without what counts as absent (contract C-015): `null`, `""`, and objects and arrays of nothing else. In an array
- * whose sibling (`given`, `_given`) has content the places stay, as `null`. What is kept keeps its bytes but for white space;
+ * whose sibling (`given`, `_given`) has content the places stay, as `null`; so does an array of values that has nothing but
+ * such places (R4 json.html#primitive: both arrays are filled out). What is kept keeps its bytes but for white space;
  * when nothing is left out, `bytes` itself is returned. `value` is what the bytes say, parsed. Expects a resource that
  * passed the check, so that its depth is bounded.
  */
@@ -41,6 +42,18 @@ function isEmpty(value: JsonValue | undefined): boolean {
   return true;
 }
 
+/** Whether places count in the array `name`: it has another half (`given`, `_given`), which stays when this one has content. */
+function hasPlaces(object: JsonObject, name: string): boolean {
+  const isExtension = name.startsWith("_");
+  const other = object[isExtension ? name.slice(1) : `_${name}`];
+  return Array.isArray(other) && (isExtension ? other.length > 0 : !isEmpty(other));
+}
+
+/** Values of nothing but places, beside extensions of them. The other way round, `_given` without content says nothing. */
+function isFiller(name: string, member: JsonValue | undefined): boolean {
+  return Array.isArray(member) && member.length > 0 && !name.startsWith("_");
+}
+
 /** Writes the object that begins at the reader's place, and moves behind it. */
 function writeObject(writer: Writer, value: JsonObject): void {
   put(writer, OPEN_BRACE);
@@ -53,7 +66,8 @@ function writeObject(writer: Writer, value: JsonObject): void {
     const name = stringAt(writer.from, start, nameEnd);
     // Where a member comes twice, the last counts, as for JSON.parse.
     const member = value[name];
-    if (isEmpty(member)) {
+    const keepPlaces = hasPlaces(value, name);
+    if (isEmpty(member) && !(keepPlaces && isFiller(name, member))) {
       skip(writer);
       continue;
     }
@@ -61,8 +75,7 @@ function writeObject(writer: Writer, value: JsonObject): void {
     first = false;
     copy(writer, start, nameEnd);
     put(writer, COLON);
-    const sibling = name.startsWith("_") ? name.slice(1) : `_${name}`;
-    writeValue(writer, member, Array.isArray(value[sibling]) && !isEmpty(value[sibling]));
+    writeValue(writer, member, keepPlaces);
   }
   put(writer, CLOSE_BRACE);
   writer.at++;

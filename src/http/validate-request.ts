@@ -1,5 +1,6 @@
 import { StokerError } from "../base/errors.ts";
 import { isObject, type JsonObject, type JsonValue } from "../base/json.ts";
+import { isArrayAt, isObjectAt, itemsAt, membersAt } from "../fhir/json-bytes.ts";
 
 /** What a `$validate` asks for. */
 export interface ValidateRequest {
@@ -47,6 +48,18 @@ export function readValidateRequest(
     throw bad("mode: must be create, update, delete or profile.", "mode");
   }
   return { mode, profile: values.get("profile"), resource };
+}
+
+/** The text of the resource in the Parameters of an operation, as it stands there; undefined when it has none. */
+export function resourceText(parameters: Buffer): string | undefined {
+  const list = membersAt(parameters, 0).findLast(({ name }) => name === "parameter");
+  if (list === undefined || !isArrayAt(parameters, list.valueStart)) return undefined;
+  for (const item of itemsAt(parameters, list.valueStart)) {
+    if (!isObjectAt(parameters, item.start)) continue;
+    const resource = membersAt(parameters, item.start).findLast(({ name }) => name === "resource");
+    if (resource !== undefined) return parameters.toString("utf8", resource.valueStart, resource.end);
+  }
+  return undefined;
 }
 
 /** Result parameters that have nothing to do with validation. */

@@ -15,6 +15,16 @@ it("tells of members that come twice, beside other problems", async () => {
   expect(issues).toEqual(["Patient.shoe", "Patient.name.family"]);
 });
 
+it("tells of integers with a fraction or an exponent, also in Parameters", async () => {
+  const patient = '{"resourceType":"Patient","multipleBirthInteger":1.0,"gender":"x"}';
+  const expected = ["error value Patient.multipleBirthInteger", "error code-invalid Patient.gender"];
+  expect(brief(await issues("/Patient/$validate", patient))).toEqual(expected);
+  const body = `{"parameter":[{"name":"resource","resource":${patient}}],"resourceType":"Parameters"}`;
+  expect(brief(await issues("/Patient/$validate", body))).toEqual(expected);
+  const create = await server.send("POST", "/Patient", '{"resourceType":"Patient","multipleBirthInteger":1e0}');
+  expect([create.status, create.body.issue[0].expression]).toEqual([400, ["Patient.multipleBirthInteger"]]);
+});
+
 const GOOD = { resourceType: "Patient", id: "p", name: [{ family: "Good" }] };
 const BAD = {
   resourceType: "Patient",

@@ -6,7 +6,7 @@ import { repeatedIssue } from "../import/api/checked-body.ts";
 import { parseText, validate, type Validation } from "../import/api/validate.ts";
 import type { ReadContext } from "../search/context.ts";
 import { read } from "../search/read.ts";
-import { readValidateRequest } from "./validate-request.ts";
+import { readValidateRequest, resourceText } from "./validate-request.ts";
 
 /** A `$validate` as it came. */
 export interface ValidationRequest {
@@ -42,19 +42,26 @@ export async function validationIssues(reading: ReadContext, request: Validation
     return [note("Nothing is in the way of a deletion.")];
   }
   let value = resource;
+  let text: string | undefined;
   if (value === undefined) {
     if (stored === undefined) throw new StokerError("bad-request", "There is no resource to validate.");
-    const read = parseText(await stored());
+    const bytes = await stored();
+    const read = parseText(bytes);
     if ("issue" in read) return [errorOf(read.issue)];
     value = read.value;
+    text = bytes.toString();
+  } else if (request.body !== undefined) {
+    text = value === parsed?.value ? request.body.toString() : resourceText(request.body);
   }
   if (mode === "update" && id === undefined && !hasId(value)) {
     return [
-      ...issuesOf(validate(value, { type, id }, MAX_ISSUES - 1), type).filter(({ severity }) => severity === "error"),
+      ...issuesOf(validate(value, text, { type, id }, MAX_ISSUES - 1), type).filter(
+        ({ severity }) => severity === "error",
+      ),
       { severity: "error", code: "required", diagnostics: "An update needs an id.", expression: [`${type}.id`] },
     ];
   }
-  const validation = validate(value, { type, id }, MAX_ISSUES);
+  const validation = validate(value, text, { type, id }, MAX_ISSUES);
   const repeated =
     parsed === undefined || request.body === undefined ? undefined : repeatedIssue(parsed.value, request.body);
   if (repeated !== undefined) validation.issues.push(repeated);

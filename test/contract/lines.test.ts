@@ -74,6 +74,17 @@ const huge = {
   valueQuantity: { value: "NUMBER", unit: "g" },
 };
 
+const medicationRequest = { resourceType: "MedicationRequest", status: "active", intent: "order" };
+const bundleOf = (id: string, resource: object): object => ({
+  resourceType: "Bundle",
+  id,
+  type: "collection",
+  entry: [{ resource }],
+});
+const MASKED = {
+  extension: [{ url: "http://hl7.org/fhir/StructureDefinition/data-absent-reason", valueCode: "masked" }],
+};
+
 const CASES: readonly LineCase[] = [
   { row: "C-001 a plain line", line: patient("c001"), stored: { status: 200, etag: 'W/"1"' } },
   { row: "C-007 no JSON", line: "invalid-row", refused: badJson },
@@ -236,6 +247,69 @@ const CASES: readonly LineCase[] = [
     row: "C-151 a decimal too large for an index (D-15)",
     line: JSON.stringify(huge).replace('"NUMBER"', "1e30"),
     stored: { status: 200, body: { valueQuantity: { value: 1e30, unit: "g" } } },
+  },
+  {
+    row: "R4 json.html#primitive: null as padding beside extensions",
+    line: patient("masked", { name: [{ family: "X", given: [null], _given: [MASKED] }] }),
+    stored: { status: 200, body: { name: [{ family: "X", given: [null], _given: [MASKED] }] } },
+  },
+  {
+    row: "R4 json.html#primitive: null as padding on both sides",
+    line: patient("half", { name: [{ given: [null, "B"], _given: [MASKED, null] }] }),
+    stored: { status: 200, body: { name: [{ given: [null, "B"], _given: [MASKED, null] }] } },
+  },
+  {
+    row: "an id of a contained resource",
+    line: { ...medicationRequest, id: "nested-1", contained: [{ resourceType: "Medication", id: "#m1" }] },
+    refused: { code: "value", text: /"#m1" is not a valid id/, expression: "MedicationRequest.contained[0].id" },
+  },
+  {
+    row: "an id in a Bundle",
+    line: bundleOf("nested-2", { resourceType: "Patient", id: "under_score" }),
+    refused: { code: "value", text: /"under_score" is not a valid id/, expression: "Bundle.entry[0].resource.id" },
+  },
+  {
+    row: "a number as versionId in a Bundle",
+    line: bundleOf("nested-3", patient("x", { meta: { versionId: 5 } })),
+    refused: {
+      code: "structure",
+      text: "Bundle.entry[0].resource.meta.versionId: expected a string, found a number.",
+      expression: "Bundle.entry[0].resource.meta.versionId",
+    },
+  },
+  {
+    row: "C-016 an integer as versionId without a date",
+    line: patient("version-1", { meta: { versionId: 5 } }),
+    stored: { status: 200, etag: 'W/"1"' },
+  },
+  {
+    row: "a fraction as versionId",
+    line: patient("version-2", { meta: { versionId: 1.5, lastUpdated: "2021-01-01T00:00:00Z" } }),
+    refused: {
+      code: "value",
+      text: /^Patient.meta.versionId: 1.5 is not a version/,
+      expression: "Patient.meta.versionId",
+    },
+  },
+  {
+    row: "a versionId of another format",
+    line: patient("version-3", { meta: { versionId: "a b_c" } }),
+    refused: { code: "value", text: /"a b_c" is not a valid id/, expression: "Patient.meta.versionId" },
+  },
+  {
+    row: "base64 that is cut off",
+    line: { resourceType: "Binary", id: "base64", contentType: "text/plain", data: "QUJDR" },
+    refused: { code: "value", text: /"QUJDR" is not a valid base64Binary/, expression: "Binary.data" },
+  },
+  {
+    row: "an integer with a fraction",
+    line: '{"resourceType":"Patient","id":"integer-1","multipleBirthInteger":1.0}',
+    refused: { code: "value", text: /1\.0 is not a valid integer/, expression: "Patient.multipleBirthInteger" },
+  },
+  {
+    row: "an integer with an exponent",
+    line: '{"resourceType":"Claim","id":"integer-2","item":[{"sequence":1E1}]}',
+    refused: { code: "value", text: /1E1 is not a valid positiveInt/, expression: "Claim.item[0].sequence" },
   },
 ];
 

@@ -71,7 +71,7 @@ export function repeatedIssue(value: JsonValue, bytes: Buffer): LineIssue | unde
  */
 export function checkParsed(value: JsonValue, bytes: Buffer, text: string): CheckedBody {
   const issues: LineIssue[] = [];
-  const { typeId, hasEmpty } = checkResource(value, issues, 1);
+  const { typeId, hasEmpty } = checkResource(value, issues, 1, text === "" ? undefined : text);
   const [issue] = issues;
   if (issue !== undefined) throw invalid(issue.code, issue.text, issue.expression);
   const content = hasEmpty && bytes.length > 0 ? withoutEmpty(bytes, value as JsonObject) : bytes;

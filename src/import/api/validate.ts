@@ -45,11 +45,16 @@ export function parseText(bytes: Buffer): ParsedText {
 
 /**
  * All problems of a resource, at most `limit`: those of its structure, and those for which a create or update of it would be
- * refused.
+ * refused. `text` is what it was parsed from.
  */
-export function validate(value: JsonValue, target: ValidationTarget, limit: number): Validation {
+export function validate(
+  value: JsonValue,
+  text: string | undefined,
+  target: ValidationTarget,
+  limit: number,
+): Validation {
   const issues: LineIssue[] = [];
-  checkResource(value, issues, limit);
+  checkResource(value, issues, limit, text);
   const isCut = issues.length >= limit;
   if (!isObject(value)) return { issues, isCut, profiles: [] };
   const { resourceType, id, meta } = value;
