@@ -1,4 +1,5 @@
-import type { SearchParameter } from "./search-parameters.ts";
+import type { SearchParameter, SearchParameterType } from "./search-parameters.ts";
+import { hasSingleElement } from "./single-values.ts";
 
 /** Where the values of a parameter are: under its own id, or under that of a parameter it is derived from. */
 export interface StoredParameter {
@@ -6,6 +7,8 @@ export interface StoredParameter {
   parameter: number;
   /** Only references to this type count; the base stores `referenceType` for those. */
   targetType?: string;
+  /** Of dates, numbers and quantities: all values of a resource come from one element, which several conditions then ask. */
+  isSingle?: true;
 }
 
 /**
@@ -18,8 +21,14 @@ export function storedParameters(parameter: SearchParameter, types: readonly str
     for (const each of storedFor(parameter, type)) stored.set(`${each.parameter} ${each.targetType ?? ""}`, each);
   }
   if (stored.size === 0) return [{ parameter: parameter.id }];
-  return [...stored.values()].toSorted((a, b) => a.parameter - b.parameter);
+  const sorted = [...stored.values()].toSorted((a, b) => a.parameter - b.parameter);
+  const [only, ...others] = sorted;
+  if (only === undefined || others.length > 0 || !ORDERED.has(parameter.type)) return sorted;
+  const isSingle = types.every((type) => hasSingleElement(parameter, only.parameter, type));
+  return isSingle ? [{ ...only, isSingle }] : sorted;
 }
+
+const ORDERED: ReadonlySet<SearchParameterType> = new Set<SearchParameterType>(["date", "number", "quantity"]);
 
 function storedFor({ id, derived }: SearchParameter, type: string): readonly StoredParameter[] {
   const rule = derived?.[type];

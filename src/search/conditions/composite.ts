@@ -81,7 +81,7 @@ function elementCondition(composite: number, parts: readonly SimpleValue[], rule
     ]);
     return { kind: "row", table: "search_quantity", parameters: [composite], test };
   }
-  if (second.type === "quantity") return quantityCondition([composite], second, qualifiers);
+  if (second.type === "quantity") return quantityCondition([composite], second, { qualifiers });
   const ordered = simpleCondition([{ parameter: composite }], second, rules);
   return ordered.kind === "row" ? { ...ordered, test: all([qualified, ordered.test]) } : NEVER;
 }

@@ -1,7 +1,9 @@
 import type { BlockCache } from "../../store/body.ts";
 import type { Queryable } from "../../store/read.ts";
 import type { ReferenceLink } from "./reference-link.ts";
+import type { DateBounds } from "./ordered.ts";
 import { all, any, sql, type Sql } from "../sql.ts";
+import { meetInRows } from "./row-merge.ts";
 
 /**
  * Conditions on a row `r` of search_resource, in a form that can still be simplified: alternatives on the equality
@@ -14,15 +16,27 @@ export type Condition =
    * There is a row `s` of one of the parameters in an ordered table that passes `test`. For search_date the test itself
    * says which rows are the parameters'. `range` has all keys that matter: rows of other types need not be joined. `guess`
    * is a part of the test by which the planner tells how many rows there are; the rest depends on it, which it does not know.
-   * `branches` say the same as the test, one for each range of the index that has its rows in the order of keys.
+   * `branches` say the same as the test, one for each range of the index that has its rows in the order of keys. Rows with the
+   * same `element` are of one element of the resource, and agree in what their tests ask: a row that passes one of the tests
+   * and a row that passes another mean that one row passes both. `dates` say the same as the test of a date.
    */
   | {
       kind: "row";
       table: OrderedTable;
       parameters: readonly number[];
       test: Sql;
+      element?: string;
+      dates?: DateBounds;
       guess?: Sql;
       branches?: readonly Sql[];
+      range?: KeyRange;
+    }
+  /** As `row`, with a row for each of the tests: not all need to be the same row. */
+  | {
+      kind: "rows";
+      table: OrderedTable;
+      parameters: readonly number[];
+      tests: readonly Sql[];
       range?: KeyRange;
     }
   /** The equality array holds the value of a term `s` of one of the parameters that passes `test`. */
@@ -50,6 +64,9 @@ export interface KeyRange {
 
 /** The condition that there is a row of ordered values. */
 export type RowCondition = Extract<Condition, { kind: "row" }>;
+
+/** The condition that each of several tests has a row that passes it. */
+export type RowsCondition = Extract<Condition, { kind: "rows" }>;
 
 /** What conditions are looked up with, in the search's own state of the database. */
 export interface Lookups {
@@ -104,15 +121,18 @@ function oneRow(alternatives: readonly RowCondition[]): Condition {
   const [first, ...others] = alternatives;
   if (first === undefined) return NEVER;
   if (others.length === 0) return first;
-  const { guess: _guess, branches: _branches, ...row } = first;
+  const { guess: _guess, branches: _branches, dates: _dates, element, ...given } = first;
+  const row = element !== undefined && others.every((each) => each.element === element) ? { ...given, element } : given;
   const guesses = alternatives.flatMap(({ guess }) => (guess === undefined ? [] : [guess]));
   const test = any(alternatives.map((each) => each.test));
   return guesses.length === alternatives.length ? { ...row, test, guess: any(guesses) } : { ...row, test };
 }
 
-/** All of the conditions. */
+/** All of the conditions; those that ask rows of the same parameter are asked in one go. */
 export function allOf(conditions: readonly Condition[]): Condition {
-  const flat = conditions.flatMap((condition) => (condition.kind === "and" ? condition.conditions : [condition]));
+  const flat = meetInRows(
+    conditions.flatMap((condition) => (condition.kind === "and" ? condition.conditions : [condition])),
+  );
   return flat.length === 1 && flat[0] !== undefined ? flat[0] : { kind: "and", conditions: flat };
 }
 
@@ -169,13 +189,18 @@ export function conditionSql(condition: Condition, form: ConditionForm = "lookup
       return holdsSql(condition.values, form);
     case "row":
       return rowSql(condition);
+    case "rows":
+      return everySql(condition);
     case "term":
       return termSql(condition.parameters, condition.test);
     case "and": {
       const single = condition.conditions.filter(isSingleValue);
+      let joins = 0;
       const others = condition.conditions
         .filter((member) => !isSingleValue(member))
-        .map((member) => conditionSql(member, form));
+        .map((member) =>
+          member.kind === "row" && ++joins > MOST_JOINS ? rowSql(member, NOT_JOINED) : conditionSql(member, form),
+        );
       if (single.length === 0) return all(others);
       const values = single.map((member) => member.values[0] ?? 0n);
       return all([sql`r.equality @> ${values}::bigint[]`, ...others]);
@@ -198,6 +223,13 @@ export function conditionSql(condition: Condition, form: ConditionForm = "lookup
       return condition.test;
   }
 }
+
+/**
+ * The planner turns so many `exists` into joins, and tries all orders of these: with 40 it takes half a second and 280 MB, with 75
+ * four seconds and 2.6 GB. Beyond these few, `offset 0` has rows looked up for each resource that is left.
+ */
+const MOST_JOINS = 4;
+const NOT_JOINED: Sql = sql` offset 0`;
 
 function isSingleValue(condition: Condition): condition is { kind: "holds"; values: readonly bigint[] } {
   return condition.kind === "holds" && condition.values.length === 1;
@@ -285,8 +317,15 @@ function termSql(parameters: readonly number[], test: Sql): Sql {
  * The same segment and stamp, or it is a value of another version. The segment lets the planner join partition by
  * partition.
  */
-function rowSql(row: RowCondition): Sql {
-  return sql`exists (${rowsSql(row)} and s.segment = r.segment and s.key = r.key and s.stamp = r.stamp)`;
+function rowSql(row: RowCondition, end: Sql = sql``): Sql {
+  return sql`exists (${rowsSql(row)} and s.segment = r.segment and s.key = r.key and s.stamp = r.stamp${end})`;
+}
+
+/** The rows of a resource are read once. */
+function everySql({ tests, ...rows }: RowsCondition): Sql {
+  const found = all(tests.map((test) => sql`bool_or(${test})`));
+  const row = rowsSql({ ...rows, kind: "row", test: any(tests) });
+  return sql`exists (${row} and s.segment = r.segment and s.key = r.key and s.stamp = r.stamp having ${found})`;
 }
 
 /** The rows `s` that pass the test. */

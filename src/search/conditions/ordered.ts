@@ -25,63 +25,123 @@ export function dateTest(value: DateValue, low: Sql, high: Sql, rules: DateRules
   return rules.dateEquality === "overlap" ? overlaps(low, high, start, end) : contained(low, high, start, end);
 }
 
-/**
- * {@link dateTest} of a row `s` of search_date. Rows of a parameter stand under its id, those of ranges longer than a day
- * under the negative of it. Where a range must not end too early, a short one has not begun more than a day before; so
- * the index on (parameter, low, high) is read from there, and from its beginning for the few long ones only.
- */
-export function dateRowTest(parameter: number, value: DateValue, rules: DateRules): Sql {
-  if (value.prefix === "eq" && rules.dateEquality === "contain") return containedRowTest(parameter, value);
-  const bounds = endBounds(value, rules);
-  if (bounds === undefined) {
-    const parameters = [BigInt(parameter), BigInt(-parameter)];
-    return all([sql`s.parameter = any(${parameters}::integer[])`, dateTest(value, sql`s.low`, sql`s.high`, rules)]);
+/** What a stored closed range of ticks must meet, each side by itself; what is undefined is not limited. */
+export interface DateBounds {
+  readonly leastLow?: bigint;
+  readonly greatestLow?: bigint;
+  readonly leastHigh?: bigint;
+  readonly greatestHigh?: bigint;
+}
+
+/** {@link dateTest} as bounds; undefined for `ne`, which is met on either side of them. */
+export function dateBounds(value: DateValue, rules: DateRules): DateBounds | undefined {
+  const { low, high } = value;
+  switch (value.prefix) {
+    case "ne":
+      return undefined;
+    case "lt":
+      return { greatestLow: low - 1n };
+    case "gt":
+      return { leastHigh: high + 1n };
+    case "le":
+      return { greatestLow: high };
+    case "ge":
+      return { leastHigh: low };
+    case "sa":
+      return { leastLow: high + 1n };
+    case "eb":
+      return { greatestHigh: low - 1n };
+    case "ap": {
+      const widened = approximate(value, rules);
+      return { greatestLow: widened.high, leastHigh: widened.low };
+    }
+    default:
+      return rules.dateEquality === "overlap"
+        ? { greatestLow: high, leastHigh: low }
+        : { leastLow: low, greatestHigh: high };
   }
-  const { leastHigh, greatestLow } = bounds;
+}
+
+/** What meets both. */
+export function bothBounds(a: DateBounds, b: DateBounds): DateBounds {
+  return {
+    ...ifDefined("leastLow", greater(a.leastLow, b.leastLow)),
+    ...ifDefined("greatestLow", lesser(a.greatestLow, b.greatestLow)),
+    ...ifDefined("leastHigh", greater(a.leastHigh, b.leastHigh)),
+    ...ifDefined("greatestHigh", lesser(a.greatestHigh, b.greatestHigh)),
+  };
+}
+
+function ifDefined(name: keyof DateBounds, value: bigint | undefined): DateBounds {
+  return value === undefined ? {} : { [name]: value };
+}
+
+function greater(a: bigint | undefined, b: bigint | undefined): bigint | undefined {
+  return a === undefined || (b !== undefined && b > a) ? b : a;
+}
+
+function lesser(a: bigint | undefined, b: bigint | undefined): bigint | undefined {
+  return a === undefined || (b !== undefined && b < a) ? b : a;
+}
+
+/** {@link dateTest} of a row `s` of search_date. Rows of a parameter stand under its id, long ranges under the negative of it. */
+export function dateRowTest(parameter: number, value: DateValue, rules: DateRules): Sql {
+  const bounds = dateBounds(value, rules);
+  if (bounds !== undefined) return dateBoundsTest(parameter, bounds);
+  return all([isOfDates(parameter), dateTest(value, sql`s.low`, sql`s.high`, rules)]);
+}
+
+/**
+ * Whether a row `s` of search_date is one of the parameter, and within the bounds. Where a range must not end too early, a short one
+ * has not begun more than a day before; so the index on (parameter, low, high) is read from there, and from its beginning for
+ * the few long ones only. Where it must not end too late, it has not begun later.
+ */
+export function dateBoundsTest(parameter: number, bounds: DateBounds): Sql {
+  const { leastLow, greatestHigh, leastHigh } = bounds;
+  const greatestLow = lesser(bounds.greatestLow, greatestHigh);
+  if (leastHigh === undefined && greatestHigh === undefined) {
+    return all([isOfDates(parameter), ...lowTests(leastLow, greatestLow)]);
+  }
+  const earliest = leastHigh === undefined ? undefined : leastHigh - BigInt(DAY_TICKS) + 1n;
   const short = [
     sql`s.parameter = ${parameter}`,
-    sql`s.low > ${leastHigh - BigInt(DAY_TICKS)}::bigint`,
-    // The planner takes this for true of every row, as it nearly is behind the bound on `low`. A plain comparison would be one
-    // more independent filter to it, and make it expect a hundredth of the rows of recent dates.
-    sql`nullif(s.high >= ${leastHigh}::bigint, false) is not null`,
+    ...lowTests(greater(leastLow, earliest), greatestLow),
+    ...highTests(bounds).map(nearlyAlways),
   ];
-  const long = [sql`s.parameter = ${-parameter}`, sql`s.high > ${leastHigh - 1n}::bigint`];
-  if (greatestLow !== undefined) {
-    short.push(sql`s.low <= ${greatestLow}::bigint`);
-    // Other operators than above: the planner would join what is the same in both alternatives, and lose sight of the pairs.
-    long.push(sql`s.low < ${greatestLow + 1n}::bigint`);
-  }
+  const isShort = leastLow !== undefined && greatestHigh !== undefined && greatestHigh - leastLow < BigInt(DAY_TICKS);
+  if (isShort) return all(short);
+  const long = [sql`s.parameter = ${-parameter}`, ...highTests(bounds)];
+  // Other operators than above: the planner would join what is the same in both alternatives, and lose sight of the pairs.
+  if (leastLow !== undefined) long.push(sql`s.low > ${leastLow - 1n}::bigint`);
+  if (greatestLow !== undefined) long.push(sql`s.low < ${greatestLow + 1n}::bigint`);
   return any([all(short), all(long)]);
 }
 
-/** A range that lies within another begins in it: so the index is read from the beginning of the asked one to its end. */
-function containedRowTest(parameter: number, { low, high }: DateValue): Sql {
-  const begins = sql`s.low between ${low}::bigint and ${high}::bigint`;
-  // True of nearly every row that begins in the range, which is what the planner takes it for (see above).
-  const short = [sql`s.parameter = ${parameter}`, begins, sql`nullif(s.high <= ${high}::bigint, false) is not null`];
-  if (high - low < BigInt(DAY_TICKS)) return all(short);
-  return any([all(short), all([sql`s.parameter = ${-parameter}`, begins, sql`s.high <= ${high}::bigint`])]);
+function lowTests(least: bigint | undefined, greatest: bigint | undefined): Sql[] {
+  return [
+    ...(least === undefined ? [] : [sql`s.low >= ${least}::bigint`]),
+    ...(greatest === undefined ? [] : [sql`s.low <= ${greatest}::bigint`]),
+  ];
 }
 
-/** The bounds that tests have which ask for a range that ends at some instant or later. */
-function endBounds(
-  value: DateValue,
-  rules: DateRules,
-): { leastHigh: bigint; greatestLow: bigint | undefined } | undefined {
-  switch (value.prefix) {
-    case "ge":
-      return { leastHigh: value.low, greatestLow: undefined };
-    case "gt":
-      return { leastHigh: value.high + 1n, greatestLow: undefined };
-    case "ap": {
-      const { low, high } = approximate(value, rules);
-      return { leastHigh: low, greatestLow: high };
-    }
-    case "eq":
-      return { leastHigh: value.low, greatestLow: value.high };
-    default:
-      return undefined;
-  }
+function highTests({ leastHigh, greatestHigh }: DateBounds): Sql[] {
+  return [
+    ...(leastHigh === undefined ? [] : [sql`s.high >= ${leastHigh}::bigint`]),
+    ...(greatestHigh === undefined ? [] : [sql`s.high <= ${greatestHigh}::bigint`]),
+  ];
+}
+
+/**
+ * The planner takes this for true of every row, as it nearly is beside the bound on `low`. A plain comparison would be one
+ * more independent filter to it, and make it expect a hundredth of the rows of recent dates.
+ */
+function nearlyAlways(test: Sql): Sql {
+  return sql`nullif(${test}, false) is not null`;
+}
+
+function isOfDates(parameter: number): Sql {
+  const parameters = [BigInt(parameter), BigInt(-parameter)];
+  return sql`s.parameter = any(${parameters}::integer[])`;
 }
 
 /** Widened by a tenth of the distance to now. */

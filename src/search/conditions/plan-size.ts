@@ -25,6 +25,7 @@ export function planSize(condition: Condition, partitions: number): number {
     case "referred":
       return partitions * (1 + planSize(condition.source, partitions));
     case "row":
+    case "rows":
       return partitions;
     default:
       return 0;

@@ -93,7 +93,8 @@ function groupCondition({ types, criteria }: CriteriaGroup, given: SearchRules):
 /** A parameter's rows are those of all types that have it; most need not be joined. */
 function ofTypes(condition: Condition, types: readonly string[]): Condition {
   const [range, ...others] = keyRanges(types);
-  if (condition.kind !== "row" || range === undefined || others.length > 0) return condition;
+  if ((condition.kind !== "row" && condition.kind !== "rows") || range === undefined || others.length > 0)
+    return condition;
   return { ...condition, range };
 }
 

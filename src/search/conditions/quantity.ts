@@ -13,19 +13,22 @@ import { openUcum, type ReadUnit, type Unit } from "./ucum.ts";
 /**
  * The condition for a quantity, or a plain number (contract 10.4). With a unit of UCUM it holds for what was stored in any
  * unit that measures the same: the asked interval is converted, exactly, into each of them, so that what is stored stays
- * as it was written. The same row `s` must have one of the qualifiers, where there are some.
+ * as it was written. The same row `s` must have one of the qualifiers, where there are some. `isSingle`: a resource has one
+ * element with values of the parameter.
  */
 export function quantityCondition(
   parameters: readonly number[],
   value: QuantityValue,
-  qualifiers: readonly bigint[] = [],
+  { qualifiers = [], isSingle = false }: { qualifiers?: readonly bigint[]; isSingle?: boolean } = {},
 ): Condition {
+  const element = isSingle ? elementOf(value, qualifiers) : undefined;
   const isQualified = qualifiers.length === 0 ? [] : [sql`s.qualifier = any(${qualifiers}::bigint[])`];
   const row = (test: Sql, branches?: readonly Sql[]): Condition => ({
     kind: "row",
     table: "search_quantity",
     parameters,
     test: all([...isQualified, test]),
+    ...(element === undefined ? {} : { element }),
     // The values of one code have one unit, most of them.
     ...(isQualified.length === 0 ? {} : { guess: all([...isQualified, numberTest(value, sql`s.low`, sql`s.high`)]) }),
     ...(branches === undefined || branches.length > MOST_BRANCHES ? {} : { branches }),
@@ -61,6 +64,14 @@ export function quantityCondition(
       return tests.length === 0 ? row(literal) : row(any(tests), units === undefined ? undefined : branches);
     },
   };
+}
+
+/**
+ * What the rows of one quantity have in common that can pass this test: there is one with its code, and another one with its unit,
+ * of no system. A code without a system can be meant of either, and two tests would each take the one that suits it.
+ */
+function elementOf({ system, code }: QuantityValue, qualifiers: readonly bigint[]): string | undefined {
+  return code !== undefined && system === undefined ? undefined : `quantity ${qualifiers.join()}`;
 }
 
 /** Units of quantities: what rows have for them, and the names of those that are UCUM's. */

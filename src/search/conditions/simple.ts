@@ -10,7 +10,7 @@ import {
   TOKEN_FORMS,
   tokenEquality,
 } from "./equality.ts";
-import { dateRowTest, stringPrefixTest, type DateRules } from "./ordered.ts";
+import { dateBounds, dateRowTest, stringPrefixTest, type DateRules } from "./ordered.ts";
 import { nearTest } from "./near.ts";
 import { rowQualifiers, type Qualifiers } from "./qualifiers.ts";
 import { quantityCondition } from "./quantity.ts";
@@ -36,12 +36,18 @@ export function simpleCondition(stored: readonly StoredParameter[], value: Simpl
       return stringRows(stored, stringPrefixTest(value.text));
     case "date": {
       const test = any(stored.map(({ parameter }) => dateRowTest(parameter, value, rules)));
-      return { kind: "row", table: "search_date", parameters: stored.map(idOf), test };
+      const row = { kind: "row", table: "search_date", parameters: stored.map(idOf), test } as const;
+      if (!isOfOneElement(stored)) return row;
+      const dates = dateBounds(value, rules);
+      return { ...row, element: "date", ...(dates === undefined ? {} : { dates }) };
     }
     case "near":
       return { kind: "row", table: "search_quantity", parameters: stored.map(idOf), test: nearTest(value) };
     default:
-      return quantityCondition(stored.map(idOf), value, rowQualifiers(stored.map(idOf), rules.qualifiers));
+      return quantityCondition(stored.map(idOf), value, {
+        qualifiers: rowQualifiers(stored.map(idOf), rules.qualifiers) ?? [],
+        isSingle: isOfOneElement(stored),
+      });
   }
 }
 
@@ -95,6 +101,10 @@ function refersTo(parameter: number, targetType: string): Condition {
 
 function holds(values: readonly bigint[]): Condition {
   return { kind: "holds", values };
+}
+
+function isOfOneElement(stored: readonly StoredParameter[]): boolean {
+  return stored.length === 1 && stored[0]?.isSingle === true;
 }
 
 function idOf({ parameter }: StoredParameter): number {

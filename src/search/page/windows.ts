@@ -64,8 +64,12 @@ function narrowed(condition: Condition, range: KeyRange): Condition {
   const { low, high } = range;
   switch (condition.kind) {
     case "row": {
-      const { range: _all, ...row } = condition;
+      const { range: _all, element: _element, dates: _dates, ...row } = condition;
       return { ...row, test: all([sql`s.key between ${low} and ${high}`, row.test]) };
+    }
+    case "rows": {
+      const { range: _all, ...rows } = condition;
+      return { ...rows, range };
     }
     case "keys":
       return { kind: "keys", keys: condition.keys.filter((key) => low <= key && key <= high) };
