@@ -20,6 +20,8 @@ export const ERROR_CODES = {
   unprocessable: { status: 422, issue: "processing" },
   /** A search took longer than reads may. */
   "too-costly": { status: 408, issue: "too-costly" },
+  /** One line or resource needed more memory than a thread of the server may have. */
+  "out-of-memory": { status: 413, issue: "too-costly" },
   "job-completed": { status: 409, issue: "processing" },
   /** An import ended otherwise than completed (contract 3.1); the status of a failed one is that of its failure. */
   "job-cancelled": { status: 400, issue: "processing" },

@@ -3,6 +3,7 @@ import { createServer } from "node:net";
 import type { FastifyInstance } from "fastify";
 import { StokerError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
+import { threadHeapMegabytes, usableMemory } from "../base/memory.ts";
 import { baseUrlOf, type Settings } from "../base/settings.ts";
 import { destinationOf } from "../export/destination.ts";
 import { openExports } from "../export/exports.ts";
@@ -125,6 +126,7 @@ async function assemble(
       cluster === undefined ? undefined : { folder: cluster, bytes: RESERVE_BYTES + settings.workers * WORKER_BYTES };
     const workers = startWorkers({
       count: settings.workers,
+      heapMegabytes: threadHeapMegabytes(usableMemory(), settings.workers),
       connection,
       sources: sourceConfig,
       room,

@@ -1,4 +1,5 @@
 import type { Pool } from "pg";
+import { threadHeapMegabytes, usableMemory } from "../base/memory.ts";
 import type { SelectionRules } from "../search/selection.ts";
 import type { DatabaseConnection } from "../store/connection.ts";
 import { folderName, placeOf, USUAL_CONTAINER, type Destination } from "./destination.ts";
@@ -60,7 +61,8 @@ export async function runExport(
       folder: name,
       numbers,
     };
-    const files = await runUnits(units, start, threads, stop, onProgress);
+    const heapMegabytes = threadHeapMegabytes(usableMemory(), threads);
+    const files = await runUnits(units, start, threads, heapMegabytes, stop, onProgress);
     return await completeExport(database, job, snapshot.transactionTime, files);
   } catch (error) {
     stop.throwIfAborted();

@@ -1,8 +1,13 @@
 import { Worker } from "node:worker_threads";
 import { StokerError } from "../base/errors.ts";
+import { isOutOfMemory } from "../base/memory.ts";
 import type { ExportedFile, ExportFailure } from "./definition.ts";
+import { failureOf } from "./failure.ts";
 import type { ThreadMessage, ThreadOrder, ThreadStart } from "./thread-messages.ts";
 import type { ExportUnit } from "./units.ts";
+
+/** As for import workers: what a row needs dies at once. */
+const YOUNG_GENERATION_MB = 24;
 
 /** A failure in a thread, with what its log should say. */
 export class ThreadFailed extends Error {
@@ -18,13 +23,14 @@ export class ThreadFailed extends Error {
 }
 
 /**
- * Does the units in threads, at most `count` of them, and gives the files. Ends all threads before it returns or throws:
+ * Does the units in threads, at most `count` of them with so large a heap each, and gives the files. Ends all threads before it returns or throws:
  * with {@link ThreadFailed}, or the reason of `stop`.
  */
 export async function runUnits(
   units: readonly ExportUnit[],
   start: ThreadStart,
   count: number,
+  heapMegabytes: number,
   stop: AbortSignal,
   onProgress: (resources: number) => void,
 ): Promise<ExportedFile[]> {
@@ -33,7 +39,10 @@ export async function runUnits(
   const failed = new AbortController();
   const stopped = AbortSignal.any([stop, failed.signal]);
   const runThread = async (): Promise<readonly ExportedFile[]> => {
-    const thread = new Worker(threadFile(), { workerData: start });
+    const thread = new Worker(threadFile(), {
+      workerData: start,
+      resourceLimits: { maxOldGenerationSizeMb: heapMegabytes, maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
+    });
     threads.push(thread);
     let files: readonly ExportedFile[] | undefined;
     return await new Promise((resolve, reject) => {
@@ -54,7 +63,7 @@ export async function runUnits(
             return reject(new ThreadFailed(message.failure, message.isFinal, message.reason));
         }
       });
-      thread.on("error", reject);
+      thread.on("error", (error) => reject(isOutOfMemory(error) ? outOfMemory(heapMegabytes) : error));
       thread.once("exit", () => {
         if (files === undefined) reject(new StokerError("internal", "a thread of an export ended too early"));
         else resolve(files);
@@ -71,6 +80,12 @@ export async function runUnits(
   } finally {
     await Promise.all(threads.map((thread) => thread.terminate()));
   }
+}
+
+/** What is exported does not change: other attempts would end the same way. */
+function outOfMemory(heapMegabytes: number): ThreadFailed {
+  const text = `A thread of the export needed more than ${heapMegabytes} MB of memory; give the server more.`;
+  return new ThreadFailed(failureOf(new StokerError("out-of-memory", text, { status: 500 })), true, text);
 }
 
 /** The compiled thread: also for tests that run the sources, because a thread cannot load TypeScript on every Node. */

@@ -10,6 +10,7 @@ import { literalsOf } from "../../index/number-literals.ts";
 import { frameLength, frameOffset, type LineBlock } from "../../split/line-block.ts";
 import { describeTooManyValues, SearchRows } from "../../store/search-rows.ts";
 import type { StageTimes } from "./stage-times.ts";
+import { WorkPlace } from "./worker-messages.ts";
 
 /** A batch is full at so many bytes of lines … */
 const BATCH_BYTES = 8 << 20;
@@ -78,14 +79,16 @@ export class Batch {
   /** Bytes of the blocks that lines were taken from. */
   #chunkBytes = 0;
   readonly #times: StageTimes;
+  readonly #at: Float64Array;
   #untilSample = 0;
   readonly #indexer: Indexer;
   readonly #key: Int64Halves = { high: 0, low: 0 };
 
-  /** The time spent on parse, check and index is added to `times`, from a sample of the lines. */
-  constructor(indexer: Indexer, times: StageTimes) {
+  /** The time spent on parse, check and index is added to `times`, from a sample of the lines; `at` tells the line at hand. */
+  constructor(indexer: Indexer, times: StageTimes, at: Float64Array = new Float64Array(WorkPlace.places)) {
     this.#indexer = indexer;
     this.#times = times;
+    this.#at = at;
   }
 
   /** Empties the batch; its search rows carry the {@link BATCH_LINES} stamps from `firstStamp` on. */
@@ -147,6 +150,8 @@ export class Batch {
         length: frameLength(block, index),
         line: block.lines[index] ?? 0,
       };
+      this.#at[WorkPlace.byteOffset] = place.byteOffset;
+      this.#at[WorkPlace.line] = place.line;
       if (block.tooLong?.has(index) === true) {
         this.#reject(place, "too-long", LINE_TOO_LONG, undefined);
         continue;

@@ -121,6 +121,20 @@ export async function renewUnit(client: Queryable, unit: Pick<ClaimedUnit, "id" 
   return renewed.rowCount === 1;
 }
 
+/** Whose unit this is, and where in which file it begins; undefined when it is no longer worked on under this fence. */
+export async function placeOfUnit(
+  client: Queryable,
+  unit: Pick<ClaimedUnit, "id" | "fence">,
+): Promise<{ job: string; url: string; startOffset: number } | undefined> {
+  const { rows } = await client.query<{ job: string; url: string; startOffset: number }>(
+    `select unit.job::text, input.url, unit.start_offset::float8 as "startOffset"
+     from import_unit unit join import_input input on input.job = unit.job and input.number = unit.input
+     where unit.id = $1 and unit.fence = $2 and unit.state = ${UnitState.running}`,
+    [unit.id, unit.fence],
+  );
+  return rows[0];
+}
+
 /**
  * Advances the checkpoint in the batch's own transaction, and ends the unit when `completed`. False when the unit is no
  * longer this worker's (taken over, cancelled, failed): the transaction must be rolled back.

@@ -17,6 +17,7 @@ import { BatchWriter, ClockWait, SegmentClosed, type TargetSegment } from "./bat
 import { updateIndexer } from "../api/current-definitions.ts";
 import { noTimes, type StageTimes } from "./stage-times.ts";
 import { TargetSegments } from "./target-segments.ts";
+import { WorkPlace } from "./worker-messages.ts";
 import { advanceUnit, renewUnit, type ClaimedUnit } from "./unit-lease.ts";
 import { readLineBlocks } from "./unit-lines.ts";
 
@@ -55,6 +56,7 @@ export class UnitRunner {
   readonly #batch: Batch;
   readonly #writer: BatchWriter;
   readonly #rejectedRows: CopyBuffer = new CopyBuffer(1 << 16);
+  readonly #at: Float64Array;
   readonly #report: (report: BatchReport) => void;
   readonly #segmentFull: (segment: number) => void;
   readonly #segments: TargetSegments = new TargetSegments();
@@ -69,6 +71,8 @@ export class UnitRunner {
     room: DiskRoom | undefined;
     /** Counted on from there: the times of a worker outlive its connections. */
     times?: StageTimes;
+    /** Is kept up to date with what is worked on (`WorkPlace`). */
+    at?: Float64Array;
     /** Called after every commit. */
     report: (report: BatchReport) => void;
     /** Called when a bulk segment is full: it can be indexed. */
@@ -79,8 +83,9 @@ export class UnitRunner {
     this.#indexer = options.indexer;
     this.#room = options.room;
     this.times = options.times ?? noTimes();
+    this.#at = options.at ?? new Float64Array(WorkPlace.places);
     this.#writer = new BatchWriter(this.times);
-    this.#batch = new Batch(options.indexer, this.times);
+    this.#batch = new Batch(options.indexer, this.times, this.#at);
     this.#report = options.report;
     this.#segmentFull = options.segmentFull;
   }
@@ -91,6 +96,7 @@ export class UnitRunner {
    */
   async run(unit: ClaimedUnit, signal: AbortSignal): Promise<void> {
     const { definition, input } = unit;
+    this.#at.set([Number(unit.id), Number(unit.fence), unit.position ?? unit.startOffset, unit.lines]);
     const rules: LineRules = { mode: definition.mode, declaredType: input.type ?? undefined, now: Date.now() };
     this.#lastCommit = Date.now();
     await this.#clearBatch();

@@ -12,7 +12,12 @@ export interface WorkerStart {
   sources: SourceConfig;
   /** To be left free where the database's disk is this machine's. */
   room: DiskRoom | undefined;
+  /** What it is working on, seen by the main thread even when the worker dies: see {@link WorkPlace}. */
+  at: Float64Array;
 }
+
+/** Places of {@link WorkerStart.at}: the unit (0: none), its fence, and the line's offset in its file and number in its unit. */
+export const WorkPlace = { unit: 0, fence: 1, byteOffset: 2, line: 3, places: 4 } as const;
 
 /** To a worker: look for units now; stop (the unit at hand is put back). */
 export type WorkerOrder = "wake" | "stop";

@@ -11,7 +11,7 @@ import { failureOf } from "../job/jobs.ts";
 import { noTimes } from "./stage-times.ts";
 import { claimUnit, endFormerSession, releaseUnit, type ClaimedUnit } from "./unit-lease.ts";
 import { LeaseLost, UnitRunner } from "./unit-runner.ts";
-import type { WorkerMessage, WorkerOrder, WorkerStart } from "./worker-messages.ts";
+import { WorkPlace, type WorkerMessage, type WorkerOrder, type WorkerStart } from "./worker-messages.ts";
 
 /**
  * A worker thread: claims units and works on them, one after another, on a connection of its own. Idle, it waits for
@@ -105,6 +105,7 @@ async function workOnConnection(worked: () => void): Promise<void> {
       indexer,
       room: start.room,
       times,
+      at: start.at,
       report: (report) => tell({ kind: "batch", report, times }),
       segmentFull: (segment) => tell({ kind: "segment-full", segment }),
     });
@@ -164,6 +165,7 @@ async function workOnUnit(client: pg.Client, runner: UnitRunner, unit: ClaimedUn
     await releaseUnit(client, unit, true);
   } finally {
     clearInterval(alive);
+    start.at[WorkPlace.unit] = 0;
   }
 }
 

@@ -1,14 +1,17 @@
 import { Worker } from "node:worker_threads";
 import type { Pool } from "pg";
+import { StokerError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
+import { isOutOfMemory } from "../../base/memory.ts";
 import { withClient } from "../../store/publish.ts";
 import { indexSegment } from "../../store/segments.ts";
-import { failJob } from "../job/jobs.ts";
+import type { JobFailure } from "../job/job-state.ts";
+import { failJob, failureOf } from "../job/jobs.ts";
 import type { ImportSignal } from "./signal.ts";
 import { noTimes, STAGES, type StageTimes } from "./stage-times.ts";
-import { renewUnit } from "./unit-lease.ts";
+import { placeOfUnit, renewUnit } from "./unit-lease.ts";
 import type { BatchReport } from "./unit-runner.ts";
-import type { WorkerMessage, WorkerOrder, WorkerStart } from "./worker-messages.ts";
+import { WorkPlace, type WorkerMessage, type WorkerOrder, type WorkerStart } from "./worker-messages.ts";
 
 /** How long a stopping worker may take to put its unit back. */
 const STOP_MS = 5000;
@@ -21,9 +24,11 @@ const YOUNG_GENERATION_MB = 24;
 const RESTART_MS = 1000;
 
 /** What {@link startWorkers} needs. */
-export interface WorkersOptions extends WorkerStart {
+export interface WorkersOptions extends Omit<WorkerStart, "at"> {
   /** Units worked on at once. */
   count: number;
+  /** Heap of each thread, in megabytes. A unit that needs more fails its import. */
+  heapMegabytes: number;
   /** For recording failed jobs. */
   database: Pool;
   signal: ImportSignal;
@@ -105,15 +110,19 @@ class WorkerPool implements Workers {
   }
 
   #start(place: number): void {
-    const { connection, sources, room, logger } = this.#options;
-    const start: WorkerStart = { connection, sources, room };
+    const { connection, sources, room, heapMegabytes, logger } = this.#options;
+    const at = new Float64Array(new SharedArrayBuffer(WorkPlace.places * Float64Array.BYTES_PER_ELEMENT));
+    const start: WorkerStart = { connection, sources, room, at };
     const thread = new Worker(workerFile(), {
       workerData: start,
-      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
+      resourceLimits: { maxOldGenerationSizeMb: heapMegabytes, maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
     });
     this.#threads[place] = thread;
     thread.on("message", (message: WorkerMessage) => this.#receive(place, message));
-    thread.on("error", (error) => logger.error({ err: error }, "import worker failed"));
+    thread.on("error", (error) => {
+      logger.error({ err: error }, "import worker failed");
+      if (isOutOfMemory(error)) this.#track(this.#failAfter(at, heapMegabytes));
+    });
     thread.once("exit", () => {
       this.#threads[place] = undefined;
       for (const stage of STAGES) this.#pastTimes[stage] += this.#times[place]?.[stage] ?? 0;
@@ -150,21 +159,38 @@ class WorkerPool implements Workers {
       case "trouble":
         logger.warn({ job: message.job, reason: message.text }, "import worker has trouble, it will try again");
         return;
-      case "job-failed": {
-        const { job, failure, reason } = message;
-        // Where it cannot be recorded, the unit's lease ends, and its next worker meets the same failure.
-        this.#track(
-          failJob(database, job, failure)
-            .then((first) => {
-              // An input that went away or changed is no error of the server.
-              if (first) logger[failure.status >= 500 ? "error" : "info"]({ job, failure, reason }, "import failed");
-              signal.notify();
-            })
-            .catch((error: unknown) =>
-              logger.error({ job, failure, err: error }, "the failure of an import could not be recorded"),
-            ),
-        );
-      }
+      case "job-failed":
+        this.#track(this.#fail(message.job, message.failure, message.reason));
+    }
+  }
+
+  /** Never throws. Where it cannot be recorded, the unit's lease ends, and its next worker meets the same failure. */
+  async #fail(job: string, failure: JobFailure, reason: string): Promise<void> {
+    const { logger, signal, database } = this.#options;
+    try {
+      const isFirst = await failJob(database, job, failure);
+      // An input that went away or changed is no error of the server.
+      if (isFirst) logger[failure.status >= 500 ? "error" : "info"]({ job, failure, reason }, "import failed");
+      signal.notify();
+    } catch (error) {
+      logger.error({ job, failure, err: error }, "the failure of an import could not be recorded");
+    }
+  }
+
+  /** A worker ran out of memory: another one would do so at the same line, so the import ends with that as its reason. */
+  async #failAfter(at: Float64Array, heapMegabytes: number): Promise<void> {
+    const { logger, database } = this.#options;
+    const unit = String(at[WorkPlace.unit]);
+    try {
+      const place = await placeOfUnit(database, { id: unit, fence: String(at[WorkPlace.fence]) });
+      if (place === undefined) return;
+      const line = `line ${at[WorkPlace.line]} of the unit that begins at byte ${place.startOffset}`;
+      const text =
+        `An import worker needed more than ${heapMegabytes} MB of memory at byte ${at[WorkPlace.byteOffset]} (${line}). ` +
+        "Make the resource smaller, or give the server more memory.";
+      await this.#fail(place.job, failureOf(new StokerError("out-of-memory", text), place.url), text);
+    } catch (error) {
+      logger.error({ unit, err: error }, "the unit whose worker ran out of memory could not be found");
     }
   }
 

@@ -1,5 +1,5 @@
 import { access, constants, stat, statfs } from "node:fs/promises";
-import { totalmem } from "node:os";
+import { usableMemory } from "../../base/memory.ts";
 
 /** What the machine offers to the server. */
 export interface Machine {
@@ -83,12 +83,6 @@ export async function measureMachine(folder: string, cores: number, memoryBytes?
 export function settingsFile(settings: ServerSettings): string {
   const lines = Object.entries(settings).map(([name, value]) => `${name} = '${value.replaceAll("'", "''")}'`);
   return `# Written at every start; changes made here are lost.\n${lines.join("\n")}\n`;
-}
-
-/** Physical memory, or the control group's limit where that is lower. In bytes. */
-export function usableMemory(): number {
-  const constrained = process.constrainedMemory();
-  return constrained > 0 ? Math.min(constrained, totalmem()) : totalmem();
 }
 
 async function hasPosixSharedMemory(): Promise<boolean> {

@@ -1,0 +1,28 @@
+import { totalmem } from "node:os";
+
+/** Physical memory, or the control group's limit where that is lower. In bytes. */
+export function usableMemory(): number {
+  const constrained = process.constrainedMemory();
+  return constrained > 0 ? Math.min(constrained, totalmem()) : totalmem();
+}
+
+/**
+ * The heap, in megabytes, that each of so many threads may have: together a quarter of the memory, but no less than what one
+ * ordinary thread needs and no more than the longest line can take. A thread that needs more ends, and with it what it was
+ * working on, instead of the machine.
+ */
+export function threadHeapMegabytes(memoryBytes: number, threads: number): number {
+  const share = Math.floor(memoryBytes / MEGABYTE / 4 / Math.max(1, threads));
+  return Math.min(GREATEST_HEAP_MB, Math.max(LEAST_HEAP_MB, share));
+}
+
+/** Whether a thread ended because it needed more than its heap. */
+export function isOutOfMemory(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException | null)?.code === "ERR_WORKER_OUT_OF_MEMORY";
+}
+
+const MEGABYTE = 1024 * 1024;
+/** Twice what the import of ordinary lines needs. */
+const LEAST_HEAP_MB = 192;
+/** A line of 256 MB with a single letter beyond Latin-1 takes 512 MB as text, and 512 MB more as a value. */
+const GREATEST_HEAP_MB = 2048;
