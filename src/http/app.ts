@@ -16,6 +16,7 @@ import { openMetadata } from "./metadata/metadata.ts";
 import { metadataRoutes } from "./metadata/metadata-routes.ts";
 import { openMetrics } from "./metrics.ts";
 import { collectMethods, refuseOtherMethods } from "./exchange/other-methods.ts";
+import { watchClients } from "./exchange/origin.ts";
 import { readRefusedBodies } from "./exchange/refused-bodies.ts";
 import { sendError, sendNotFound } from "./operation-outcome.ts";
 import { answerOtherOrigins } from "./exchange/other-origins.ts";
@@ -64,6 +65,7 @@ export function createApp(context: HttpContext): FastifyInstance {
   answerOtherOrigins(app, context.corsOrigins ?? []);
   const methods = collectMethods(app);
   leaveLengthOut(app);
+  watchClients(app);
   readRefusedBodies(app);
   const metrics = openMetrics(context.database.pool, context.stageSeconds);
 
@@ -95,7 +97,6 @@ export function createApp(context: HttpContext): FastifyInstance {
   app.addHook("onClose", async () => clearTimeout(deadline));
 
   const control = openControl(context.database.connection, context.logger);
-  app.addHook("onClose", () => control.close());
   registerHealthRoutes(app, { control, room: context.room });
   app.get("/metrics", async (_request, reply) => {
     return reply.header("content-type", metrics.contentType).send(await metrics.text());
@@ -114,12 +115,17 @@ export function createApp(context: HttpContext): FastifyInstance {
     },
     { prefix: "/fhir" },
   );
-  const reading = readContext(context);
+  const reading = readContext(context, (processId) => control.cancel(processId));
   const metadata = openMetadata(context.version, reading);
   void app.register(metadataRoutes, { prefix: "/fhir", metadata });
   void app.register(resourceRoutes, { prefix: "/fhir", reading });
-  const writer = openResourceWriter({ connection: context.database.connection, logger: context.logger });
-  app.addHook("onClose", () => writer.close());
+  const writer = openResourceWriter({ connection: context.database.connection, logger: context.logger, control });
+  // What waits is refused; the connections of its clients are then closed after what is at work.
+  app.addHook("preClose", async () => writer.stop());
+  app.addHook("onClose", async () => {
+    await writer.close();
+    await control.close();
+  });
   void app.register(writeRoutes, { prefix: "/fhir", reading, writer });
   void app.register(bundleRoutes, { prefix: "/fhir", reading, writer, metadata });
   void app.register(patchRoutes, { prefix: "/fhir", reading, writer });

@@ -7,6 +7,7 @@ import {
   StalePlan,
   type Change,
   type CurrentVersion,
+  type PlanLimits,
   type Precondition,
   type WriteRequest,
 } from "../import/api/write-request.ts";
@@ -29,7 +30,7 @@ export type ConditionContext = Pick<
 
 /** A request of one change, or of several deletions. */
 export interface Interaction extends WriteRequest {
-  readonly plan: (client: ClientBase) => Promise<Changes> | Changes;
+  readonly plan: (client: ClientBase, limits: PlanLimits) => Promise<Changes> | Changes;
 }
 
 /** At least one change. */
@@ -121,8 +122,8 @@ export function conditionalDeleteInteraction(
   return {
     bytes: 0,
     locks: [conditionName(type, criteria)],
-    async plan(client) {
-      const [first, ...others] = await findMatches(client, context, type, criteria, limit + 1);
+    async plan(client, limits) {
+      const [first, ...others] = await findMatches(client, context, type, criteria, limit + 1, limits);
       if (first === undefined) {
         if (on.ifMatch !== undefined) throw nothingToMatch(type);
         return [{ kind: "delete", type, id: "" }];
@@ -203,7 +204,10 @@ export interface Match {
 
 function unconditional(change: Change): Interaction {
   const bytes = change.kind === "put" ? change.body.bytes.length : 0;
-  return { bytes, locks: [], plan: () => [change] };
+  const id = change.kind === "put" ? change.body.id : change.id;
+  const type = change.kind === "put" ? change.body.type : change.type;
+  const isFresh = change.kind === "put" && change.isFresh === true;
+  return { bytes, locks: [], resources: isFresh ? [] : [`${type}/${id}`], isPlain: true, plan: () => [change] };
 }
 
 /** An interaction on the one match of a condition, or on none. Its plan throws `precondition-failed` for several. */
@@ -217,8 +221,8 @@ export function conditional(
   return {
     bytes,
     locks: [conditionName(type, criteria)],
-    async plan(client) {
-      const matches = await findMatches(client, context, type, criteria, 2);
+    async plan(client, limits) {
+      const matches = await findMatches(client, context, type, criteria, 2, limits);
       if (matches.length > 1) throw severalMatches(type);
       return [await changeFor(matches[0], client)];
     },

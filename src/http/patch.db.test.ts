@@ -374,7 +374,8 @@ describe("patches at the same time", () => {
     try {
       await client.query("begin");
       await client.query("select 1 from head where key = $1 for update", [resourceKeyOf("Patient", id)]);
-      const update = server.send("PUT", `/Patient/${id}`, { resourceType: "Patient", id, gender: "male" });
+      // Which resource this one writes is not known when the patch comes.
+      const update = server.send("PUT", `/Patient?_id=${id}`, { resourceType: "Patient", id, gender: "male" });
       await waiting(1);
       // It sees version 1, and waits behind the update.
       const patching = patch(`/Patient/${id}`, [{ op: "add", path: "/birthDate", value: "1990-01-01" }]);

@@ -15,6 +15,7 @@ import type { HttpContext } from "./context.ts";
 import { knownType, refuseOperation } from "./exchange/known-type.ts";
 import { operationParameters } from "../fhir/operation-parameters.ts";
 import type { WriteContext } from "./interactions.ts";
+import { originOf } from "./exchange/origin.ts";
 import { isStrict } from "./exchange/preferences.ts";
 
 /** What the routes are registered with. */
@@ -22,9 +23,10 @@ export interface ResourceRoutesOptions {
   reading: ReadContext;
 }
 
-/** What reading back and writing need, of an application. */
+/** What reading back and writing need, of an application; `cancel` ends the statement of a session. */
 export function readContext(
   context: Pick<HttpContext, "database" | "baseUrl" | "dateEquality" | "conditionalDeletes">,
+  cancel: (processId: number) => Promise<void>,
 ): WriteContext {
   return {
     pool: context.database.pool,
@@ -37,8 +39,14 @@ export function readContext(
     },
     searchParameters: openSearchParameters(context.database.pool),
     timeout: READ_TIMEOUT_MS,
+    cancel,
     conditionalDeletes: context.conditionalDeletes ?? 1,
   };
+}
+
+/** The same for one request: what it reads is given up when its client has gone. */
+export function readingOf<Context extends ReadContext>(reading: Context, request: FastifyRequest): Context {
+  return { ...reading, signal: originOf(request).signal };
 }
 
 /**
@@ -84,7 +92,7 @@ export async function resourceRoutes(app: FastifyInstance, { reading }: Resource
       url,
       async handler(request, reply) {
         const parameters = [...queryOf(request), ...operationParameters(request.body)];
-        return reply.type(FHIR_JSON).send(await everything(reading, request.params.id, parameters));
+        return reply.type(FHIR_JSON).send(await everything(readingOf(reading, request), request.params.id, parameters));
       },
     });
   }
@@ -140,7 +148,12 @@ async function answerSearch(
   compartment?: Compartment,
 ): Promise<FastifyReply> {
   const strict = isStrict(request.headers["prefer"]);
-  const bundle = await search(context, { type, parameters, strict, ...(compartment && { compartment }) });
+  const bundle = await search(readingOf(context, request), {
+    type,
+    parameters,
+    strict,
+    ...(compartment && { compartment }),
+  });
   return reply.type(FHIR_JSON).send(bundle);
 }
 
@@ -151,7 +164,7 @@ async function answerHistory(
   of: Pick<HistoryRequest, "type" | "id">,
 ): Promise<FastifyReply> {
   const strict = isStrict(request.headers["prefer"]);
-  const bundle = await history(context, { ...of, parameters: queryOf(request), strict });
+  const bundle = await history(readingOf(context, request), { ...of, parameters: queryOf(request), strict });
   if (bundle === undefined) throw new StokerError("not-found", `Resource ${of.type}/${of.id} is not known.`);
   return reply.type(FHIR_JSON).send(bundle);
 }

@@ -9,6 +9,7 @@ import { readOneVersion } from "../search/read.ts";
 import type { ReadContext } from "../search/context.ts";
 import { binaryOf, CONTENT_BYTES } from "./binary.ts";
 import { FHIR_JSON, sendResource } from "./exchange/content-negotiation.ts";
+import { originOf } from "./exchange/origin.ts";
 import { HARD_DELETE, isHardDelete } from "./hard-delete.ts";
 import { knownType } from "./exchange/known-type.ts";
 import {
@@ -62,7 +63,7 @@ export async function writeRoutes(app: FastifyInstance, { reading, writer }: Wri
     if (isHardDelete(criteriaOf(request))) {
       const type = typeOf(request);
       const { id } = request.params;
-      await writer.erase(type, id, preconditionOf(preconditionsOf(request), `${type}/${id}`).check);
+      await writer.erase(type, id, preconditionOf(preconditionsOf(request), `${type}/${id}`).check, originOf(request));
       return reply.code(204).send();
     }
     refuseCriteria(typeOf(request), request.params.id, criteriaOf(request), HARD_DELETE);
@@ -140,7 +141,7 @@ export function answererOf({
   interaction: Interaction,
 ) => Promise<FastifyReply> {
   return async (request, reply, interaction) => {
-    return await answerWrite(reading, request, reply, together(await writer.write(interaction)));
+    return await answerWrite(reading, request, reply, together(await writer.write(interaction, originOf(request))));
   };
 }
 

@@ -2,6 +2,7 @@ import type { Pool } from "pg";
 import { searchParameter } from "../fhir/search-parameters.ts";
 import type { SearchParameterLookup } from "../fhir/custom-search-parameters.ts";
 import type { BlockCache } from "../store/body.ts";
+import { cancelledBy, processIdOf } from "../store/cancel.ts";
 import { transaction } from "../store/pool.ts";
 import type { Queryable } from "../store/read.ts";
 import type { SearchParameterSource } from "../store/search-parameters.ts";
@@ -19,6 +20,10 @@ export interface ReadContext {
   readonly searchParameters: SearchParameterSource;
   /** Reads that take longer, from their first statement to their last, are ended. Milliseconds. */
   readonly timeout: number;
+  /** Fires when nobody waits for the answer any more: the read is then given up. Undefined: it is read to its end. */
+  readonly signal?: AbortSignal | undefined;
+  /** Ends the statement of a session, by its process id. */
+  readonly cancel?: (processId: number) => Promise<void>;
 }
 
 /** As long as a search may take. Milliseconds. */
@@ -29,12 +34,17 @@ export const READ_TIMEOUT_MS = 30_000;
  * `too-costly` when it takes too long.
  */
 export async function readSnapshot<T>(context: ReadContext, work: (db: Queryable) => Promise<T>): Promise<T> {
-  const { timeout } = context;
+  const { timeout, signal, cancel } = context;
   const text = "The search takes too long: add a more selective parameter, or leave out _total.";
   try {
     return await transaction(
       context,
-      (client, begun) => withDeadline(client, { timeout, text, hasStaleRows: hasStaleRows(begun) }, work),
+      (client, begun) =>
+        cancelledBy(
+          signal,
+          async () => await cancel?.(processIdOf(client)),
+          () => withDeadline(client, { timeout, signal, text, hasStaleRows: hasStaleRows(begun) }, work),
+        ),
       beginSnapshot(timeout),
     );
   } catch (error) {

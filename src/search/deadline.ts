@@ -6,6 +6,8 @@ import type { Queryable } from "../store/read.ts";
 export interface Deadline {
   /** Milliseconds. */
   readonly timeout: number;
+  /** Fires when nobody waits for the answer any more: then no other statement begins. */
+  readonly signal?: AbortSignal | undefined;
   /** What the client is told when it is over. */
   readonly text: string;
   /** Of the transaction's state of the database: {@link Queryable}. */
@@ -22,7 +24,7 @@ export interface Deadline {
  */
 export async function withDeadline<T>(
   client: ClientBase,
-  { timeout, text, hasStaleRows, now = () => performance.now() }: Deadline,
+  { timeout, signal, text, hasStaleRows, now = () => performance.now() }: Deadline,
   work: (db: Queryable) => Promise<T>,
 ): Promise<T> {
   const end = now() + timeout;
@@ -31,7 +33,7 @@ export async function withDeadline<T>(
     ...(hasStaleRows === undefined ? {} : { hasStaleRows }),
     async query<Row extends QueryResultRow>(query: QueryConfig): Promise<QueryResult<Row>> {
       const left = Math.ceil(end - now());
-      if (left <= 0) throw new StokerError("too-costly", text);
+      if (left <= 0 || signal?.aborted === true) throw new StokerError("too-costly", text);
       if (left < given - timeout / 20) {
         await client.query({ text: "select set_config('statement_timeout', $1, true)", values: [`${left}`] });
         given = left;

@@ -15,7 +15,8 @@ const COLUMNS: Sql = { texts: [VERSION_COLUMNS], values: [] };
 /**
  * The resources that the criteria of a conditional interaction find, at most `limit` of them, on a client that is not in a
  * transaction. `criteria` is a query string. Throws what parsing a query throws, also for a parameter that is not known:
- * leaving one out would find too much. Throws `precondition-failed` for criteria that ask nothing, and `too-costly`.
+ * leaving one out would find too much. Throws `precondition-failed` for criteria that ask nothing, and `too-costly` when it takes
+ * longer than so many milliseconds, or than reads may.
  */
 export async function findMatches(
   client: ClientBase,
@@ -23,6 +24,7 @@ export async function findMatches(
   type: string,
   criteria: string,
   limit: number,
+  { timeout, signal }: { timeout: number; signal?: AbortSignal | undefined } = { timeout: READ_TIMEOUT_MS },
 ): Promise<StoredVersion[]> {
   const parameters = [...new URLSearchParams(criteria)];
   const { baseUrl } = context;
@@ -39,8 +41,9 @@ export async function findMatches(
   });
   const text = "The condition takes too long to search for: make it more selective.";
   try {
-    const begun = [await client.query(beginSnapshot(READ_TIMEOUT_MS))].flat();
-    const deadline = { timeout: READ_TIMEOUT_MS, text, hasStaleRows: hasStaleRows(begun) };
+    const most = Math.min(timeout, READ_TIMEOUT_MS);
+    const begun = [await client.query(beginSnapshot(most))].flat();
+    const deadline = { timeout: most, signal, text, hasStaleRows: hasStaleRows(begun) };
     return await withDeadline(client, deadline, async (db) => {
       const rows = await gatheringSql(db, await resolveCondition(db, condition));
       const found = await db.query<VersionColumns>(

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 import { StokerError } from "../../base/errors.ts";
 import type { ResourceWriter } from "../../import/api/resource-writer.ts";
 import { readOneVersion } from "../../search/read.ts";
+import { readingOf } from "../resource-routes.ts";
 import { readForEntry } from "./bundle-reads.ts";
 import { readBundle, readEntry, type BundleRequest, type EntryRequest } from "./bundle-request.ts";
 import { failedEntry, readEntryResponse, responseBundle, writtenEntry, type ResponseEntry } from "./bundle-response.ts";
@@ -9,6 +10,7 @@ import { atEntry, interactionOf, writeTransaction } from "./bundle-writes.ts";
 import { EntryOrder } from "./entry-order.ts";
 import { FHIR_JSON } from "../exchange/content-negotiation.ts";
 import { takeEmptyBodies } from "../exchange/empty-bodies.ts";
+import { originOf } from "../exchange/origin.ts";
 import type { Interaction, WriteContext } from "../interactions.ts";
 import { errorOutcome } from "../operation-outcome.ts";
 import { isStrict, returnPreference } from "../exchange/preferences.ts";
@@ -37,10 +39,15 @@ export async function bundleRoutes(
   app.post("/", async (request, reply) => {
     const bundle = readBundle(bodyOf(request));
     const carryOut = bundle.type === "batch" ? carryOutBatch : carryOutTransaction;
-    const entries = await carryOut({ request, reading, writer, metadata, left: READ_BYTES }, bundle);
+    const until = performance.now() + READ_MS;
+    const asked = readingOf(reading, request);
+    const entries = await carryOut({ request, reading: asked, writer, metadata, left: READ_BYTES, until }, bundle);
     return reply.type(FHIR_JSON).send(responseBundle(bundle.type, entries));
   });
 }
+
+/** Milliseconds after which no other entry of a Bundle is read. */
+const READ_MS = 60_000;
 
 interface Context {
   request: FastifyRequest;
@@ -49,6 +56,8 @@ interface Context {
   metadata: () => Promise<Metadata>;
   /** Bytes that may still be read. */
   left: number;
+  /** When reading ends: milliseconds of `performance.now()`. */
+  until: number;
 }
 
 /** All entries that write, or none; then those that read. A reading that fails says so in its own entry. */
@@ -63,14 +72,12 @@ async function carryOutTransaction(context: Context, bundle: BundleRequest): Pro
     });
     if (interaction !== undefined) writes.set(place, { entry, interaction });
   }
-  const written = await writeTransaction(writer, reading, writes);
+  const written = await writeTransaction(writer, reading, writes, originOf(context.request));
   const answers: ResponseEntry[] = [];
   for (const [place, entry] of entries.entries()) {
     const result = written.get(place);
     answers.push(
-      result === undefined
-        ? await answered(context, () => readingOf(context, entry))
-        : await writtenOf(context, result),
+      result === undefined ? await answered(context, () => readFor(context, entry)) : await writtenOf(context, result),
     );
   }
   return answers;
@@ -98,21 +105,25 @@ async function carryOutBatch(context: Context, bundle: BundleRequest): Promise<R
           readings.push({ place, entry });
           return { response: {} };
         }
-        const written = await order.run(entry, interaction, () => writer.write(interaction));
+        const written = await order.run(entry, interaction, () => writer.write(interaction, originOf(context.request)));
         return await writtenOf(context, together(written));
       }),
     ),
   );
-  for (const { place, entry } of readings) answers[place] = await answered(context, () => readingOf(context, entry));
+  for (const { place, entry } of readings) answers[place] = await answered(context, () => readFor(context, entry));
   return answers;
 }
 
-async function readingOf(context: Context, entry: EntryRequest): Promise<ResponseEntry> {
-  const { request } = context;
-  // Whoever has gone away waits for no answer.
+async function readFor(context: Context, entry: EntryRequest): Promise<ResponseEntry> {
+  const { request, reading, metadata } = context;
+  // A client that has gone waits for no answer.
   if (request.socket.destroyed) context.left = 0;
+  const timeout = Math.min(reading.timeout, context.until - performance.now());
+  if (timeout <= 0)
+    throw new StokerError("too-costly", "The entries before have taken all the time that one Bundle has.");
   if (context.left > 0) {
-    const found = await readForEntry(context, entry, isStrict(request.headers["prefer"]));
+    const sources = { reading: { ...reading, timeout }, metadata };
+    const found = await readForEntry(sources, entry, isStrict(request.headers["prefer"]));
     context.left -= found.resource?.length ?? 0;
     if (context.left > 0) {
       const { resource, ...facts } = found;

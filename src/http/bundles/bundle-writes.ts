@@ -2,7 +2,7 @@ import type { ClientBase } from "pg";
 import { StokerError } from "../../base/errors.ts";
 import { resourceTypeId } from "../../fhir/resource-types.ts";
 import type { ResourceWriter } from "../../import/api/resource-writer.ts";
-import type { Change, PutChange, WrittenResource } from "../../import/api/write-request.ts";
+import type { Change, PlanLimits, PutChange, WriteOrigin, WrittenResource } from "../../import/api/write-request.ts";
 import { findMatches } from "../../search/matches.ts";
 import { referencesOf, resolveReferences, type EntryReferences } from "./bundle-references.ts";
 import type { EntryRequest } from "./bundle-request.ts";
@@ -84,6 +84,7 @@ export async function writeTransaction(
   writer: ResourceWriter,
   context: PatchContext,
   writes: Writes,
+  from: WriteOrigin,
 ): Promise<Map<number, Written>> {
   if (writes.size === 0) return new Map();
   const places = [...writes.keys()].toSorted((a, b) => rank(writes, a) - rank(writes, b) || a - b);
@@ -98,31 +99,26 @@ export async function writeTransaction(
       new StokerError("bad-request", "Another entry has the same condition, or patches the same resource."),
     );
   }
+  const resources = ordered.flatMap(({ interaction }) => interaction.resources ?? []);
   const bytes = ordered.reduce((sum, { interaction }) => sum + interaction.bytes, 0);
   let placed: number[] = [];
-  const plan = async (client: ClientBase): Promise<Change[]> => {
-    const inTime = deadline(PLANNING_MS);
+  const plan = async (client: ClientBase, limits: PlanLimits): Promise<Change[]> => {
+    const inTime = deadline(limits);
     const planned: PlannedWrite[] = [];
     for (const { place, entry, interaction } of ordered) {
-      inTime();
-      const changes = await blaming(place, async () => await interaction.plan(client));
+      const left = inTime();
+      const changes = await blaming(place, async () => await interaction.plan(client, left));
       for (const change of changes) planned.push({ place, entry, change });
     }
     placed = planned.map(({ place }) => place);
     refuseTwice(planned);
     return await resolveAll(client, context, planned, inTime);
   };
-  const results = await writer.write({ bytes, locks, plan });
+  const results = await writer.write({ bytes, locks, resources, plan }, from);
   const byPlace = new Map<number, WrittenResource[]>(places.map((place) => [place, []]));
   for (const [index, place] of placed.entries()) byPlace.get(place)?.push(results[index] as WrittenResource);
   return new Map([...byPlace].map(([place, written]) => [place, together(written)]));
 }
-
-/**
- * As long as the conditions of one Bundle may be searched for: meanwhile it has one of the few connections that write, and
- * the locks of its conditions.
- */
-const PLANNING_MS = 60_000;
 
 /** A change with the entry that wants it; one that deletes may want several. */
 interface PlannedWrite {
@@ -136,7 +132,7 @@ async function resolveAll(
   client: ClientBase,
   context: PatchContext,
   planned: readonly PlannedWrite[],
-  inTime: () => void,
+  inTime: () => PlanLimits,
 ): Promise<Change[]> {
   const targets = new Map<string, string>();
   for (const { place, entry, change } of planned) {
@@ -170,8 +166,7 @@ async function resolveAll(
     const body = await blaming(place, async () => {
       const references = newReferencesOf(change);
       for (const reference of references.conditional) {
-        inTime();
-        await findTarget(client, context, reference, targets, deleted);
+        await findTarget(client, context, reference, targets, deleted, inTime());
       }
       return resolveReferences(change.body, references, entry.fullUrl, targets);
     });
@@ -205,6 +200,7 @@ async function findTarget(
   reference: string,
   targets: Map<string, string>,
   deleted: ReadonlySet<string>,
+  limits: PlanLimits,
 ): Promise<void> {
   if (targets.has(reference)) return;
   const mark = reference.indexOf("?");
@@ -220,7 +216,7 @@ async function findTarget(
     targets.set(reference, created);
     return;
   }
-  const found = await findMatches(client, context, type, reference.slice(mark + 1), 2 + deleted.size);
+  const found = await findMatches(client, context, type, reference.slice(mark + 1), 2 + deleted.size, limits);
   const matches = found.filter(({ id }) => !deleted.has(`${type}/${id}`));
   const [match] = matches;
   if (match === undefined || matches.length > 1) {
@@ -253,11 +249,12 @@ function rank(writes: Writes, place: number): number {
   return ORDER.indexOf(writes.get(place)?.entry.method ?? "GET");
 }
 
-/** Throws `too-costly` once so many milliseconds have passed. */
-function deadline(milliseconds: number): () => void {
-  const end = performance.now() + milliseconds;
+/** Gives what is left of the time that the conditions of a Bundle may take. Throws `too-costly` when that is nothing. */
+function deadline({ timeout, signal }: PlanLimits): () => PlanLimits {
+  const end = performance.now() + timeout;
   return () => {
-    if (performance.now() <= end) return;
+    const left = Math.ceil(end - performance.now());
+    if (left > 0 && signal?.aborted !== true) return { timeout: left, signal };
     const text =
       "The conditions and conditional references of the Bundle take too long to search for: send several Bundles.";
     throw new StokerError("too-costly", text);

@@ -1,14 +1,33 @@
 import type { ClientBase } from "pg";
 import { StokerError } from "../../base/errors.ts";
 import { resourceKeyOf } from "../../fhir/resource-key.ts";
+import { cancelledBy } from "../../store/cancel.ts";
 import type { HeadRow } from "../../store/heads.ts";
 import { DEFINING_TYPE, openDefinitionRegister, type DefinitionChange } from "./define-parameters.ts";
-import type { Change, DeleteChange, PutChange, WriteRequest, WrittenResource } from "./write-request.ts";
+import type { Change, DeleteChange, PlanLimits, PutChange, WriteRequest, WrittenResource } from "./write-request.ts";
 
 /** What the requests of a group want, and which versions come of it. */
 
-/** What became of a request: written, refused, or left for the next group because of a resource they share. */
-export type RequestOutcome = { results: WrittenResource[] } | { error: StokerError } | "deferred";
+/**
+ * What became of a request: written, refused, left for the next group because of a resource they share or for want of time, or
+ * found to be too slow for a group.
+ */
+export type RequestOutcome = { results: WrittenResource[] } | { error: StokerError } | "deferred" | "slow";
+
+/** A request with what tells that nobody waits for it any more. */
+export interface PlannedRequest extends WriteRequest {
+  readonly signal: AbortSignal | undefined;
+}
+
+/** What plans of a group may take, all together. */
+export interface GroupTime {
+  /** Milliseconds of `performance.now()`. */
+  readonly end: number;
+  /** Whether one that takes longer is called `slow` instead of failing. */
+  readonly isShort: boolean;
+  /** Ends the statement at hand, when the signal of the request that is being planned fires. */
+  readonly cancel: () => Promise<void>;
+}
 
 const GREATEST_VERSION = 2147483647;
 
@@ -37,13 +56,24 @@ export interface Step {
  */
 export async function planAll(
   client: ClientBase,
-  requests: readonly WriteRequest[],
+  requests: readonly PlannedRequest[],
+  time: GroupTime,
 ): Promise<{ outcomes: RequestOutcome[]; items: Item[] }> {
   const outcomes: RequestOutcome[] = [];
   const items: Item[] = [];
   const taken = new Set<bigint>();
-  for (const [request, { plan }] of requests.entries()) {
-    const planned = await planOne(client, plan);
+  for (const [request, { plan, signal }] of requests.entries()) {
+    const timeout = Math.ceil(time.end - performance.now());
+    if (timeout <= 0 && request > 0) {
+      outcomes.push("deferred");
+      continue;
+    }
+    const limits = { timeout: Math.max(1, timeout), signal };
+    const planned = await cancelledBy(signal, time.cancel, () => planOne(client, plan, limits));
+    if (planned instanceof StokerError && planned.code === "too-costly" && time.isShort && signal?.aborted !== true) {
+      outcomes.push("slow");
+      continue;
+    }
     if (planned instanceof StokerError) {
       outcomes.push({ error: planned });
       continue;
@@ -65,9 +95,13 @@ export async function planAll(
   return { outcomes, items };
 }
 
-async function planOne(client: ClientBase, plan: WriteRequest["plan"]): Promise<readonly Change[] | StokerError> {
+async function planOne(
+  client: ClientBase,
+  plan: WriteRequest["plan"],
+  limits: PlanLimits,
+): Promise<readonly Change[] | StokerError> {
   try {
-    return await plan(client);
+    return await plan(client, limits);
   } catch (error) {
     if (error instanceof StokerError) return error;
     throw error;
@@ -130,7 +164,7 @@ export function decideAll(
   const steps: Step[] = [];
   for (const item of items) {
     const outcome = outcomes[item.request];
-    if (outcome === undefined || outcome === "deferred" || "error" in outcome) continue;
+    if (outcome === undefined || typeof outcome === "string" || "error" in outcome) continue;
     try {
       const { step, result } = decide(item, heads.get(item.key), now);
       outcome.results[item.place] = result;

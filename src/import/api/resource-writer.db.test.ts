@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { StokerError } from "../../base/errors.ts";
 import { openLogger } from "../../base/logger.ts";
+import { openControl, type DatabaseControl } from "../../store/control.ts";
 import { createTestDatabase, type TestDatabase } from "../../store/testing/test-database.ts";
 import { checkBody, withId } from "./checked-body.ts";
 import { openResourceWriter, type ResourceWriter } from "./resource-writer.ts";
@@ -8,13 +9,17 @@ import { StalePlan, type PutChange, type WriteRequest } from "./write-request.ts
 
 let database: TestDatabase;
 let writer: ResourceWriter;
+let control: DatabaseControl;
+const logger = openLogger("silent", "test");
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  writer = openResourceWriter({ connection: database.connection, logger: openLogger("silent", "test") });
+  control = openControl(database.connection, logger);
+  writer = openResourceWriter({ connection: database.connection, logger, control });
 });
 afterAll(async () => {
   await writer.close();
+  await control.close();
   await database.drop();
 });
 
@@ -134,3 +139,76 @@ it("more than fits is refused, not kept in memory", async () => {
   const outcomes = await Promise.allSettled([writer.write(large), writer.write({ ...large })]);
   expect(outcomes.map(({ status }) => status)).toEqual(["fulfilled", "rejected"]);
 });
+
+it("refuses what waits when it is stopped, and ends although plans search for long", async () => {
+  const other = openResourceWriter({ connection: database.connection, logger, control });
+  const slow: WriteRequest = { ...request(putOf("g0")), plan: sleeping(60) };
+  const outcomes = Promise.allSettled([
+    other.write(slow, { client: "a" }),
+    ...Array.from({ length: 2000 }, () => other.write({ ...request(putOf("g1")), resources: ["Patient/g1"] })),
+  ]);
+  await until(() => isAsleep());
+  await other.close();
+  const reasons = (await outcomes).flatMap((outcome) => (outcome.status === "rejected" ? [outcome.reason] : []));
+  expect(reasons.length).toBeGreaterThan(1900);
+  expect(new Set(reasons.slice(1).map(({ code }: StokerError) => code))).toEqual(new Set(["busy"]));
+  await expect(other.write(request(putOf("g2")))).rejects.toMatchObject({ code: "busy", status: 503 });
+});
+
+it("gives up what a client has left: what waits is not written, and its search is ended", async () => {
+  const gone = new AbortController();
+  const from = { client: "a", signal: gone.signal };
+  const outcomes = Promise.allSettled([
+    writer.write({ ...request(putOf("h1")), plan: sleeping(60) }, from),
+    ...["h2", "h2", "h2"].map((id) => writer.write({ ...request(putOf(id)), resources: ["Patient/h1"] }, from)),
+  ]);
+  await until(() => isAsleep());
+  gone.abort();
+  expect((await outcomes)[0]).toMatchObject({ status: "rejected" });
+  await expect(writer.write(request(putOf("h3")), from)).rejects.toMatchObject({ code: "busy" });
+  expect(await isAsleep()).toBe(false);
+  expect(await versionsOf("h1", "h3")).toEqual([undefined, undefined]);
+});
+
+it("a plan that takes long does not keep those of other clients waiting", async () => {
+  const gone = new AbortController();
+  const from = { client: "a", signal: gone.signal };
+  const long = Promise.allSettled(
+    Array.from({ length: 5 }, () => writer.write({ ...request(putOf("i1")), plan: sleeping(60) }, from)),
+  );
+  await until(() => isAsleep());
+  const others = ["i2", "i3", "i4"].map((id) =>
+    writer.write({ ...request(putOf(id)), plan: sleeping(0, id) }, { client: "b" }),
+  );
+  expect((await Promise.all(others)).map(([result]) => result?.outcome)).toEqual(["created", "created", "created"]);
+  gone.abort();
+  expect((await long).map(({ status }) => status)).toEqual(Array.from({ length: 5 }, () => "rejected"));
+});
+
+/** A plan whose search takes so many seconds, and longer than it may where that is less. */
+function sleeping(seconds: number, id = "asleep"): WriteRequest["plan"] {
+  return async (client, { timeout }) => {
+    try {
+      await client.query(`begin; set local statement_timeout = ${timeout}; select pg_sleep(${seconds}) as nap; commit`);
+    } catch (error) {
+      await client.query("rollback");
+      throw new StokerError("too-costly", "too long", { cause: error });
+    }
+    return [putOf(id)];
+  };
+}
+
+async function isAsleep(): Promise<boolean> {
+  const { rowCount } = await database.pool.query(
+    "select from pg_stat_activity where state = 'active' and query like '%as nap%' and pid <> pg_backend_pid() and datname = current_database()",
+  );
+  return (rowCount ?? 0) > 0;
+}
+
+async function until(isSo: () => Promise<boolean>): Promise<void> {
+  for (let look = 0; look < 1000; look++) {
+    if (await isSo()) return;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  throw new Error("what was waited for did not come");
+}

@@ -34,13 +34,15 @@ import {
   planAll,
   sortedKeys,
   totalBytes,
+  type GroupTime,
   type Item,
+  type PlannedRequest,
   type RequestOutcome,
   type Step,
 } from "./group-plan.ts";
 import { lockNames, unlockNames } from "./name-locks.ts";
 import { TargetSegments } from "../pipeline/target-segments.ts";
-import { StalePlan, type DeleteChange, type PutChange, type WriteRequest } from "./write-request.ts";
+import { StalePlan, type DeleteChange, type PutChange } from "./write-request.ts";
 
 /** An answer means that the version is on disk. Waiting for another writer has an end: see `resource-writer.ts`. */
 export const BEGIN: readonly string[] = ["begin", "set local synchronous_commit = on"];
@@ -77,18 +79,22 @@ export class WriteGroup {
    * Plans and writes the requests, which have no lock in common. Throws StalePlan or PostgreSQL's error, with nothing
    * written; the client is then out of its transaction and holds no lock.
    */
-  async write(client: ClientBase, requests: readonly WriteRequest[]): Promise<RequestOutcome[]> {
+  async write(client: ClientBase, requests: readonly PlannedRequest[], time: GroupTime): Promise<RequestOutcome[]> {
     const names = [...new Set(requests.flatMap((request) => request.locks))];
     try {
       if (names.length > 0) await lockNames(client, names);
-      return await this.#planAndWrite(client, requests);
+      return await this.#planAndWrite(client, requests, time);
     } finally {
       if (names.length > 0) await unlockNames(client);
     }
   }
 
-  async #planAndWrite(client: ClientBase, requests: readonly WriteRequest[]): Promise<RequestOutcome[]> {
-    const { outcomes, items } = await planAll(client, requests);
+  async #planAndWrite(
+    client: ClientBase,
+    requests: readonly PlannedRequest[],
+    time: GroupTime,
+  ): Promise<RequestOutcome[]> {
+    const { outcomes, items } = await planAll(client, requests, time);
     if (items.length === 0) return outcomes;
     const firstStamp = await this.#stamps.take(client, items.length);
     // Read here: another group with the same indexer may update it while this one waits for the database.

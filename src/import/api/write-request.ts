@@ -45,17 +45,37 @@ export interface KeepChange {
 /** What is to become of one resource. */
 export type Change = PutChange | DeleteChange | KeepChange;
 
+/** Whose a write is. One object stands for one request of a client, whose entries are written in their order. */
+export interface WriteOrigin {
+  /** Clients take turns: the address, or whatever else tells clients apart. */
+  readonly client: string;
+  /** Fires when nobody waits for the answer any more: what has not begun is left, and what is searched for is given up. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** How long a plan may search. */
+export interface PlanLimits {
+  /** Milliseconds. */
+  readonly timeout: number;
+  /** Fires when nobody waits for the answer any more. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** Changes that are made all together or not at all. */
 export interface WriteRequest {
   /** About how many bytes of bodies it has. */
   readonly bytes: number;
   /** Names of what must not happen twice at the same time: the criteria of conditional changes. */
   readonly locks: readonly string[];
+  /** The resources that are written, as `Type/id`, as far as they are known before planning. Waiting for them costs nobody else time. */
+  readonly resources?: readonly string[];
+  /** True when the plan asks the database nothing. */
+  readonly isPlain?: boolean;
   /**
    * What is to be done, no resource twice. Called with the locks held and outside of a transaction; called again when the
-   * write is repeated. Throws StokerErrors for what cannot be done.
+   * write is repeated. Throws StokerErrors for what cannot be done, `too-costly` when the limits are reached.
    */
-  readonly plan: (client: ClientBase) => Promise<readonly Change[]> | readonly Change[];
+  readonly plan: (client: ClientBase, limits: PlanLimits) => Promise<readonly Change[]> | readonly Change[];
 }
 
 /** What became of a change. */
