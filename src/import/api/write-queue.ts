@@ -48,9 +48,10 @@ export class WriteQueue<Entry extends QueuedWrite> {
   /** Takes a group of entries that have nothing in common; what they write is busy until {@link done} is called with them. */
   take(lane: Lane, limits: GroupLimits): Entry[] {
     const ready = this.#ready.get(lane);
+    if (ready === undefined) return [];
     const group: Entry[] = [];
     let bytes = 0;
-    while (ready !== undefined && group.length < limits.requests) {
+    while (group.length < limits.requests) {
       const entry = ready.next();
       if (entry === undefined) break;
       const names = namesOf(entry);
