@@ -15,6 +15,9 @@ export interface ParameterOfElement {
   types?: readonly string[];
 }
 
+/** The codes of code systems, by the systems' URIs. */
+export type CodesBySystem = Readonly<Record<string, readonly string[]>>;
+
 /** A component of a composite: where its values are, from the context element. */
 interface CompositePart {
   type: SearchParameterType;
@@ -44,6 +47,8 @@ export interface TreeNode {
   type?: string;
   /** Code system that the required binding of a `code` implies. */
   system?: string;
+  /** The same where these are several: the codes of each. */
+  systems?: CodesBySystem;
   values?: readonly { as: SearchParameterType; parameters: readonly ParameterOfElement[] }[];
   composites?: readonly CompositeOfElement[];
   nodes?: readonly TreeNode[];

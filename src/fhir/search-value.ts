@@ -10,8 +10,9 @@ import { hashPair, hashText, type Int64Halves } from "../base/hash.ts";
  * derived from others (`derived-parameters.ts`):
  * - every parameter with at least one element of a type it can search: `present`.
  * - token: with a system `code`, `systemCode` and `system`; without `code` and `noSystemCode`. An element of FHIR type
- *   code whose required binding is to one code system has all four. Identifier: its value is the code. ContactPoint:
- *   its value, without a system. Booleans are "true" and "false". Texts for `:text` (CodeableConcept.text,
+ *   code has all four, the last two for each code system of its required binding that has the code. Identifier: its value is the
+ *   code. A string, a ContactPoint's value, and a media type have `caselessCode` in the place of `code` and `noSystemCode`
+ *   (`token-case.ts`); media types are terms of {@link MEDIA_TYPE_TERMS}, too. Booleans are "true" and "false". Texts for `:text` (CodeableConcept.text,
  *   Coding.display, Identifier.type.text) are `text`, and terms of the token parameter: a dictionary leads from the
  *   beginning of a text to the numbers of the texts that begin so.
  * - reference: `Type/id` is a {@link referenceValue}, as is a bare id where one type only is possible. A URL
@@ -74,6 +75,8 @@ export const EqualityForm = {
   text: 15,
   /** A reference to a contained resource. Text: its type; empty: not all of its values are stored. */
   contained: 16,
+  /** A token, whatever its case and without a system. Text: the token, by `foldCode`. */
+  caselessCode: 17,
 } as const;
 
 /** One of {@link EqualityForm}. */
@@ -149,6 +152,14 @@ export function compositeValue(parameter: number, first: Int64Halves, second: In
 /** The qualifier of rows that have another form of a string which has a row without a qualifier as well. */
 export const OTHER_FORM: Readonly<Int64Halves> = { high: 0, low: 1 };
 
+/** Stands for the parameter of terms that are media types; no parameter has this number. */
+export const MEDIA_TYPE_TERMS = -3;
+
+/** The number of a media type among the terms. */
+export function mediaTypeValue(mediaType: string, out: Int64Halves): void {
+  hashText(mediaType, MEDIA_TYPE, out);
+}
+
 /** Stands for the parameter of terms that are UCUM codes; no parameter has this number. */
 export const UNIT_TERMS = 0;
 
@@ -206,7 +217,7 @@ export interface SearchValueSink {
   /**
    * The text of a token behind an equality number of form `text`, which has been handed over as well; or, with
    * {@link UNIT_TERMS} for the parameter, a UCUM code behind its {@link unitValue}, with {@link BASE_TERMS} the base of a
-   * reference behind its {@link baseValue}, with {@link CONTAINED_TERMS} a {@link containedTerm} behind its number. A parameter's number stands for one
+   * reference behind its {@link baseValue}, with {@link CONTAINED_TERMS} a {@link containedTerm} behind its number, with {@link MEDIA_TYPE_TERMS} a media type behind its {@link mediaTypeValue}. A parameter's number stands for one
    * folded text, whatever the resource: each needs to be kept once.
    */
   term(parameter: number, high: number, low: number, folded: string): void;
@@ -219,6 +230,7 @@ const COMPOSITE = 31;
 const UNIT = 0x7a11;
 const BASE = 0x7a12;
 const CONTAINED = 0x7a13;
+const MEDIA_TYPE = 0x7a14;
 
 /** 5 bits of form below the parameter id: distinct for every (parameter, form). */
 function seedOf(parameter: number, form: number): number {

@@ -75,20 +75,53 @@ describe("tokens (contract 10.6)", () => {
     });
   });
 
-  it("gives a contact point its value, and chooses it by system for phone and email", () => {
+  it("gives a contact point its value without regard to case, and chooses it by system for phone and email", () => {
     const { equality } = record({
       resourceType: "Practitioner",
-      telecom: [{ system: "email", value: "a@b.example", use: "work" }],
+      telecom: [{ system: "email", value: "Ann@b.example", use: "work" }],
     });
     expect(equality).toEqual(
       numbers(
         ...["Practitioner.telecom", "Practitioner.email"].flatMap((name) => [
           number(name, "present"),
-          number(name, "code", "a@b.example"),
-          number(name, "noSystemCode", "a@b.example"),
+          number(name, "caselessCode", "ann@b.example"),
         ]),
       ),
     );
+  });
+
+  it("gives a string one number, whatever its case", () => {
+    const { equality } = record({ resourceType: "Medication", batch: { lotNumber: "AB12c" } });
+    const name = "Medication.lot-number";
+    expect(equality).toEqual(numbers(number(name, "present"), number(name, "caselessCode", "ab12c")));
+  });
+
+  it("gives a media type its code system, and a term", () => {
+    const name = "DocumentReference.contenttype";
+    const attachment = { contentType: "Image/PNG" };
+    const { equality, rows } = record({ resourceType: "DocumentReference", content: [{ attachment }] });
+    expect(equality).toEqual(
+      numbers(
+        number(name, "present"),
+        number(name, "caselessCode", "image/png"),
+        number(name, "systemCode", "urn:ietf:bcp:13|image/png"),
+        number(name, "system", "urn:ietf:bcp:13"),
+      ),
+    );
+    expect(rows).toHaveLength(1);
+    expect(rows[0]).toMatch(/^term -3 -?\d+ image\/png$/);
+  });
+
+  it.each([
+    ["order", "http://hl7.org/fhir/request-intent", "http://hl7.org/fhir/task-intent"],
+    ["unknown", "http://hl7.org/fhir/task-intent", "http://hl7.org/fhir/request-intent"],
+  ])("gives the code %s the one of several code systems that has it", (intent, system, other) => {
+    const { equality } = record({ resourceType: "Task", intent });
+    expect(equality).toContain(number("Task.intent", "code", intent));
+    expect(equality).toContain(number("Task.intent", "noSystemCode", intent));
+    expect(equality).toContain(number("Task.intent", "systemCode", `${system}|${intent}`));
+    expect(equality).toContain(number("Task.intent", "system", system));
+    expect(equality).not.toContain(number("Task.intent", "system", other));
   });
 
   it.each([

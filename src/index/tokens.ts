@@ -1,7 +1,8 @@
-import { foldString } from "../fhir/fold-text.ts";
-import { equalityValue, EqualityForm } from "../fhir/search-value.ts";
+import { foldCode, foldString } from "../fhir/fold-text.ts";
+import { equalityValue, EqualityForm, MEDIA_TYPE_TERMS, mediaTypeValue } from "../fhir/search-value.ts";
+import { codeOf, MEDIA_TYPES } from "../fhir/token-case.ts";
 import { storableText } from "./storable-text.ts";
-import type { CachedToken } from "./value-cache.ts";
+import type { CachedTerm, CachedToken } from "./value-cache.ts";
 import type { ValueCollector } from "./value-collector.ts";
 import { emitEquality, emitPresent, isObject, isText, type ValueGroup } from "./value-group.ts";
 
@@ -36,64 +37,107 @@ export function emitIdentifier(to: ValueCollector, group: ValueGroup, value: unk
   emitPresent(to, group);
   if (isText(system) || isText(code)) {
     // Most identifiers are unique: remembering them would only push codes out of the cache.
-    const numbers = tokenNumbers(group, isText(system) ? system : "", isText(code) ? code : "", "");
+    const numbers = tokenNumbers(group, isText(system) ? system : "", isText(code) ? code : "", []);
     for (let index = 0; index < numbers.length; index += 2) to.equality(numbers[index] ?? 0, numbers[index + 1] ?? 0);
   }
   if (isObject(type) && !group.component) emitIdentifierType(to, group, type, code);
 }
 
-/** ContactPoint: its value; `system` is phone or email, not a namespace. */
+/** ContactPoint: its value, a string; `system` is phone or email, not a namespace. */
 export function emitContactPoint(to: ValueCollector, group: ValueGroup, value: unknown): void {
   if (!isObject(value)) return;
   emitPresent(to, group);
-  if (isText(value["value"])) emitToken(to, group, "", value["value"], "");
+  if (isText(value["value"])) emitToken(to, group, "", value["value"]);
 }
 
-/** Primitive elements; a `code` has the code system that its binding implies. */
+/** Primitive elements; a `code` has the code systems that its binding implies. */
 export function emitPrimitiveToken(to: ValueCollector, group: ValueGroup, value: unknown): void {
   const code = typeof value === "boolean" ? String(value) : value;
-  if (isText(code)) emitToken(to, group, "", code, group.system ?? "");
+  if (isText(code)) emitToken(to, group, "", code);
 }
 
 function emitCodingOf(to: ValueCollector, group: ValueGroup, coding: Record<string, unknown>, display: unknown): void {
   const { system, code } = coding;
-  emitToken(to, group, isText(system) ? system : "", isText(code) ? code : "", "");
+  emitToken(to, group, isText(system) ? system : "", isText(code) ? code : "");
   if (isText(display)) emitTokenText(to, group, display);
 }
 
 /** The numbers of one (system, code), from the cache when it recurs, and once per resource. */
-function emitToken(to: ValueCollector, group: ValueGroup, system: string, code: string, implied: string): void {
+function emitToken(to: ValueCollector, group: ValueGroup, system: string, code: string): void {
   if (system === "" && code === "") return;
   let token = group.cache.find(system, code);
   if (token === undefined) {
-    token = { values: tokenNumbers(group, system, code, implied), resource: 0 } satisfies CachedToken;
+    token = tokenOf(group, system, code);
     group.cache.keep(system, code, token);
   }
   if (!group.component) {
     if (token.resource === to.resource) return;
     token.resource = to.resource;
   }
-  const { values } = token;
+  const { values, term } = token;
   for (let index = 0; index < values.length; index += 2) to.equality(values[index] ?? 0, values[index + 1] ?? 0);
+  if (term !== undefined && !group.component) to.sink.term(term.parameter, term.high, term.low, term.folded);
+}
+
+function tokenOf(group: ValueGroup, system: string, code: string): CachedToken {
+  if (group.tokenCase === "written") {
+    return { values: tokenNumbers(group, system, code, group.systemsOf(code)), resource: 0 };
+  }
+  const folded = foldCode(code);
+  const systems = group.systemsOf(folded);
+  const term = systems.includes(MEDIA_TYPES) ? mediaTypeTerm(folded) : undefined;
+  return { values: foldedNumbers(group, folded, systems), resource: 0, term };
+}
+
+/** A media type for `:below`; what is longer than any of them is none. */
+function mediaTypeTerm(folded: string): CachedTerm | undefined {
+  if (folded.length > LONGEST_MEDIA_TYPE) return undefined;
+  const halves = { high: 0, low: 0 };
+  const text = storableText(folded);
+  mediaTypeValue(text, halves);
+  return { parameter: MEDIA_TYPE_TERMS, high: halves.high, low: halves.low, folded: text };
+}
+
+const LONGEST_MEDIA_TYPE = 255;
+
+/** The numbers of a token that is found without regard to case. */
+function foldedNumbers(group: ValueGroup, folded: string, systems: readonly string[]): Int32Array {
+  const { numbers, add } = numberList();
+  for (const parameter of group.parameters) {
+    if (!group.component) numbers.push(parameter.presentHigh, parameter.presentLow);
+    add(parameter.id, EqualityForm.caselessCode, folded);
+    for (const system of group.onlyCodes ? [] : systems) {
+      add(parameter.id, EqualityForm.systemCode, `${system}|${folded}`);
+      add(parameter.id, EqualityForm.system, system);
+    }
+  }
+  return Int32Array.from(numbers);
+}
+
+function numberList(): { numbers: number[]; add: (parameter: number, form: EqualityForm, text: string) => void } {
+  const numbers: number[] = [];
+  const halves = { high: 0, low: 0 };
+  return {
+    numbers,
+    add(parameter, form, text) {
+      equalityValue(parameter, form, text, halves);
+      numbers.push(halves.high, halves.low);
+    },
+  };
 }
 
 /** The numbers of a (system, code) for all parameters of the group: contract 10.6. Either text may be empty. */
-function tokenNumbers(group: ValueGroup, system: string, code: string, implied: string): Int32Array {
-  const numbers: number[] = [];
-  const halves = { high: 0, low: 0 };
-  const add = (parameter: number, form: EqualityForm, text: string): void => {
-    equalityValue(parameter, form, text, halves);
-    numbers.push(halves.high, halves.low);
-  };
+function tokenNumbers(group: ValueGroup, system: string, code: string, implied: readonly string[]): Int32Array {
+  const { numbers, add } = numberList();
   for (const parameter of group.parameters) {
     if (!group.component) numbers.push(parameter.presentHigh, parameter.presentLow);
     if (code !== "") add(parameter.id, EqualityForm.code, code);
     if (group.onlyCodes) continue;
     if (code !== "" && system === "") add(parameter.id, EqualityForm.noSystemCode, code);
-    const namespace = system === "" ? implied : system;
-    if (namespace === "") continue;
-    if (code !== "") add(parameter.id, EqualityForm.systemCode, `${namespace}|${code}`);
-    add(parameter.id, EqualityForm.system, namespace);
+    for (const namespace of system === "" ? implied : [system]) {
+      if (code !== "") add(parameter.id, EqualityForm.systemCode, `${namespace}|${codeOf(namespace, code)}`);
+      add(parameter.id, EqualityForm.system, namespace);
+    }
   }
   return Int32Array.from(numbers);
 }

@@ -6,6 +6,16 @@ export interface CachedToken {
   resource: number;
   /** Of a text: as it is compared. */
   folded?: string;
+  /** A term that comes with it. */
+  term?: CachedTerm | undefined;
+}
+
+/** What is handed to a `SearchValueSink` as a term. */
+export interface CachedTerm {
+  parameter: number;
+  high: number;
+  low: number;
+  folded: string;
 }
 
 /** Codings and texts that recur: few of them make up most of the data. Bounded over all groups of an indexer. */

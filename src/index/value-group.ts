@@ -1,6 +1,7 @@
 import type { Int64Halves } from "../base/hash.ts";
 import { resourceTypeId } from "../fhir/resource-types.ts";
 import { equalityValue, EqualityForm, referenceConstant } from "../fhir/search-value.ts";
+import { tokenCase, type TokenCase } from "../fhir/token-case.ts";
 import type { TreeNode } from "../fhir/extraction-tree.ts";
 import type { ValueCache } from "./value-cache.ts";
 import type { ValueCollector } from "./value-collector.ts";
@@ -33,8 +34,10 @@ export interface ValueGroup {
   component: boolean;
   /** True when of tokens their codes alone are taken, whatever the systems. */
   onlyCodes: boolean;
-  /** Implied code system of `code` elements. */
-  system: string | undefined;
+  /** Implied code systems of a code of `code` elements. */
+  systemsOf: (code: string) => readonly string[];
+  /** How the tokens are stored. */
+  tokenCase: TokenCase;
   /** True when the element is a family name. */
   isFamily: boolean;
   cache: ValueCache;
@@ -67,7 +70,23 @@ export function valueGroup(
       targets: parameter.targets,
     };
   });
-  return { parameters, ...options, system: node.system, isFamily: node.name === "family" };
+  return {
+    parameters,
+    ...options,
+    systemsOf: systemsOf(node),
+    tokenCase: tokenCase({ type: node.type ?? "", system: node.system }),
+    isFamily: node.name === "family",
+  };
+}
+
+function systemsOf({ system, systems }: TreeNode): ValueGroup["systemsOf"] {
+  const only = system === undefined ? [] : [system];
+  if (systems === undefined) return () => only;
+  const byCode = new Map<string, string[]>();
+  for (const [name, codes] of Object.entries(systems)) {
+    for (const code of codes) byCode.set(code, [...(byCode.get(code) ?? []), name]);
+  }
+  return (code) => byCode.get(code) ?? [];
 }
 
 function typeNumber(parameter: number, type: string): Int64Halves {

@@ -14,6 +14,8 @@ import {
   containedValue,
   equalityValue,
   EqualityForm,
+  MEDIA_TYPE_TERMS,
+  mediaTypeValue,
   OTHER_FORM,
   referenceValue,
   UCUM,
@@ -121,6 +123,11 @@ export function openExpectation(paths) {
         }
         for (const qualifier of qualifiersOf(parameter, planOf(resource.resourceType), resource)) {
           addRows(out, parameter.id, qualifier, values);
+        }
+        for (const mediaType of values.mediaTypes) {
+          const halves = { high: 0, low: 0 };
+          mediaTypeValue(mediaType, halves);
+          out.rows.add(`term ${MEDIA_TYPE_TERMS} ${toBigInt(halves)} ${mediaType}`);
         }
         for (const text of values.texts) {
           const value = number(halvesOf(parameter.id, [EqualityForm.text, text]), `${name} text ${text}`);

@@ -8,7 +8,7 @@ const FORM = EqualityForm;
 
 /** Values of one element: `equality` rows are [form, text] or ["key", type, id]; undefined: the type yields nothing. */
 export function convert(parameter, { type, value, path }, paths) {
-  const none = { equality: [], dates: [], quantities: [], strings: [], otherForms: [], texts: [] };
+  const none = { equality: [], dates: [], quantities: [], strings: [], otherForms: [], texts: [], mediaTypes: [] };
   const kind = `${parameter.type}:${type === "String" ? "string" : type === "Boolean" ? "boolean" : type}`;
   const rule = RULES[parameter.type === "reference" && isResource(value) ? "reference:*resource" : kind];
   if (rule === undefined) return undefined;
@@ -20,15 +20,24 @@ function isResource(value) {
   return typeof value === "object" && value !== null && typeof value.resourceType === "string";
 }
 
-function token(system, code, implied) {
+function token(system, code, implied = []) {
   const rows = [];
   if (code) rows.push([FORM.code, code]);
   if (code && !system) rows.push([FORM.noSystemCode, code]);
-  const namespace = system ?? implied;
-  if (namespace) rows.push([FORM.system, namespace]);
-  if (namespace && code) rows.push([FORM.systemCode, `${namespace}|${code}`]);
-  return rows;
+  return [...rows, ...systemRows(system ? [system] : implied, code)];
 }
+
+function systemRows(systems, code) {
+  return systems.flatMap((system) => [
+    [FORM.system, system],
+    ...(code ? [[FORM.systemCode, `${system}|${system === MEDIA_TYPES ? code.toLowerCase() : code}`]] : []),
+  ]);
+}
+
+const MEDIA_TYPES = "urn:ietf:bcp:13";
+
+/** A token of which the case does not count. */
+const caseless = (code) => (code ? { equality: [[FORM.caselessCode, code.toLowerCase()]] } : {});
 
 const present = (list) => list.filter((text) => typeof text === "string" && text !== "");
 const primitive = (value) => ({ equality: token(undefined, String(value)) });
@@ -65,11 +74,16 @@ const RULES = {
     ],
     texts: texts([type?.text]),
   }),
-  "token:ContactPoint": ({ value }) => ({ equality: token(undefined, value) }),
-  "token:code": (value, { path, paths }) => ({ equality: token(undefined, value, paths.impliedSystem(path)) }),
+  "token:ContactPoint": ({ value }) => caseless(value),
+  "token:code": (value, { path, paths }) => {
+    const systems = paths.impliedSystems(path, value);
+    if (!systems.includes(MEDIA_TYPES)) return { equality: token(undefined, value, systems) };
+    const { equality } = caseless(value);
+    return { equality: [...equality, ...systemRows(systems, value)], mediaTypes: [value.toLowerCase()] };
+  },
   "token:boolean": primitive,
   "token:id": primitive,
-  "token:string": primitive,
+  "token:string": caseless,
   "token:uri": primitive,
   "string:string": (value, { path }) => strings([value], path.endsWith(".family") ? [value] : []),
   "string:markdown": (value) => strings([value]),

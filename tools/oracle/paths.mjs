@@ -26,18 +26,29 @@ export function openPaths(definitions) {
     return element;
   }
 
-  function systems(url) {
+  const codeSystems = new Map(definitions.ofType("CodeSystem").map((codeSystem) => [codeSystem.url, codeSystem]));
+
+  function includes(url) {
     const include = valueSets.get(url.split("|")[0])?.compose?.include ?? [{}];
-    return include.flatMap((part) => (part.valueSet ? part.valueSet.flatMap(systems) : [part.system]));
+    return include.flatMap((part) => (part.valueSet ? part.valueSet.flatMap(includes) : [part]));
+  }
+
+  /** Whether a system has the code, or the part of it that is listed. */
+  function has({ system, concept = codeSystems.get(system)?.concept ?? [] }, code) {
+    return concept.some((each) => each.code === code || has({ concept: each.concept ?? [] }, code));
   }
 
   return {
-    /** The one code system of a required binding. */
-    impliedSystem(path) {
+    /** The code systems of a required binding that have the code; where it is to one system, that. */
+    impliedSystems(path, code) {
       const binding = elementAt(path)?.binding;
-      if (binding?.strength !== "required" || binding.valueSet === undefined) return undefined;
-      const all = [...new Set(systems(binding.valueSet))];
-      return all.length === 1 ? all[0] : undefined;
+      if (binding?.strength !== "required" || binding.valueSet === undefined) return [];
+      const all = includes(binding.valueSet);
+      const names = [...new Set(all.map(({ system }) => system))];
+      if (names.includes(undefined)) return [];
+      return names.length === 1
+        ? names
+        : names.filter((name) => all.some((part) => part.system === name && has(part, code)));
     },
     /** The types a Reference may point to. */
     targets(path) {

@@ -3,7 +3,7 @@
 // Uses ../dist: run `node build.mjs` in the project's root first.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { toBigInt } from "../../dist/base/hash.js";
+import { HASH_KEY_BYTES, installHashKey, toBigInt } from "../../dist/base/hash.js";
 import { RESOURCE_TYPES, resourceTypeId } from "../../dist/fhir/resource-types.js";
 import { searchParametersOf } from "../../dist/fhir/search-parameters.js";
 import { createIndexer } from "../../dist/index/indexer.js";
@@ -49,6 +49,7 @@ function recordingSink() {
   };
 }
 
+installHashKey(new Uint8Array(HASH_KEY_BYTES));
 const definitions = openDefinitions();
 const expectedOf = openExpectation(openPaths(definitions));
 const indexer = createIndexer();

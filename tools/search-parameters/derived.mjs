@@ -89,8 +89,8 @@ function keyOf(selection, parameter) {
   return JSON.stringify([elementKey(selection), { ...valuesOf(selection, parameter), id: 0 }]);
 }
 
-function elementKey({ steps, truth, type, system }) {
-  return JSON.stringify([steps.map(stepKey), truth, type, system]);
+function elementKey({ steps, truth, type, system, systems }) {
+  return JSON.stringify([steps.map(stepKey), truth, type, system, systems]);
 }
 
 function isSubset(part, whole) {

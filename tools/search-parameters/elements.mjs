@@ -1,10 +1,10 @@
 // The elements of R4's types: what a step of a path leads to.
 
 /**
- * Opens the element table: the `Elements` of `src/index/expression/elements.ts`, from HL7's definitions. `systemOf` gives
- * the code system of a value set (`systems.mjs`). `facts()` is what the product needs of it beside `structure.json`.
+ * Opens the element table: the `Elements` of `src/index/expression/elements.ts`, from HL7's definitions. `systemsOf` gives
+ * the code systems of a value set (`systems.mjs`). `facts()` is what the product needs of it beside `structure.json`.
  */
-export function openElements(structureDefinitions, systemOf = () => undefined) {
+export function openElements(structureDefinitions, systemsOf = () => ({})) {
   const byPath = new Map();
   const parents = new Map();
   for (const definition of structureDefinitions) {
@@ -21,7 +21,7 @@ export function openElements(structureDefinitions, systemOf = () => undefined) {
     const found = plain ?? byPath.get(`${owner}.${name}[x]`);
     if (found === undefined) return undefined;
     const inline = found.contentReference?.slice(1) ?? found.path;
-    const system = systemOfCode(found);
+    const systems = systemsOfCode(found);
     const types = (found.contentReference === undefined ? found.type : [{ code: found.contentReference }]).map(
       (row) => {
         const type = typeName(row.code);
@@ -29,35 +29,35 @@ export function openElements(structureDefinitions, systemOf = () => undefined) {
           type,
           owner: isInline(type) ? inline : type,
           targets: targetsOf(row),
-          ...(type === "code" && system !== undefined ? { system } : {}),
+          ...(type === "code" ? systems : {}),
         };
       },
     );
     return { types, many: found.max === "*", choice: plain === undefined };
   }
 
-  /** By path: which types a reference may point to, and which code system a `code` is of. */
+  /** By path: which types a reference may point to, and which code systems a `code` is of. */
   function facts() {
     const rows = [];
     for (const [path, found] of [...byPath].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
       const targets = (found.type ?? [])
         .map((row) => [typeName(row.code), targetsOf(row)])
         .filter(([, types]) => types.length > 0);
-      const system = (found.type ?? []).some(({ code }) => code === "code") ? systemOfCode(found) : undefined;
-      if (targets.length === 0 && system === undefined) continue;
+      const systems = (found.type ?? []).some(({ code }) => code === "code") ? systemsOfCode(found) : {};
+      if (targets.length === 0 && Object.keys(systems).length === 0) continue;
       const row = {
         ...(targets.length === 0 ? {} : { targets: Object.fromEntries(targets) }),
-        ...(system === undefined ? {} : { system }),
+        ...systems,
       };
       rows.push(`${JSON.stringify(path.replace(/\[x\]$/, ""))}:${JSON.stringify(row)}`);
     }
     return `{\n${rows.join(",\n")}\n}\n`;
   }
 
-  /** The code system that a required binding is to, where it is to one. */
-  function systemOfCode({ binding }) {
-    if (binding?.strength !== "required" || binding.valueSet === undefined) return undefined;
-    return systemOf(binding.valueSet.split("|")[0]);
+  /** The code systems that a required binding is to. */
+  function systemsOfCode({ binding }) {
+    if (binding?.strength !== "required" || binding.valueSet === undefined) return {};
+    return systemsOf(binding.valueSet.split("|")[0]);
   }
 
   /** Whether a type is another or derived from it: a canonical is a uri. */

@@ -21,7 +21,7 @@ const COLUMNS = new Set(["_id", "_lastUpdated"]);
 export function generate(definitions) {
   const structures = definitions.ofType("StructureDefinition");
   const world = {
-    elements: openElements(structures, openSystems(definitions.ofType("ValueSet"))),
+    elements: openElements(structures, openSystems(definitions.ofType("ValueSet"), definitions.ofType("CodeSystem"))),
     parameters: parameterTable(definitions.ofType("SearchParameter")),
   };
   for (const parameter of world.parameters) {

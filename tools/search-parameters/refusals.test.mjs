@@ -59,8 +59,8 @@ test("refuses elements that a parameter type gives no meaning", () => {
 });
 
 test("the product's tables lead to the same elements as the definitions", () => {
-  const systemOf = openSystems(definitions.ofType("ValueSet"));
-  const fromDefinitions = openElements(definitions.ofType("StructureDefinition"), systemOf);
+  const systemsOf = openSystems(definitions.ofType("ValueSet"), definitions.ofType("CodeSystem"));
+  const fromDefinitions = openElements(definitions.ofType("StructureDefinition"), systemsOf);
   const fromTables = readElements();
   for (const { base, type: kind, expression } of parameterTable(definitions.ofType("SearchParameter"))) {
     if (expression === "" || kind === "special") continue;

@@ -1,3 +1,4 @@
+import type { CodesBySystem } from "../../fhir/extraction-tree.ts";
 import { readGenerated } from "../../fhir/generated.ts";
 import { readStructure, type Structure } from "../../fhir/structure.ts";
 
@@ -11,6 +12,8 @@ export interface ElementType {
   targets: readonly string[];
   /** Code system that the required binding of a `code` implies. */
   system?: string;
+  /** The same where these are several. */
+  systems?: CodesBySystem;
 }
 
 /** What a step of a path leads to. */
@@ -30,7 +33,9 @@ export interface Elements {
 }
 
 /** `generated/element-facts.json`: by path, what `structure.json` does not say. */
-type Facts = Readonly<Record<string, { targets?: Readonly<Record<string, readonly string[]>>; system?: string }>>;
+type Facts = Readonly<
+  Record<string, { targets?: Readonly<Record<string, readonly string[]>>; system?: string; systems?: CodesBySystem }>
+>;
 
 /** Reads the elements (some 20 ms, and 2 MB as long as they are kept). */
 export function readElements(): Elements {
@@ -44,12 +49,13 @@ export function readElements(): Elements {
       if (first === undefined) return undefined;
       const known = facts[`${owner}.${name}`];
       const types = found.map(({ type }): ElementType => {
-        const system = type === "code" ? known?.system : undefined;
+        const { system, systems } = type === "code" && known !== undefined ? known : NO_SYSTEMS;
         return {
           type,
           owner: type,
           targets: known?.targets?.[type] ?? [],
-          ...(system === undefined ? {} : { system }),
+          ...(system !== undefined && { system }),
+          ...(systems !== undefined && { systems }),
         };
       });
       return { types, many: first.many, choice: first.choice !== undefined };
@@ -57,6 +63,8 @@ export function readElements(): Elements {
     isA: (type, wanted) => isDerived(structure, type, wanted),
   };
 }
+
+const NO_SYSTEMS: { system?: string; systems?: CodesBySystem } = {};
 
 /** Primitives that specialise another one; `structure.json` has no rows for primitives. */
 const PRIMITIVE_BASES: Readonly<Record<string, string>> = {

@@ -1,3 +1,4 @@
+import type { CodesBySystem } from "../../fhir/extraction-tree.ts";
 import type { Elements } from "./elements.ts";
 import { ExpressionError, parseExpression, type Expression } from "./parse.ts";
 
@@ -26,6 +27,8 @@ export interface Selection {
   refersTo?: string;
   /** Code system of a `code`, by its binding. */
   system?: string;
+  /** The same where these are several. */
+  systems?: CodesBySystem;
   /** The element stands for "one of these members exists and is not false". */
   truth?: readonly string[];
   /** One type of an element that can have several, which the expression does not name. */
@@ -97,12 +100,13 @@ class Selector {
       if (from.open === true) return [];
       throw new ExpressionError(`${from.owner} has no element ${name}`);
     }
-    return element.types.map(({ type, owner, targets, system }) => ({
+    return element.types.map(({ type, owner, targets, system, systems }) => ({
       steps: [...from.steps, { name: element.choice ? name + capital(type) : name, many: element.many }],
       type,
       owner,
       targets,
       ...(system === undefined ? {} : { system }),
+      ...(systems === undefined ? {} : { systems }),
       ...(element.choice && element.types.length > 1 ? { open: true as const } : {}),
     }));
   }

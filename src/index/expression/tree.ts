@@ -1,5 +1,5 @@
 import type { SearchParameterType } from "../../fhir/search-parameters.ts";
-import type { ParameterOfElement, TreeNode } from "../../fhir/extraction-tree.ts";
+import type { CodesBySystem, ParameterOfElement, TreeNode } from "../../fhir/extraction-tree.ts";
 import { ExpressionError } from "./parse.ts";
 import type { Selection, Step } from "./select.ts";
 
@@ -8,6 +8,7 @@ export interface GrowingNode extends Step {
   truth?: readonly string[];
   type?: string;
   system?: string;
+  systems?: CodesBySystem;
   values?: { as: SearchParameterType; parameters: ParameterOfElement[] }[];
   composites?: NonNullable<TreeNode["composites"]>[number][];
   nodes?: GrowingNode[];
@@ -99,6 +100,7 @@ export function addValues(
   const node = selection.truth === undefined ? nodeAt(tree, selection) : truthNode(tree, selection.truth);
   node.type = selection.type;
   if (selection.system !== undefined) node.system = selection.system;
+  if (selection.systems !== undefined) node.systems = selection.systems;
   node.values ??= [];
   let group = node.values.find((values) => values.as === parameter.type);
   if (group === undefined) node.values.push((group = { as: parameter.type, parameters: [] }));

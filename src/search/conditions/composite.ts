@@ -2,7 +2,7 @@ import { storedParameters, type StoredParameter } from "../../fhir/derived-param
 import { searchParameterById, type CompositeContext, type SearchParameter } from "../../fhir/search-parameters.ts";
 import { allOf, NEVER, oneOf, type Condition } from "./condition.ts";
 import type { CompositeValue, SimpleValue } from "../query/criteria.ts";
-import { compositeEqualities, referenceEqualities, TOKEN_FORMS, tokenEquality } from "./equality.ts";
+import { compositeEqualities, referenceEqualities, tokenEqualities } from "./equality.ts";
 import { numberTest } from "./ordered.ts";
 import { qualifiersOfTokens } from "./qualifiers.ts";
 import { quantityCondition } from "./quantity.ts";
@@ -87,7 +87,7 @@ function elementCondition(composite: number, parts: readonly SimpleValue[], rule
 }
 
 function equalities(composite: number, value: SimpleValue): bigint[] {
-  if (value.type === "token") return [tokenEquality(composite, TOKEN_FORMS, value)];
+  if (value.type === "token") return tokenEqualities(composite, value);
   if (value.type === "reference") return referenceEqualities(composite, value);
   return [];
 }

@@ -1,4 +1,5 @@
 import { fromBigInt, toBigInt, type Int64Halves } from "../../base/hash.ts";
+import { foldCode } from "../../fhir/fold-text.ts";
 import { resourceKey } from "../../fhir/resource-key.ts";
 import { resourceTypeId } from "../../fhir/resource-types.ts";
 import {
@@ -9,6 +10,7 @@ import {
   referenceValue,
   unitValue,
 } from "../../fhir/search-value.ts";
+import { codeOf, tokenCases } from "../../fhir/token-case.ts";
 import type { ReferenceValue, TokenValue } from "../query/criteria.ts";
 
 /** The equality value of (parameter, form, text), as stored. */
@@ -59,7 +61,7 @@ export interface TokenForms {
 }
 
 /** An element's own codes. */
-export const TOKEN_FORMS: TokenForms = EqualityForm;
+const TOKEN_FORMS: TokenForms = EqualityForm;
 
 /** `Reference.identifier`. */
 export const IDENTIFIER_FORMS: TokenForms = {
@@ -69,8 +71,25 @@ export const IDENTIFIER_FORMS: TokenForms = {
   noSystemCode: EqualityForm.identifierNoSystemCode,
 };
 
-/** The equality value that is stored when a token has this value (contract 10.6). */
-export function tokenEquality(parameter: number, forms: TokenForms, { system, code }: TokenValue): bigint {
+/** The equality values of which one is stored when an element has this token (contract 10.6). */
+export function tokenEqualities(parameter: number, { system, code }: TokenValue): bigint[] {
+  if (system !== undefined && system !== "") {
+    const compared = code === undefined ? undefined : codeOf(system, code);
+    return [tokenEquality(parameter, TOKEN_FORMS, { system, code: compared })];
+  }
+  return tokenCases(parameter).map((stored) =>
+    stored === "written"
+      ? tokenEquality(parameter, TOKEN_FORMS, { system, code })
+      : equalityOf(parameter, EqualityForm.caselessCode, foldCode(code ?? "")),
+  );
+}
+
+/** The equality value that is stored when a token has this value, as it is written. */
+export function tokenEquality(
+  parameter: number,
+  forms: TokenForms,
+  { system, code }: { system?: string | undefined; code?: string | undefined },
+): bigint {
   if (system === undefined) return equalityOf(parameter, forms.code, code ?? "");
   if (code === undefined) return equalityOf(parameter, forms.system, system);
   if (system === "") return equalityOf(parameter, forms.noSystemCode, code);

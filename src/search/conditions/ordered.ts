@@ -191,7 +191,7 @@ export function quantityTest(value: QuantityValue): Sql {
 
 /** Whether a row `s` of search_string, or of search_term, begins with a text, case- and accent-insensitive (contract 10.5). */
 export function stringPrefixTest(text: string): Sql {
-  return prefixTest(foldString(text));
+  return textPrefixTest(foldString(text));
 }
 
 /** Whether it contains the text. */
@@ -202,7 +202,7 @@ export function stringContainsTest(text: string): Sql {
 
 /** Whether the uri in a row `s` of search_string begins with a text; `urn:` never takes part (contract 10.8). */
 export function uriBelowTest(text: string): Sql {
-  return all([prefixTest(text), sql`not starts_with(s.folded, 'urn:')`]);
+  return all([textPrefixTest(text), sql`not starts_with(s.folded, 'urn:')`]);
 }
 
 /** A text of nothing but accents is empty when folded, and must not match everything. */
@@ -213,8 +213,8 @@ const TICKS_PER_MILLISECOND = 10_000n;
 /** Characters of a string that the index has. */
 const INDEXED_CHARACTERS = 64;
 
-/** A range on the indexed beginning, and the whole text when that is longer. */
-function prefixTest(folded: string): Sql {
+/** Whether a row `s` of search_term begins with a text as it is: a range on the indexed beginning, and the whole text when that is longer. */
+export function textPrefixTest(folded: string): Sql {
   if (folded === "") return NOTHING;
   const characters = Array.from(folded);
   const beginning = characters.slice(0, INDEXED_CHARACTERS).join("");

@@ -25,6 +25,7 @@ import { qualifiersOf } from "./qualifiers.ts";
 import { keyRanges, referenceLinks, type ReferenceLink } from "./reference-link.ts";
 import { holdsAny, identifierCondition, presence, simpleCondition, stringRows, type ValueRules } from "./simple.ts";
 import { sql, type Sql } from "../sql.ts";
+import { belowMediaType, hasMediaTypes } from "../terminology/media-types.ts";
 import { inHierarchy, inValueSet } from "../terminology/terminology.ts";
 import type { ReadLimits } from "../candidates.ts";
 import { containedMatches, nestedLinks } from "../contained/contained-chain.ts";
@@ -235,6 +236,9 @@ function valueCondition(
     return holdsAny(stored, (id) => equalityOf(id, EqualityForm.ofType, value.code ?? ""));
   }
   const name = `${parameter.code}:${comparison}`;
+  if (value.type === "token" && comparison === "below" && hasMediaTypes(parameter)) {
+    return belowMediaType(stored, value.code ?? "");
+  }
   if (value.type === "token" && (comparison === "above" || comparison === "below")) {
     return inHierarchy(stored, value, comparison, name);
   }

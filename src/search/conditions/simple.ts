@@ -7,7 +7,7 @@ import {
   IDENTIFIER_FORMS,
   referenceEqualities,
   textEqualities,
-  TOKEN_FORMS,
+  tokenEqualities,
   tokenEquality,
 } from "./equality.ts";
 import { dateBounds, dateRowTest, stringPrefixTest, type DateRules } from "./ordered.ts";
@@ -27,7 +27,7 @@ export interface ValueRules extends DateRules {
 export function simpleCondition(stored: readonly StoredParameter[], value: SimpleValue, rules: ValueRules): Condition {
   switch (value.type) {
     case "token":
-      return holdsAny(stored, (parameter) => tokenEquality(parameter, TOKEN_FORMS, value));
+      return holds(stored.flatMap(({ parameter }) => tokenEqualities(parameter, value)));
     case "reference":
       return oneOf(stored.map((each) => referenceCondition(each, value)));
     case "uri":

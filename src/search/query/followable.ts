@@ -1,6 +1,6 @@
 import { StokerError } from "../../base/errors.ts";
+import { elementsOf } from "../../fhir/parameter-elements.ts";
 import type { SearchParameter } from "../../fhir/search-parameters.ts";
-import { elementTypes } from "./element-types.ts";
 
 /** FHIR types of elements that refer to what may be any number of resources, by a URL that these have. */
 const BY_URL: ReadonlySet<string> = new Set(["canonical", "uri"]);
@@ -18,7 +18,7 @@ export function checkFollowable(parameter: SearchParameter, name: string): void 
 
 /** Whether {@link checkFollowable} lets a reference parameter pass. */
 export function isFollowable(parameter: SearchParameter): boolean {
-  const types = elementTypes(parameter, "reference");
+  const types = elementsOf(parameter).map(({ type }) => type);
   return types.length === 0 || !types.every((type) => BY_URL.has(type));
 }
 
@@ -28,7 +28,12 @@ export function isFollowable(parameter: SearchParameter): boolean {
  */
 export function checkChain(parameter: SearchParameter, name: string): void {
   checkFollowable(parameter, name);
-  if (!elementTypes(parameter, "reference").includes("Resource")) return;
+  if (
+    !elementsOf(parameter)
+      .map(({ type }) => type)
+      .includes("Resource")
+  )
+    return;
   const text = `'${name}': chains do not look into the resources inside of a Bundle.`;
   throw new StokerError("not-supported", `Search parameter ${text}`, { expression: name });
 }

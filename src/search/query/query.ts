@@ -17,12 +17,22 @@ import {
   typesMeant,
   type Filter,
 } from "./filter-name.ts";
+import { hasMediaTypes } from "../terminology/media-types.ts";
 import { checkElements } from "../shape/shape.ts";
 import type { TextPlace } from "../text/resource-text.ts";
 import { parseSort, type SortKey } from "./sort.ts";
 import { parseWords } from "./words.ts";
 import { checkSystem } from "./token-system.ts";
-import { malformed, parseDate, parseOfType, parseSystemCode, parseToken, parseValue, parseValueSet } from "./values.ts";
+import {
+  malformed,
+  parseDate,
+  parseMediaType,
+  parseOfType,
+  parseSystemCode,
+  parseToken,
+  parseValue,
+  parseValueSet,
+} from "./values.ts";
 
 /** A search as it came in. */
 export interface SearchRequest {
@@ -281,6 +291,9 @@ function valueParser(
   if (comparison === "of-type") return (text) => parseOfType(text, context);
   if (comparison === "text") return (text) => parseValue({ ...parameter, type: "string" }, text, context);
   if (comparison === "in" || comparison === "not-in") return (text) => parseValueSet(text, context);
+  if (comparison === "below" && parameter.type === "token" && hasMediaTypes(parameter)) {
+    return (text) => parseMediaType(text, context);
+  }
   if (parameter.type === "token" && (comparison === "above" || comparison === "below")) {
     return (text) => parseSystemCode(text, context);
   }

@@ -1,6 +1,6 @@
+import { elementsOf } from "../../fhir/parameter-elements.ts";
 import type { SearchParameter } from "../../fhir/search-parameters.ts";
 import type { TokenValue } from "./criteria.ts";
-import { elementTypes } from "./element-types.ts";
 import { malformed, type ValueContext } from "./values.ts";
 
 /**
@@ -10,7 +10,7 @@ import { malformed, type ValueContext } from "./values.ts";
 export function checkSystem(parameter: SearchParameter, value: TokenValue, context: ValueContext): TokenValue {
   const { system, code } = value;
   if (system === undefined || system === "") return value;
-  const types = elementTypes(parameter, "token");
+  const types = elementsOf(parameter).map(({ type }) => type);
   if (types.length === 0 || !types.every((type) => WITHOUT_SYSTEM.has(type))) return value;
   if (system === BOOLEAN_SYSTEM && code !== undefined && types.includes("boolean")) return { type: "token", code };
   const kinds = [...new Set(types)].toSorted().join(" and ");

@@ -15,6 +15,7 @@ import type {
 import { PREFIXES } from "./criteria.ts";
 import { parseNear } from "../conditions/near.ts";
 import { parseDecimal } from "./decimal.ts";
+import { MEDIA_TYPES } from "../../fhir/token-case.ts";
 import { splitEscaped, unescape } from "./escape.ts";
 import { NO_DATE, queryDateRange } from "./query-date.ts";
 
@@ -61,6 +62,15 @@ export function parseSystemCode(raw: string, context: ValueContext): TokenValue 
     throw malformed(context, "needs system|code, for hierarchies are those of code systems");
   }
   return token;
+}
+
+/** A media type, or the first part of one, with or without their code system (`:below`). */
+export function parseMediaType(raw: string, context: ValueContext): TokenValue {
+  const { system, code } = parseToken(raw, context);
+  if (code === undefined || ![undefined, MEDIA_TYPES].includes(system)) {
+    throw malformed(context, "needs a media type such as text/xml, or the first part of one");
+  }
+  return { type: "token", code };
 }
 
 /** A value set, `ValueSet/id` or a canonical URL (`:in`, `:not-in`). */

@@ -1,5 +1,6 @@
 import type { JsonObject, JsonValue } from "../../base/json.ts";
 import { StokerError } from "../../base/errors.ts";
+import { foldCode } from "../../fhir/fold-text.ts";
 import { storedParameters, type StoredParameter } from "../../fhir/derived-parameters.ts";
 import { keyRangeOfType, resourceKeyOf } from "../../fhir/resource-key.ts";
 import { resourceTypeId } from "../../fhir/resource-types.ts";
@@ -65,7 +66,9 @@ function meant(type: CanonicalType, reference: string): Condition {
   const [url = "", version] = reference.split("|", 2);
   const named = holdsAny(stored(type, "url"), (id) => equalityOf(id, EqualityForm.uri, url));
   if (version === undefined || version === "") return named;
-  const isVersion = holdsAny(stored(type, "version"), (id) => equalityOf(id, EqualityForm.code, version));
+  const isVersion = holdsAny(stored(type, "version"), (id) =>
+    equalityOf(id, EqualityForm.caselessCode, foldCode(version)),
+  );
   return allOf([named, isVersion]);
 }
 

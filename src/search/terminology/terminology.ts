@@ -4,7 +4,7 @@ import { readCodeSystem, hierarchy, type CodeSystem } from "./code-system.ts";
 import { codesOf, type CodeSet } from "./code-set.ts";
 import { NEVER, remembered, type Condition } from "../conditions/condition.ts";
 import type { TokenValue } from "../query/criteria.ts";
-import { TOKEN_FORMS, tokenEquality } from "../conditions/equality.ts";
+import { tokenEqualities } from "../conditions/equality.ts";
 import { expandValueSet } from "./value-set.ts";
 
 /** The condition that a token is in a stored value set (`:in`); `name` is the parameter's. */
@@ -44,11 +44,11 @@ export function inHierarchy(
 
 function tokensOf(stored: readonly StoredParameter[], { systems, codes }: CodeSet): Condition {
   const values = stored.flatMap(({ parameter }) => {
-    const valueOf = (token: Omit<TokenValue, "type">): bigint =>
-      tokenEquality(parameter, TOKEN_FORMS, { type: "token", ...token });
+    const valuesOf = (token: Omit<TokenValue, "type">): bigint[] =>
+      tokenEqualities(parameter, { type: "token", ...token });
     return [
-      ...[...systems].map((system) => valueOf({ system })),
-      ...[...codes].flatMap(([system, members]) => [...members].map((code) => valueOf({ system, code }))),
+      ...[...systems].flatMap((system) => valuesOf({ system })),
+      ...[...codes].flatMap(([system, members]) => [...members].flatMap((code) => valuesOf({ system, code }))),
     ];
   });
   return values.length === 0 ? NEVER : { kind: "holds", values };

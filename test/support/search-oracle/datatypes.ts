@@ -183,7 +183,7 @@ export function address(random: Random): object {
 export function contactPoint(random: Random): object {
   return {
     system: random.pick(["phone", "email", "fax"]),
-    ...(random.chance(0.9) ? { value: random.pick(["555-01", "a@b.example", "+47 555"]) } : {}),
+    ...(random.chance(0.9) ? { value: random.pick(["555-01", "Ann@b.example", "+47 555"]) } : {}),
   };
 }
 

@@ -28,8 +28,13 @@ function table<T>(name: string): T {
 }
 
 const STRUCTURE: Structure = table("structure");
-const FACTS: Readonly<Record<string, { targets?: { Reference?: readonly string[] }; system?: string }>> =
-  table("element-facts");
+interface Facts {
+  readonly targets?: { Reference?: readonly string[] };
+  readonly system?: string;
+  readonly systems?: Readonly<Record<string, readonly string[]>>;
+}
+
+const FACTS: Readonly<Record<string, Facts>> = table("element-facts");
 
 /** R4's resource types. */
 export const TYPES: readonly string[] = table("resource-types");
@@ -109,7 +114,9 @@ export function targetsAt(path: string): readonly string[] | undefined {
   return targets.length === 0 || targets.includes("Resource") ? undefined : targets;
 }
 
-/** The one code system that the code at a path must be of. */
-export function systemAt(path: string): string | undefined {
-  return FACTS[definedAt(path)]?.system;
+/** The code systems that a code at a path is of. */
+export function systemsAt(path: string, code: string): readonly string[] {
+  const { system, systems = {} } = FACTS[definedAt(path)] ?? {};
+  if (system !== undefined) return [system];
+  return Object.keys(systems).filter((name) => systems[name]?.includes(code));
 }

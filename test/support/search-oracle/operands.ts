@@ -207,10 +207,10 @@ function tokenOperand(
   const other: Operand = { kind: "token", code: random.chance(0.5) ? code.toUpperCase() : code.slice(0, -1) || "x" };
   // A system is refused where no value can have one.
   const systems = values.flatMap((each) => (each.kind === "token" ? each.codes : []));
-  if (!systems.some((each) => each.system !== undefined || each.implied !== undefined)) {
+  if (!systems.some((each) => each.system !== undefined || (each.implied ?? []).length > 0)) {
     return random.pick<Operand>([{ kind: "token", code }, { kind: "token", system: "", code }, other]);
   }
-  const system = coding?.system ?? coding?.implied ?? random.pick(SYSTEMS);
+  const system = coding?.system ?? coding?.implied?.[0] ?? random.pick(SYSTEMS);
   return random.pick<Operand>([
     { kind: "token", code },
     { kind: "token", code },

@@ -1,5 +1,5 @@
 import { dateOf, isDate, periodOf, timingOf, type DateOperand, type DateValue } from "./dates.ts";
-import { systemAt, targetsAt, type Definition } from "./definitions.ts";
+import { systemsAt, targetsAt, type Definition } from "./definitions.ts";
 import { isQuantity, quantityOf, type QuantityOperand, type QuantityValue } from "./numbers.ts";
 import { readReference, refersTo, type ReferenceOperand, type ReferenceValue } from "./references.ts";
 import type { Node } from "./select.ts";
@@ -17,8 +17,10 @@ export interface TokenValue {
 interface Coding {
   readonly system: string | undefined;
   readonly code: string | undefined;
-  /** The one code system of the binding: the code can be asked for with it and with none. */
-  readonly implied?: string | undefined;
+  /** The code systems of the binding: the code can be asked for with one of them and with none. */
+  readonly implied?: readonly string[];
+  /** It is found whatever its case. */
+  readonly isCaseless?: boolean;
 }
 
 interface TextValue {
@@ -115,16 +117,22 @@ function tokenOf({ type, path, value }: Node, members: Members): Value | undefin
       return token([{ system: text(system), code: id }], [shown], types);
     }
     case "ContactPoint":
-      return token([{ system: undefined, code: text(members["value"]) }]);
+      return token([{ system: undefined, code: text(members["value"]), isCaseless: true }]);
     case "code":
     case "boolean":
     case "id":
     case "string":
     case "uri":
-      return token([{ system: undefined, code: String(value), implied: type === "code" ? systemAt(path) : undefined }]);
+      return token([primitiveOf(type, String(value), path)]);
     default:
       return undefined;
   }
+}
+
+/** Strings are found whatever their case, and so are media types. */
+function primitiveOf(type: string, code: string, path: string): Coding {
+  const implied = type === "code" ? systemsAt(path, code) : [];
+  return { system: undefined, code, implied, isCaseless: type === "string" || implied.includes("urn:ietf:bcp:13") };
 }
 
 function stringOf({ type, value, path }: Node, members: Members): Value | undefined {
@@ -226,10 +234,12 @@ export function isValue(
 }
 
 function isCode(stored: Coding, { system, code }: { system?: string; code?: string }): boolean {
-  if (code !== undefined && stored.code !== code) return false;
+  const compared = (text: string | undefined): string | undefined =>
+    stored.isCaseless === true ? text?.normalize("NFC").toLowerCase().toUpperCase().toLowerCase() : text;
+  if (code !== undefined && compared(stored.code) !== compared(code)) return false;
   if (system === undefined) return true;
   if (system === "") return stored.system === undefined;
-  return (stored.system ?? stored.implied) === system;
+  return stored.system === system || (stored.system === undefined && stored.implied?.includes(system) === true);
 }
 
 function isText(value: Value, asked: string, modifier: string | undefined): boolean {
