@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import { z } from "zod";
 import { LOG_LEVELS, type LogLevel } from "./logger.ts";
+import { timeZoneName } from "./time-zone.ts";
 
 /** Every setting of a server process, checked and complete. Paths are absolute; the object is frozen. */
 export interface Settings {
@@ -35,6 +36,8 @@ export interface Settings {
   readonly conditionalDeleteMultiple: boolean;
   /** As many of them at most. */
   readonly conditionalDeleteLimit: number;
+  /** IANA name of the zone of dates without one (decision D-29); undefined means the one that the store was made with. */
+  readonly timeZone: string | undefined;
   /** Origins of pages that may use the FHIR API from a browser; `*` is any. */
   readonly corsOrigins: readonly string[];
   readonly logLevel: LogLevel;
@@ -272,6 +275,15 @@ export const SETTING_TABLE: { readonly [Key in SettingKey]: SettingDefinition<Se
     allowed: "a whole number from 1 to 10000",
     help: "Greatest number of resources that one conditional delete removes. More matches are a 412, and none is deleted.",
     schema: wholeNumber(1, 10_000),
+  },
+  timeZone: {
+    env: "STOKER_TIME_ZONE",
+    placeholder: "NAME",
+    defaultText: "UTC",
+    fallback: undefined,
+    allowed: "an IANA time zone such as Europe/Berlin",
+    help: "Dates without a time are days, months and years of this zone. Fixed when a store is made; without the setting, a store keeps its zone.",
+    schema: optionalText.refine((value) => timeZoneName(value ?? "") !== undefined),
   },
   corsOrigins: {
     env: "STOKER_CORS_ORIGINS",

@@ -24,6 +24,7 @@ import { openHashKey } from "../store/hash-key.ts";
 import { migrate } from "../store/migrate.ts";
 import { openDatabase, type Database } from "../store/pool.ts";
 import { publishSearchRows } from "../store/publish.ts";
+import { openStoreTimeZone } from "../store/time-zone.ts";
 import { readVersion } from "./version.ts";
 
 /** A running server, or the worker part of one. */
@@ -104,6 +105,7 @@ async function assemble(
     undo.push(() => database.close());
     await migrate(database);
     await openHashKey(database.pool);
+    await openStoreTimeZone(database.pool, settings.timeZone);
     // Nobody else can be at work on an embedded database: what a killed server had in hand goes on at once.
     if (settings.databaseUrl === undefined) {
       await releaseAllUnits(database.pool);

@@ -1,5 +1,6 @@
 import { toBigInt } from "../base/hash.ts";
 import type { TickRange } from "./search-value.ts";
+import { installedTimeZone } from "../base/time-zone.ts";
 
 /** Ticks in a second: a tick is 100 ns. */
 const TICKS = 10_000_000;
@@ -7,8 +8,8 @@ const DAY = 86_400;
 
 /**
  * The closed range of ticks that a FHIR date, dateTime or instant can mean, into `out` (contract 10.3): a year, month,
- * day, minute or second spans its whole period, a fraction of a second is a point (cut off after 100 ns), a time
- * without zone is UTC. Returns false, with `out` unspecified, when the text is no such date.
+ * day, minute or second spans its whole period, a fraction of a second is a point (cut off after 100 ns). Without a zone, the
+ * zone of the store is meant (decision D-29). A leap second is the last tick of its minute. Returns false, with `out` unspecified, when the text is no such date.
  *
  * Pure integer arithmetic in doubles and halves: it runs once for every date that is imported.
  */
@@ -16,19 +17,19 @@ export function parseDateRange(text: string, out: TickRange): boolean {
   const length = text.length;
   const year = digits(text, 0, 4);
   if (year < 1) return false;
-  if (length === 4) return span(dayNumber(year, 1, 1) * DAY, dayNumber(year + 1, 1, 1) * DAY, out);
+  if (length === 4) return spanDays(dayNumber(year, 1, 1), dayNumber(year + 1, 1, 1), out);
 
   const month = text.charCodeAt(4) === DASH ? digits(text, 5, 2) : -1;
   if (month < 1 || month > 12) return false;
   const first = dayNumber(year, month, 1);
   const monthLength = daysIn(year, month);
-  if (length === 7) return span(first * DAY, (first + monthLength) * DAY, out);
+  if (length === 7) return spanDays(first, first + monthLength, out);
 
   const day = text.charCodeAt(7) === DASH ? digits(text, 8, 2) : -1;
   if (day < 1 || day > monthLength) return false;
-  const midnight = (first + day - 1) * DAY;
-  if (length === 10) return span(midnight, midnight + DAY, out);
-  return parseTime(text, midnight, out);
+  const number = first + day - 1;
+  if (length === 10) return spanDays(number, number + 1, out);
+  return parseTime(text, number * DAY, out);
 }
 
 /** {@link parseDateRange} as two signed 64-bit integers, for SQL parameters; undefined when the text is no date. */
@@ -47,6 +48,7 @@ const POINT = 0x2e;
 
 /** `Thh:mm[:ss[.fraction]][zone]` from position 10 on. */
 function parseTime(text: string, midnight: number, out: TickRange): boolean {
+  const { length } = text;
   if (text.charCodeAt(10) !== 0x54) return false;
   const hour = digits(text, 11, 2);
   const minute = text.charCodeAt(13) === COLON ? digits(text, 14, 2) : -1;
@@ -57,25 +59,32 @@ function parseTime(text: string, midnight: number, out: TickRange): boolean {
   let at = 16;
   if (text.charCodeAt(at) === COLON) {
     const second = digits(text, 17, 2);
-    // 60 is a leap second: the first second of the next minute.
     if (second < 0 || second > 60) return false;
-    seconds += second;
+    seconds += Math.min(second, 59);
     width = 1;
+    // No clock counts a leap second: all of it is where its minute ends.
+    if (second === 60) ticks = TICKS - 1;
     at = 19;
     if (text.charCodeAt(at) === POINT) {
       const start = ++at;
+      const isLeap = ticks >= 0;
       let unit = TICKS / 10;
-      ticks = 0;
+      if (!isLeap) ticks = 0;
       for (let code = text.charCodeAt(at) - 48; code >= 0 && code <= 9; code = text.charCodeAt(++at) - 48) {
-        if (unit >= 1) ticks += code * unit;
+        if (unit >= 1 && !isLeap) ticks += code * unit;
         unit /= 10;
       }
       if (at === start) return false;
     }
   }
-  const offset = zoneOffset(text, at);
-  if (Number.isNaN(offset)) return false;
-  seconds -= offset;
+  const zone = at === length ? installedTimeZone() : undefined;
+  if (zone === undefined) {
+    const offset = zoneOffset(text, at);
+    if (Number.isNaN(offset)) return false;
+    seconds -= offset;
+  } else {
+    seconds = zone.instantOf(seconds);
+  }
   if (ticks < 0) return span(seconds, seconds + width, out);
   setLow(seconds, ticks, out);
   out.highHigh = out.lowHigh;
@@ -121,6 +130,15 @@ function dayNumber(year: number, month: number, day: number): number {
   const dayOfYear = Math.floor((153 * monthFromMarch + 2) / 5) + day - 1;
   const leapDays = Math.floor(shifted / 4) - Math.floor(shifted / 100) + Math.floor(shifted / 400);
   return shifted * 365 + leapDays + dayOfYear - 719_468;
+}
+
+/** From the beginning of one day to that of another, in the zone of the store. */
+function spanDays(from: number, to: number, out: TickRange): true {
+  const zone = installedTimeZone();
+  if (zone === undefined) return span(from * DAY, to * DAY, out);
+  const start = zone.startOfDay(from);
+  // A day that a zone has left out, on the other side of the date line, is one second.
+  return span(start, Math.max(zone.startOfDay(to), start + 1), out);
 }
 
 /** From the first tick of one second to the last tick before another. */

@@ -65,7 +65,14 @@ export function instantMilliseconds(text: string): number | undefined {
   const date = new Date(0);
   // Not Date.UTC, which takes the years 0 to 99 for 1900 to 1999.
   date.setUTCFullYear(digits(text, 0, 4), digits(text, 5, 2) - 1, digits(text, 8, 2));
-  date.setUTCHours(digits(text, 11, 2), digits(text, 14, 2), digits(text, 17, 2), milliseconds);
+  // A leap second is where its own minute ends.
+  const isLeap = digits(text, 17, 2) === 60;
+  date.setUTCHours(
+    digits(text, 11, 2),
+    digits(text, 14, 2),
+    isLeap ? 59 : digits(text, 17, 2),
+    isLeap ? 999 : milliseconds,
+  );
   return date.getTime() - zoneMinutes(text, end) * 60_000;
 }
 

@@ -70,6 +70,8 @@ describe.concurrent("settings that make no sense stop the start with one line th
     ["STOKER_AUTH_ISSUER", "https://login.example.org"],
     ["STOKER_AUTH_AUDIENCE", "fhir"],
     ["STOKER_DATE_EQUALITY", "same"],
+    ["STOKER_TIME_ZONE", "Middle/Earth"],
+    ["STOKER_TIME_ZONE", "+01:00"],
     ["STOKER_LOG_LEVEL", "loud"],
   ])("%s %s", async (setting, value, more = {}) => {
     const text = typeof value === "function" ? value() : value;

@@ -7,6 +7,7 @@ import { createSources } from "../../source/sources.ts";
 import { clientConfig, WORKER_NAME } from "../../store/connection.ts";
 import { databaseError } from "../../store/database-errors.ts";
 import { openHashKey } from "../../store/hash-key.ts";
+import { openStoreTimeZone } from "../../store/time-zone.ts";
 import { failureOf } from "../job/jobs.ts";
 import { noTimes } from "./stage-times.ts";
 import { claimUnit, endFormerSession, releaseUnit, type ClaimedUnit } from "./unit-lease.ts";
@@ -99,6 +100,7 @@ async function workOnConnection(worked: () => void): Promise<void> {
   await client.connect();
   try {
     await openHashKey(client);
+    await openStoreTimeZone(client);
     const runner = new UnitRunner({
       client,
       sources,
