@@ -273,6 +273,48 @@ describe("changes", () => {
     expect([head.status, await head.text()]).toEqual([200, ""]);
   });
 
+  it("parts of files can be asked for", async () => {
+    const done = await runExport(server.base, "$export?_type=Patient,Account");
+    const url: string = done.body.output.find(({ type }: Json) => type === "Patient").url;
+    const whole = await fetch(url);
+    const text = await whole.text();
+    const etag = whole.headers.get("etag") ?? "";
+    const length = String(text.length);
+    expect([whole.headers.get("accept-ranges"), etag]).toEqual(["bytes", expect.stringMatching(/^"[^"]+"$/)]);
+    const part = async (headers: Record<string, string>): Promise<unknown[]> => {
+      const answer = await fetch(url, { headers: { "accept-encoding": "gzip", ...headers } });
+      return [
+        answer.status,
+        answer.headers.get("content-range"),
+        answer.headers.get("content-length"),
+        await answer.text(),
+      ];
+    };
+    expect(await part({ range: "bytes=10-" })).toEqual([
+      206,
+      `bytes 10-${String(text.length - 1)}/${length}`,
+      String(text.length - 10),
+      text.slice(10),
+    ]);
+    expect(await part({ range: "bytes=0-9", "if-range": etag })).toEqual([
+      206,
+      `bytes 0-9/${length}`,
+      "10",
+      text.slice(0, 10),
+    ]);
+    expect(await part({ range: "bytes=-5" })).toEqual([206, expect.any(String), "5", text.slice(-5)]);
+    expect(await part({ range: "bytes=10-", "if-range": '"other"' })).toEqual([200, null, length, text]);
+    expect((await part({ range: `bytes=${length}-` })).slice(0, 2)).toEqual([416, `bytes */${length}`]);
+    expect((await part({ "if-none-match": etag }))[0]).toBe(304);
+    const head = await fetch(url, { method: "HEAD", headers: { range: "bytes=10-" } });
+    expect([head.status, head.headers.get("content-length"), head.headers.get("etag")]).toEqual([200, length, etag]);
+    const large: string = done.body.output.find(({ type }: Json) => type === "Account").url;
+    const tags = ["gzip", "identity"].map(async (encoding) =>
+      (await fetch(large, { headers: { "accept-encoding": encoding } })).headers.get("etag"),
+    );
+    expect(new Set(await Promise.all(tags)).size, "other bytes have another strong ETag").toBe(2);
+  });
+
   it("an export is one state of the store, whatever is written meanwhile", async () => {
     await write("PUT", "Basic/s1", { resourceType: "Basic", id: "s1", code: { text: "old" } });
     const client = await server.database.pool.connect();

@@ -36,6 +36,8 @@ export const ERROR_CODES = {
   "source-failed": { status: 500, issue: "processing" },
   /** The database has no room left (decision D-12). */
   "database-full": { status: 500, issue: "no-store" },
+  /** As many imports or exports as there may be wait or run. */
+  "too-many-jobs": { status: 429, issue: "throttled" },
   /** Others are in the way; the same request may succeed in a moment. */
   busy: { status: 503, issue: "throttled" },
   "database-unavailable": { status: 503, issue: "transient" },
@@ -55,16 +57,19 @@ export class StokerError extends Error {
   readonly issue: string;
   /** Element paths or the setting it is about, where there is one. */
   readonly expression: string | undefined;
+  /** Seconds after which the same request may succeed, where that is known. */
+  readonly retryAfter: number | undefined;
 
   constructor(
     code: ErrorCode,
     message: string,
-    detail: { status?: number; issue?: string; expression?: string; cause?: unknown } = {},
+    detail: { status?: number; issue?: string; expression?: string; retryAfter?: number; cause?: unknown } = {},
   ) {
     super(message, detail.cause === undefined ? undefined : { cause: detail.cause });
     this.code = code;
     this.status = detail.status ?? ERROR_CODES[code].status;
     this.issue = detail.issue ?? ERROR_CODES[code].issue;
     this.expression = detail.expression;
+    this.retryAfter = detail.retryAfter;
   }
 }

@@ -22,6 +22,16 @@ export interface Settings {
   readonly initialImportMode: boolean;
   /** Greatest number of inputs of one import (decision D-09). */
   readonly importMaxInputs: number;
+  /** Imports that may wait or run at once. */
+  readonly importMaxOpen: number;
+  /** Exports that may wait or run at once. */
+  readonly exportMaxOpen: number;
+  /** Hours after which an import, export or reindex that is still open is ended. */
+  readonly jobMaxHours: number;
+  /** Hours that finished exports, with their files, and finished reindexes are kept. */
+  readonly jobExpiry: number;
+  /** Bytes that must be free on the disk where a job starts. */
+  readonly jobMinFreeBytes: number;
   readonly azureStorageConnectionString: string | undefined;
   readonly azureStorageUrl: string | undefined;
   /** A folder; `file:` URLs below it may be imported. */
@@ -73,6 +83,17 @@ function wholeNumber(minimum: number, maximum: number): z.ZodType<number> {
     .union([z.number(), z.string().trim().regex(/^\d+$/).transform(Number)])
     .pipe(z.number().int().min(minimum).max(maximum));
 }
+
+const hours: z.ZodType<number> = z
+  .union([
+    z.number(),
+    z
+      .string()
+      .trim()
+      .regex(/^\d+(?:\.\d+)?$/)
+      .transform(Number),
+  ])
+  .pipe(z.number().min(0.001).max(8760));
 
 const truth: z.ZodType<boolean> = z.union([
   z.boolean(),
@@ -193,6 +214,51 @@ export const SETTING_TABLE: { readonly [Key in SettingKey]: SettingDefinition<Se
     allowed: "a whole number from 1 to 1000000",
     help: "Greatest number of input files of one import.",
     schema: wholeNumber(1, 1_000_000),
+  },
+  importMaxOpen: {
+    env: "STOKER_IMPORT_MAX_OPEN",
+    placeholder: "COUNT",
+    defaultText: "1000",
+    fallback: 1000,
+    allowed: "a whole number from 1 to 1000000",
+    help: "Greatest number of imports that wait or run. A further one is a 429.",
+    schema: wholeNumber(1, 1_000_000),
+  },
+  exportMaxOpen: {
+    env: "STOKER_EXPORT_MAX_OPEN",
+    placeholder: "COUNT",
+    defaultText: "10",
+    fallback: 10,
+    allowed: "a whole number from 1 to 100000",
+    help: "Greatest number of exports that wait or run. A further one is a 429.",
+    schema: wholeNumber(1, 100_000),
+  },
+  jobMaxHours: {
+    env: "STOKER_JOB_MAX_HOURS",
+    placeholder: "HOURS",
+    defaultText: "168",
+    fallback: 168,
+    allowed: "a number from 0.001 to 8760",
+    help: "Hours after which an import, export or reindex that is not done is ended as failed.",
+    schema: hours,
+  },
+  jobExpiry: {
+    env: "STOKER_JOB_EXPIRY",
+    placeholder: "HOURS",
+    defaultText: "168",
+    fallback: 168,
+    allowed: "a number from 0.001 to 8760",
+    help: "Hours that a finished export with its files, and a finished reindex, are kept. What is known of imports is kept.",
+    schema: hours,
+  },
+  jobMinFreeBytes: {
+    env: "STOKER_JOB_MIN_FREE_BYTES",
+    placeholder: "BYTES",
+    defaultText: "100000000",
+    fallback: 100_000_000,
+    allowed: "a whole number from 0 to 1000000000000000",
+    help: "Bytes that must be free on the disk of the embedded PostgreSQL, or of the exports, where a job starts; with less it is a 503. An export that runs ends there.",
+    schema: wholeNumber(0, 1_000_000_000_000_000),
   },
   azureStorageConnectionString: {
     env: "STOKER_AZURE_STORAGE_CONNECTION_STRING",

@@ -19,6 +19,7 @@ import { openReindexer } from "../reindex/reindexer.ts";
 import { createSources } from "../source/sources.ts";
 import type { DatabaseConnection } from "../store/connection.ts";
 import { openEmbedded } from "../store/embedded/open-embedded.ts";
+import type { DiskRoom } from "../store/disk-room.ts";
 import { startMerging } from "../store/merging.ts";
 import { openHashKey } from "../store/hash-key.ts";
 import { migrate } from "../store/migrate.ts";
@@ -120,6 +121,7 @@ async function assemble(
       signal,
       logger,
       publish: (stop) => publish(database, stages, stop),
+      limits: { open: settings.importMaxOpen, hours: settings.jobMaxHours },
     });
     // All at once: stopping must not take the sum of their times.
     const working: (() => Promise<unknown>)[] = [() => coordinator.close()];
@@ -145,7 +147,7 @@ async function assemble(
     });
     working.push(() => merging.close());
     const stageSeconds = (): Record<string, number> => ({ ...workers.stageSeconds(), ...stages });
-    const services = { database, room, sources, signal, logger, stageSeconds };
+    const services = { database, room, sources, signal, logger, stageSeconds, cluster };
     const baseUrl = listens ? await listen(settings, services, working) : "";
     if (listens) await announce?.(baseUrl);
     return { baseUrl, database, databaseEnded: ended, close };
@@ -207,14 +209,23 @@ async function findDatabase(
 
 async function listen(
   settings: Settings,
-  services: Pick<HttpContext, "database" | "room" | "sources" | "signal" | "logger" | "stageSeconds">,
+  services: Pick<HttpContext, "database" | "room" | "sources" | "signal" | "logger" | "stageSeconds"> & {
+    readonly cluster: string | undefined;
+  },
   closers: (() => Promise<unknown>)[],
 ): Promise<string> {
   let baseUrl = baseUrlOf(settings, settings.port);
+  const destination = destinationOf(settings);
   const exports = openExports({
     database: services.database.pool,
     connection: services.database.connection,
-    destination: destinationOf(settings),
+    destination,
+    limits: {
+      open: settings.exportMaxOpen,
+      hours: settings.jobMaxHours,
+      room: roomOf(destination.kind === "folder" ? destination.path : undefined, settings),
+    },
+    keptHours: settings.jobExpiry,
     threads: settings.workers,
     isAlone: settings.databaseUrl === undefined,
     rules: {
@@ -226,7 +237,9 @@ async function listen(
     logger: services.logger,
   });
   closers.push(() => exports.close());
-  const reindexer = openReindexer(services.database.pool, services.logger);
+  const databaseLimits = { hours: settings.jobMaxHours, room: roomOf(services.cluster, settings) };
+  const reindexes = { ...databaseLimits, open: 1, keptHours: settings.jobExpiry };
+  const reindexer = openReindexer(services.database.pool, services.logger, reindexes);
   closers.push(() => reindexer.close());
   const context = {
     ...services,
@@ -240,6 +253,7 @@ async function listen(
     importEnabled: settings.importEnabled,
     initialImportMode: settings.initialImportMode,
     importMaxInputs: settings.importMaxInputs,
+    jobLimits: { imports: { ...databaseLimits, open: settings.importMaxOpen }, reindexes },
     dateEquality: settings.dateEquality,
     conditionalDeletes: settings.conditionalDeleteMultiple ? settings.conditionalDeleteLimit : 1,
     corsOrigins: settings.corsOrigins,
@@ -254,6 +268,11 @@ async function listen(
   const address = app.server.address();
   if (typeof address === "object" && address !== null) baseUrl = baseUrlOf(settings, address.port);
   return baseUrl;
+}
+
+/** Room that jobs need on the disk of a folder; undefined where there is none to look at. */
+function roomOf(folder: string | undefined, { jobMinFreeBytes: bytes }: Settings): DiskRoom | undefined {
+  return folder === undefined ? undefined : { folder, bytes };
 }
 
 /** Finds out before the database is started whether the address can be had; `listen` may fail all the same. */

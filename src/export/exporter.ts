@@ -1,9 +1,12 @@
+import { StokerError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
+import { lackOfRoom, tooOld, type JobLimits } from "../store/job-limits.ts";
 import { placeOf } from "./destination.ts";
 import { failureOf, isFinal } from "./failure.ts";
 import {
   claimExport,
   deleteExpired,
+  endOldExports,
   failExport,
   forgetFolder,
   LEASE_SECONDS,
@@ -22,6 +25,9 @@ import { ThreadFailed } from "./threads.ts";
 /** What the exporter works with. */
 export interface ExporterServices extends ExportServices {
   readonly logger: Logger;
+  readonly limits: JobLimits;
+  /** Hours that a finished export and its files are kept. */
+  readonly keptHours: number;
   /** Nobody else works on this database, so that what a killed server had in hand goes on at once. */
   readonly isAlone: boolean;
 }
@@ -129,7 +135,9 @@ async function takeExport(
   stop: AbortSignal,
   onStart: (renew: () => void) => void,
 ): Promise<boolean> {
-  const { database, logger } = services;
+  const { database, logger, limits } = services;
+  // What waits goes on waiting until there is room.
+  if ((await lackOfRoom(limits.room)) !== undefined) return false;
   const job = await claimExport(database);
   if (job === undefined) return false;
   const lost = new AbortController();
@@ -137,7 +145,11 @@ async function takeExport(
   let renewal: Promise<void> = Promise.resolve();
   const renew = (): void => {
     renewal = renewal
-      .then(() => renewExport(database, job, resources))
+      .then(async () => {
+        const lack = await lackOfRoom(limits.room);
+        if (lack !== undefined) lost.abort(new StokerError("database-full", `the export was ended: ${lack}`));
+        return await renewExport(database, job, resources);
+      })
       .then(
         (held) => {
           if (!held) lost.abort(new LeaseLost(`export ${job.id} is no longer ours`));
@@ -192,8 +204,9 @@ async function handleFailure(
 
 /** Removes what no export has any use for, at the places that can be reached from here. */
 async function clean(services: ExporterServices): Promise<void> {
-  const { database, destination } = services;
-  await deleteExpired(database);
+  const { database, destination, limits, keptHours, logger } = services;
+  for (const job of await endOldExports(database, limits)) logger.error({ job }, tooOld("export", limits));
+  await deleteExpired(database, keptHours);
   for (const container of await containersOf(services)) {
     for (const left of await leftFolders(database, placeOf(destination, container))) {
       const folder = await openFolder(destination, container, left.name);

@@ -3,6 +3,7 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { StokerError } from "../base/errors.ts";
+import { checkJobRoom } from "../store/job-limits.ts";
 import { openSearchParameters } from "../store/search-parameters.ts";
 import { checkContainer, placeOf } from "./destination.ts";
 import { startExporter, type ExporterServices } from "./exporter.ts";
@@ -10,6 +11,13 @@ import { deleteExport, insertExport } from "./jobs.ts";
 import { patientsOf } from "./patients.ts";
 import { readExportRequest, type ExportRequest } from "./request.ts";
 import { exportStatus, findExportFile, notFound, readId, type ExportStatus } from "./status.ts";
+
+/** A file that this server hands out. */
+export interface LocalFile {
+  readonly bytes: number;
+  /** Opens it, or a part of it; both ends are in it. */
+  readonly read: (part?: { readonly start: number; readonly end: number }) => Readable;
+}
 
 /** `$export`, as the HTTP interface needs it. */
 export interface Exports {
@@ -20,14 +28,14 @@ export interface Exports {
   /** Stops and forgets an export; its files are removed. Throws `not-found`. */
   delete(id: string): Promise<void>;
   /** A file of this server, or the address of one in the storage account. Throws `not-found`. */
-  file(id: string, name: string): Promise<{ stream: Readable; bytes: number } | { url: string }>;
+  file(id: string, name: string): Promise<LocalFile | { url: string }>;
   /** Ends the export at hand, which is given back. */
   close(): Promise<void>;
 }
 
 /** Opens the exports of a server: takes requests, and runs them. */
 export function openExports(services: ExporterServices): Exports {
-  const { database, destination, rules } = services;
+  const { database, destination, rules, limits, keptHours } = services;
   const exporter = startExporter(services);
   const searchParameters = openSearchParameters(database);
   return {
@@ -36,12 +44,13 @@ export function openExports(services: ExporterServices): Exports {
       const { definition, warnings } = readExportRequest({ ...request, lookup });
       checkContainer(destination, definition.container);
       await patientsOf(database, definition, rules.baseUrl);
-      const id = await insertExport(database, definition, requestUrl);
+      await checkJobRoom("export", limits);
+      const id = await insertExport(database, definition, requestUrl, limits);
       exporter.notify();
       return { id, warnings };
     },
     async status(id) {
-      return await exportStatus(database, id, rules.baseUrl);
+      return await exportStatus(database, id, rules.baseUrl, keptHours);
     },
     async delete(id) {
       if (!(await deleteExport(database, readId(id)))) throw notFound(id);
@@ -54,7 +63,7 @@ export function openExports(services: ExporterServices): Exports {
       const path = join(destination.path, folder, name);
       const found = await stat(path).catch(() => undefined);
       if (found === undefined) throw place === placeOf(destination, "") ? notFound(id) : elsewhere();
-      return { stream: createReadStream(path), bytes };
+      return { bytes, read: (part) => createReadStream(path, part) };
     },
     close: () => exporter.close(),
   };

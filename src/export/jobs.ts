@@ -1,9 +1,11 @@
 import type { Pool, PoolClient } from "pg";
+import { AdvisoryLock } from "../store/advisory-locks.ts";
+import { checkOpenJobs, tooOld, type JobLimits } from "../store/job-limits.ts";
 import { transaction } from "../store/pool.ts";
 import type { ExportDefinition, ExportedFile, ExportFailure } from "./definition.ts";
 
 /**
- * The life of an export job: open → completed or failed; deleted at any time, by the client or a week after its end. Any
+ * The life of an export job: open → completed or failed; deleted at any time, by the client or when its time is over. Any
  * server takes an open job whose lease has run out and runs it from its beginning, into a folder of its own; every
  * claim raises the fence, and a step of a runner whose fence is no longer the job's is refused.
  *
@@ -13,9 +15,6 @@ export const ExportState = { open: 0, completed: 2, failed: 3 } as const;
 
 /** How long a claim lasts without a sign of life, in seconds; a sign is given three times as often. */
 export const LEASE_SECONDS = 30;
-
-/** How long the files of an export are kept, in days. */
-export const KEPT_DAYS = 7;
 
 /** A job whose lease this process holds. */
 export interface ClaimedExport {
@@ -33,13 +32,37 @@ export interface LeftFolder {
   readonly name: string;
 }
 
-/** Inserts a job and gives its id. */
-export async function insertExport(database: Pool, definition: ExportDefinition, requestUrl: string): Promise<string> {
+/** Inserts a job and gives its id. Throws `too-many-jobs` when as many wait or run as there may be. */
+export async function insertExport(
+  database: Pool,
+  definition: ExportDefinition,
+  requestUrl: string,
+  limits: JobLimits,
+): Promise<string> {
+  return await transaction({ pool: database }, async (client) => {
+    await client.query("select pg_advisory_xact_lock($1, 2)", [AdvisoryLock.jobRequest]);
+    const open = await client.query<{ count: number }>(
+      `select count(*)::int as count from export_job where state = ${ExportState.open}`,
+    );
+    checkOpenJobs("export", open.rows[0]?.count ?? 0, limits);
+    const { rows } = await client.query<{ id: string }>(
+      "insert into export_job (definition, request_url) values ($1, $2) returning id::text as id",
+      [JSON.stringify(definition), requestUrl],
+    );
+    return rows[0]?.id ?? "0";
+  });
+}
+
+/** Ends the jobs that have been open for too long as failed; their runners find out. Gives their ids. */
+export async function endOldExports(database: Pool, limits: JobLimits): Promise<string[]> {
+  const failure: ExportFailure = { status: 500, code: "job-failed", text: tooOld("export", limits) };
   const { rows } = await database.query<{ id: string }>(
-    "insert into export_job (definition, request_url) values ($1, $2) returning id::text as id",
-    [JSON.stringify(definition), requestUrl],
+    `update export_job set state = ${ExportState.failed}, failure = $2, ended_at = clock_timestamp(), lease_until = null
+     where state = ${ExportState.open} and created_at < clock_timestamp() - make_interval(secs => $1)
+     returning id::text as id`,
+    [limits.hours * 3600, JSON.stringify(failure)],
   );
-  return rows[0]?.id ?? "0";
+  return rows.map(({ id }) => id);
 }
 
 /** Claims the oldest job that nobody works on; undefined when there is none. */
@@ -155,10 +178,10 @@ export async function deleteExport(database: Pool, id: string): Promise<boolean>
   return rowCount === 1;
 }
 
-/** Forgets the jobs whose time is over. */
-export async function deleteExpired(database: Pool): Promise<void> {
-  await database.query("delete from export_job where ended_at < clock_timestamp() - make_interval(days => $1)", [
-    KEPT_DAYS,
+/** Forgets the jobs that ended so many hours ago. */
+export async function deleteExpired(database: Pool, hours: number): Promise<void> {
+  await database.query("delete from export_job where ended_at < clock_timestamp() - make_interval(secs => $1)", [
+    hours * 3600,
   ]);
 }
 

@@ -2,7 +2,7 @@ import type { Pool } from "pg";
 import { StokerError } from "../base/errors.ts";
 import type { JsonObject } from "../base/json.ts";
 import type { ExportedFile, ExportFailure } from "./definition.ts";
-import { ExportState, KEPT_DAYS } from "./jobs.ts";
+import { ExportState } from "./jobs.ts";
 
 /** What the status endpoint answers: how far it is, or the manifest. */
 export type ExportStatus =
@@ -22,9 +22,14 @@ interface JobRow {
 
 /**
  * The status of an export (Bulk Data Access 2.0, "Bulk Data Status Request"). `baseUrl` is the server's, for the links of the
- * manifest. Throws `not-found`, and `job-failed` for an export that failed.
+ * manifest; it is kept so many hours. Throws `not-found`, and `job-failed` for an export that failed.
  */
-export async function exportStatus(database: Pool, id: string, baseUrl: string): Promise<ExportStatus> {
+export async function exportStatus(
+  database: Pool,
+  id: string,
+  baseUrl: string,
+  keptHours: number,
+): Promise<ExportStatus> {
   const { rows } = await database.query<JobRow>(
     `select request_url, state, transaction_time, ended_at, failure, resources::text as resources, fence > 0 as claimed,
        extract(epoch from clock_timestamp() - created_at)::float8 as seconds
@@ -53,7 +58,7 @@ export async function exportStatus(database: Pool, id: string, baseUrl: string):
       }));
   return {
     completed: true,
-    expires: new Date(job.ended_at.getTime() + KEPT_DAYS * 86_400_000),
+    expires: new Date(job.ended_at.getTime() + keptHours * 3_600_000),
     manifest: {
       transactionTime: job.transaction_time.toISOString(),
       request: job.request_url,

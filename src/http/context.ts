@@ -3,6 +3,7 @@ import type { Exports } from "../export/exports.ts";
 import type { ImportServices } from "../import/services.ts";
 import type { Reindexer } from "../reindex/reindexer.ts";
 import type { DiskRoom } from "../store/disk-room.ts";
+import type { JobLimits } from "../store/job-limits.ts";
 import type { Database } from "../store/pool.ts";
 
 /** What the HTTP application works with; made by the composition root. */
@@ -19,6 +20,8 @@ export interface HttpContext {
   readonly initialImportMode: boolean;
   /** Greatest number of inputs of one import. */
   readonly importMaxInputs: number;
+  /** Limits of imports and reindexes; none when not given. */
+  readonly jobLimits?: { readonly imports: JobLimits; readonly reindexes: JobLimits };
   /** What `eq` means for dates (decision D-20). */
   readonly dateEquality: "contain" | "overlap";
   /** As many resources one conditional delete may remove; 1 when not given: several matches are refused. */

@@ -1,9 +1,12 @@
-import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { StokerError } from "../base/errors.ts";
 import { operationOutcome } from "../fhir/operation-outcome.ts";
-import type { Exports } from "../export/exports.ts";
+import type { Exports, LocalFile } from "../export/exports.ts";
 import type { ExportRequest } from "../export/request.ts";
+import { requestedRange } from "./exchange/byte-range.ts";
 import { gzippedStream } from "./exchange/compression.ts";
 import { FHIR_NDJSON, sendResource } from "./exchange/content-negotiation.ts";
+import { hasTag } from "./exchange/preferences.ts";
 import type { HttpContext } from "./context.ts";
 
 interface GroupRoute {
@@ -77,8 +80,34 @@ export function registerExportRoutes(
   app.get<FileRoute>("/_operations/export/:id/:name", async (request, reply) => {
     const file = await exports.file(request.params.id, request.params.name);
     if ("url" in file) return reply.redirect(file.url);
-    return reply.header("content-type", FHIR_NDJSON).send(gzippedStream(request, reply, file));
+    return await sendFile(request, reply, file, `"${request.params.id}-${request.params.name}"`);
   });
+}
+
+/** Sends a file that never changes, or the part of it that is asked for; a part is never compressed. */
+async function sendFile(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { bytes, read }: LocalFile,
+  etag: string,
+): Promise<FastifyReply> {
+  const part = request.method === "GET" ? requestedRange(request.headers, bytes, etag) : "all";
+  if (part === "none") {
+    reply.header("content-range", `bytes */${String(bytes)}`);
+    throw new StokerError("bad-request", `The file has ${String(bytes)} bytes, and none of them is in the range.`, {
+      status: 416,
+    });
+  }
+  reply.header("accept-ranges", "bytes").header("content-type", FHIR_NDJSON).header("etag", etag);
+  if (part !== "all") {
+    reply.code(206).header("content-range", `bytes ${String(part.start)}-${String(part.end)}/${String(bytes)}`);
+    return reply.header("content-length", String(part.end - part.start + 1)).send(read(part));
+  }
+  if (hasTag(request.headers["if-none-match"], etag.slice(1, -1))) return reply.code(304).send();
+  const sent = gzippedStream(request, reply, { stream: read(), bytes });
+  // Other bytes have another strong ETag (RFC 9110, 8.8.3).
+  if (reply.hasHeader("content-encoding")) reply.header("etag", `${etag.slice(0, -1)}-gzip"`);
+  return reply.send(sent);
 }
 
 function partsOf(request: FastifyRequest): Pick<ExportRequest, "prefer" | "query" | "body"> {

@@ -47,7 +47,7 @@ export function registerImportRoutes(app: FastifyInstance, context: HttpContext)
         body: typeof request.body === "string" ? request.body : "",
       };
       const registration = readImportRequest(parts, { ...factsOf(context), sources });
-      const id = await registerImport(pool, registration);
+      const id = await registerImport(pool, registration, context.jobLimits?.imports);
       signal.notify();
       return reply.code(202).header("content-location", `${context.baseUrl}/_operations/import/${id}`).send();
     });

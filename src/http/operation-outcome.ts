@@ -59,7 +59,8 @@ export function errorOutcome(error: unknown, request: FastifyRequest): { status:
 /** Answers with the OperationOutcome of an error. */
 export function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const { status, outcome } = errorOutcome(error, request);
-  if (status === 503) reply.header("retry-after", "1");
+  const retryAfter = error instanceof StokerError ? error.retryAfter : undefined;
+  if (retryAfter !== undefined || status === 503) reply.header("retry-after", String(retryAfter ?? 1));
   return sendResource(reply, status, outcome);
 }
 

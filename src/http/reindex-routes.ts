@@ -3,6 +3,7 @@ import { StokerError } from "../base/errors.ts";
 import type { JsonObject } from "../base/json.ts";
 import { parseBoundedJson } from "../fhir/json-limits.ts";
 import { cancelReindex, ReindexState, reindexStatus, requestReindex, type ReindexStatus } from "../reindex/jobs.ts";
+import { checkJobRoom, UNLIMITED } from "../store/job-limits.ts";
 import { sendResource } from "./exchange/content-negotiation.ts";
 import type { HttpContext } from "./context.ts";
 
@@ -19,6 +20,7 @@ export function registerReindexRoutes(app: FastifyInstance, context: HttpContext
 
   app.post("/$reindex", async (request, reply) => {
     checkBody(request.body);
+    await checkJobRoom("reindex", context.jobLimits?.reindexes ?? UNLIMITED);
     const id = await requestReindex(pool);
     context.reindexer?.wake();
     return reply.code(202).header("content-location", `${context.baseUrl}/_operations/reindex/${id}`).send();

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { StokerError } from "../base/errors.ts";
 import { databaseError } from "../store/database-errors.ts";
 import { finishJob } from "./job/finish-job.ts";
+import { tooOld, type JobLimits } from "../store/job-limits.ts";
 import { endFrozenWriters } from "./pipeline/frozen-writers.ts";
 import {
   areSegmentsLeftOver,
@@ -23,6 +24,8 @@ import { endSilentSessions } from "./pipeline/unit-lease.ts";
 export interface CoordinatorServices extends ImportServices {
   /** Called once all units of a job are done, before it completes; must be safe to call again, and end when told so. */
   readonly publish: (stop: AbortSignal) => Promise<void>;
+  /** Limits of imports; none when not given. */
+  readonly limits?: JobLimits;
 }
 
 /** A running coordinator. */
@@ -77,16 +80,31 @@ async function runLoop(services: CoordinatorServices, step: JobStep, stop: Abort
   }
 }
 
-/** Ends what frozen workers and API writers hold, so that the others go on. */
+/** Ends what frozen workers and API writers hold, so that the others go on, and imports that have been open for too long. */
 async function watch(services: CoordinatorServices, stop: AbortSignal): Promise<void> {
   while (!stop.aborted) {
     try {
       await endSilentSessions(services.database);
       await endFrozenWriters(services.database);
+      await endOldImports(services);
     } catch (error) {
       services.logger.warn({ err: error }, "silent workers and writers could not be looked for");
     }
     await sleep(WATCH_MS, undefined, { signal: stop }).catch(() => {});
+  }
+}
+
+async function endOldImports({ database, limits, logger, signal }: CoordinatorServices): Promise<void> {
+  if (limits === undefined) return;
+  const { rows } = await database.query<{ id: string }>(
+    `select id::text as id from import_job where state in (${JobState.created}, ${JobState.running})
+       and created_at < clock_timestamp() - make_interval(secs => $1)`,
+    [limits.hours * 3600],
+  );
+  for (const { id } of rows) {
+    logger.error({ job: id }, tooOld("import", limits));
+    if (await failJob(database, id, { status: 500, code: "job-failed", text: tooOld("import", limits) }))
+      signal.notify();
   }
 }
 

@@ -1,6 +1,7 @@
 import type { ClientBase, Pool } from "pg";
 import { StokerError } from "../base/errors.ts";
 import { AdvisoryLock } from "../store/advisory-locks.ts";
+import { tooOld, type JobLimits } from "../store/job-limits.ts";
 import { transaction } from "../store/pool.ts";
 import { raiseGeneration } from "../store/search-parameters.ts";
 
@@ -175,6 +176,18 @@ export async function failReindex(pool: Pool, job: ClaimedReindex, failure: stri
     job.fence,
     failure,
   ]);
+}
+
+/** Ends jobs that have been open for too long as failed, and forgets those that ended so many hours ago. */
+export async function endOldReindexes(pool: Pool, limits: JobLimits, keptHours: number): Promise<void> {
+  await pool.query(
+    `with forgotten as (
+       delete from reindex_job where state <> ${ReindexState.running}
+         and ended_at < clock_timestamp() - make_interval(secs => $3))
+     update reindex_job set state = ${ReindexState.failed}, ended_at = clock_timestamp(), failure = $2
+     where state = ${ReindexState.running} and created_at < clock_timestamp() - make_interval(secs => $1)`,
+    [limits.hours * 3600, tooOld("reindex", limits), keptHours * 3600],
+  );
 }
 
 /** Cancels a job that runs. Throws `not-found`, or `job-completed` when it has ended. */

@@ -2,8 +2,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Pool } from "pg";
 import type { Logger } from "../base/logger.ts";
 import { isRetryable } from "../store/database-errors.ts";
+import { lackOfRoom, UNLIMITED, type JobLimits } from "../store/job-limits.ts";
 import {
   claimReindex,
+  endOldReindexes,
   failReindex,
   LEASE_SECONDS,
   MAX_ATTEMPTS,
@@ -21,12 +23,20 @@ export interface Reindexer {
   close(): Promise<void>;
 }
 
+/** Limits of reindex jobs. */
+export interface ReindexLimits extends JobLimits {
+  /** Hours that what is known of a job is kept after its end. */
+  readonly keptHours: number;
+}
+
+const UNLIMITED_REINDEX: ReindexLimits = { ...UNLIMITED, keptHours: UNLIMITED.hours };
+
 /** Between looks for a job that another process left. */
 const INTERVAL_MS = 5000;
 const FIRST_LOOK_MS = 1000;
 
 /** Starts looking for jobs. Any number of processes may do so. */
-export function openReindexer(pool: Pool, logger: Logger): Reindexer {
+export function openReindexer(pool: Pool, logger: Logger, limits: ReindexLimits = UNLIMITED_REINDEX): Reindexer {
   const stop = new AbortController();
   let wake = new AbortController();
   const running = (async () => {
@@ -34,8 +44,10 @@ export function openReindexer(pool: Pool, logger: Logger): Reindexer {
     while (!stop.signal.aborted) {
       let isIdle = true;
       try {
-        const job = await claimReindex(pool);
-        if (job !== undefined) isIdle = await workOn(pool, logger, job, stop.signal);
+        await endOldReindexes(pool, limits, limits.keptHours);
+        const hasRoom = (await lackOfRoom(limits.room)) === undefined;
+        const job = hasRoom ? await claimReindex(pool) : undefined;
+        if (job !== undefined) isIdle = await workOn(pool, logger, job, limits, stop.signal);
       } catch (error) {
         if (!stop.signal.aborted) logger.warn({ err: error }, "reindex jobs could not be looked for");
       }
@@ -60,11 +72,18 @@ export function openReindexer(pool: Pool, logger: Logger): Reindexer {
 }
 
 /** False when there may be more to do at once. */
-async function workOn(pool: Pool, logger: Logger, job: ClaimedReindex, stop: AbortSignal): Promise<boolean> {
+async function workOn(
+  pool: Pool,
+  logger: Logger,
+  job: ClaimedReindex,
+  limits: ReindexLimits,
+  stop: AbortSignal,
+): Promise<boolean> {
   const lost = new AbortController();
   const renewal = setInterval(
     () => {
-      renewReindex(pool, job).then(
+      const renewed = endOldReindexes(pool, limits, limits.keptHours).then(() => renewReindex(pool, job));
+      renewed.then(
         (held) => {
           if (!held) lost.abort(new ReindexLost());
         },

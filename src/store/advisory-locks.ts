@@ -24,6 +24,8 @@ export const AdvisoryLock = {
   segmentMerge: 0x5701c,
   /** One request at a time decides whether there is a reindex job already. */
   reindexRequest: 0x5701d,
+  /** One request at a time decides whether another import, or export, may be registered: second key 1, or 2. */
+  jobRequest: 0x5701e,
 } as const;
 
 /** The single 64-bit key under which servers that start at the same time migrate one after the other. */

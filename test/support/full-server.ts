@@ -66,8 +66,10 @@ export interface LoggedError {
   readonly expression: string | undefined;
 }
 
-/** Starts a server. `connectionString`: of a storage account, beside the file root. */
-export async function openFullServer(options: { connectionString?: string } = {}): Promise<FullServer> {
+/** Starts a server. `connectionString`: of a storage account, beside the file root; `environment`: further settings. */
+export async function openFullServer(
+  options: { connectionString?: string; environment?: Readonly<Record<string, string>> } = {},
+): Promise<FullServer> {
   const database = await createTestDatabase();
   // The server tells of files by their real path
   const folder = await realpath(await mkdtemp(join(tmpdir(), "stoker-contract-")));
@@ -78,6 +80,7 @@ export async function openFullServer(options: { connectionString?: string } = {}
       STOKER_DATABASE_URL: databaseUrl(database.connection),
       STOKER_FILE_ROOT: folder,
       STOKER_AZURE_STORAGE_CONNECTION_STRING: options.connectionString,
+      ...options.environment,
     },
     folder,
   });

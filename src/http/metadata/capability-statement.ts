@@ -36,6 +36,7 @@ export function capabilityStatement(facts: ServerFacts): JsonObject {
     status: "active",
     date: "2026-11-22",
     kind: "instance",
+    instantiates: ["http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data"],
     software: { name: "Stoker", version },
     implementation: { description: "Stoker", url: baseUrl },
     fhirVersion: "4.0.1",

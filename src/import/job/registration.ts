@@ -1,7 +1,10 @@
 import type { Pool } from "pg";
 import { StokerError } from "../../base/errors.ts";
+import { AdvisoryLock } from "../../store/advisory-locks.ts";
+import { checkJobRoom, checkOpenJobs, UNLIMITED, type JobLimits } from "../../store/job-limits.ts";
 import { transaction } from "../../store/pool.ts";
 import { definitionHash, type ImportRequest } from "./definition.ts";
+import { JobState } from "./job-state.ts";
 
 const FIND = "select id::text as id from import_job where definition_hash = $1";
 
@@ -12,6 +15,10 @@ values (nextval('import_job_id'), $1, $2, $3)
 on conflict (definition_hash) do nothing
 returning id::text as id`;
 
+const OTHERS = `
+select count(*)::int as count from import_job
+where state in (${JobState.created}, ${JobState.running}) and id <> $1`;
+
 const INSERT_INPUTS = `
 insert into import_input (job, number, type, url, etag)
 select $1, number, type, url, etag
@@ -20,13 +27,19 @@ from unnest($2::text[], $3::text[], $4::text[]) with ordinality as input (type, 
 /**
  * Registers an import, or finds the one that the same request registered before, whatever became of it (contract 2).
  * Any number of equal requests at the same time, from any number of processes, give one job. Returns the job's id as
- * decimal text.
+ * decimal text. Throws `too-many-jobs`, and `busy` where there is too little room, for one that is new.
  */
-export async function registerImport(database: Pool, request: ImportRequest): Promise<string> {
+export async function registerImport(
+  database: Pool,
+  request: ImportRequest,
+  limits: JobLimits = UNLIMITED,
+): Promise<string> {
   const hash = definitionHash(request);
   const known = await database.query<{ id: string }>(FIND, [hash]);
   if (known.rows[0] !== undefined) return known.rows[0].id;
+  await checkJobRoom("import", limits);
   return await transaction({ pool: database }, async (client) => {
+    await client.query("select pg_advisory_xact_lock($1, 1)", [AdvisoryLock.jobRequest]);
     const inserted = await client.query<{ id: string }>(INSERT_JOB, [
       hash,
       JSON.stringify(request.definition),
@@ -38,6 +51,8 @@ export async function registerImport(database: Pool, request: ImportRequest): Pr
       if (rows[0] === undefined) throw new StokerError("internal", "a registered import is not there");
       return rows[0].id;
     }
+    const open = await client.query<{ count: number }>(OTHERS, [job]);
+    checkOpenJobs("import", open.rows[0]?.count ?? 0, limits);
     await client.query(INSERT_INPUTS, [
       job,
       request.inputs.map((input) => input.type),

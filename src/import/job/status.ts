@@ -190,7 +190,7 @@ function retryAfter(seconds: number, share: number): number {
 function failed(failure: JobFailure | null): StokerError {
   const status = failure?.status ?? 500;
   // Decision D-12: what a full database says helps the user; every other internal reason is for the log only.
-  const hidden = status === 500 && failure?.code !== "database-full";
+  const hidden = status === 500 && failure?.code !== "database-full" && failure?.code !== "job-failed";
   const reason = hidden ? "InternalServerError" : failure?.text;
   const file = failure?.input === undefined ? "" : ` ErrorFile: ${failure.input}`;
   return new StokerError("job-failed", `import operation failed for reason: ${reason ?? ""}${file}`, {
