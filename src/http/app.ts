@@ -1,3 +1,4 @@
+import { getHeapStatistics } from "node:v8";
 import { fastify, LogController, type FastifyBaseLogger, type FastifyInstance } from "fastify";
 import { openResourceWriter } from "../import/api/resource-writer.ts";
 import { openControl } from "../store/control.ts";
@@ -5,6 +6,9 @@ import { bundleRoutes } from "./bundles/bundle-routes.ts";
 import { answerClientError } from "./exchange/client-errors.ts";
 import { takeAndGiveCompressed } from "./exchange/compression.ts";
 import { ignoreTypesOfEmptyBodies } from "./exchange/empty-bodies.ts";
+import { MemoryBudget } from "./exchange/memory-budget.ts";
+import { countMemory } from "./exchange/request-memory.ts";
+import { createServerInTurns } from "./exchange/turns.ts";
 import { negotiateContent } from "./exchange/content-negotiation.ts";
 import type { HttpContext } from "./context.ts";
 import { registerExportRoutes } from "./export-routes.ts";
@@ -34,8 +38,8 @@ const CLOSE_GRACE_MS = 4000;
 /** Bodies of requests other than `$import`. */
 const BODY_BYTES = 16 * 1024 * 1024;
 
-/** Within which a request must be there with all of its body; otherwise a 408. Whoever sends nothing more holds nothing longer. */
-export const REQUEST_MS: number = 5 * 60 * 1000;
+/** The part of the heap that requests in progress may hold. */
+const REQUESTS_PART = 0.5;
 
 /** Formats whose text is handed to the routes as it came. */
 const TEXT_BODIES = ["application/fhir+json", "application/json", "application/x-www-form-urlencoded"];
@@ -46,13 +50,14 @@ const TEXT_BODIES = ["application/fhir+json", "application/json", "application/x
  */
 export function createApp(context: HttpContext): FastifyInstance {
   const logger: FastifyBaseLogger = context.logger;
+  const budget = new MemoryBudget(context.requestMemory ?? getHeapStatistics().heap_size_limit * REQUESTS_PART);
   const app: FastifyInstance = fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: newRequestId,
     requestIdHeader: false,
     bodyLimit: BODY_BYTES,
-    requestTimeout: REQUEST_MS,
+    serverFactory: (handler) => createServerInTurns(handler, budget),
     rewriteUrl: (request) => withDollar(request.url ?? "/"),
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 256 },
     clientErrorHandler: answerClientError,
@@ -83,6 +88,7 @@ export function createApp(context: HttpContext): FastifyInstance {
   });
   negotiateContent(app);
   takeAndGiveCompressed(app);
+  countMemory(app, budget);
   app.addHook("onResponse", async (request, reply) => {
     // Patterns of routes, not URLs: a query string may hold a patient's data, and labels must be few.
     const route = request.routeOptions.url ?? "none";

@@ -28,6 +28,8 @@ export interface HttpContext {
   readonly conditionalDeletes?: number;
   /** Origins of pages that may use the API from a browser; `*` is any. None when not given. */
   readonly corsOrigins?: readonly string[];
+  /** Bytes that all requests in progress may hold; a part of the heap when not given. */
+  readonly requestMemory?: number;
   readonly database: Database;
   /** Room that must be left on the disk of an embedded PostgreSQL. */
   readonly room?: DiskRoom | undefined;

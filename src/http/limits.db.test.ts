@@ -1,7 +1,6 @@
 import { connect } from "node:net";
 import { fastify, type FastifyInstance } from "fastify";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { REQUEST_MS } from "./app.ts";
 import { answerClientError } from "./exchange/client-errors.ts";
 import { openWriteServer, type Answer, type Json, type WriteServer } from "./testing/write-server.ts";
 
@@ -105,23 +104,6 @@ it.each([
     const [head, body = ""] = answer.split("\r\n\r\n");
     expect(head).toContain(`HTTP/1.1 ${status} `);
     expect(JSON.parse(body)).toMatchObject({ resourceType: "OperationOutcome" });
-  } finally {
-    await app.close();
-  }
-});
-
-it("a request that does not come to its end is answered with 408", async () => {
-  expect(REQUEST_MS).toBeGreaterThan(60_000);
-  // Of the two times Node.js takes the shorter one for the headers.
-  const http = { connectionsCheckingInterval: 20, headersTimeout: 50 };
-  const app = fastify({ clientErrorHandler: answerClientError, requestTimeout: 50, http });
-  app.post("/", () => "");
-  await app.listen({ port: 0, host: "127.0.0.1" });
-  try {
-    const half = 'POST / HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"a"';
-    const answer = await answerTo(app, half);
-    expect(answer).toContain("HTTP/1.1 408 ");
-    expect(JSON.parse(answer.split("\r\n\r\n")[1] ?? "").issue[0].code).toBe("timeout");
   } finally {
     await app.close();
   }

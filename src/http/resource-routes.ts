@@ -16,6 +16,7 @@ import { knownType, refuseOperation } from "./exchange/known-type.ts";
 import { operationParameters } from "../fhir/operation-parameters.ts";
 import type { WriteContext } from "./interactions.ts";
 import { originOf } from "./exchange/origin.ts";
+import { memoryOf } from "./exchange/request-memory.ts";
 import { isStrict } from "./exchange/preferences.ts";
 
 /** What the routes are registered with. */
@@ -44,9 +45,9 @@ export function readContext(
   };
 }
 
-/** The same for one request: what it reads is given up when its client has gone. */
+/** The same for one request: what it reads is counted, and given up when its client has gone. */
 export function readingOf<Context extends ReadContext>(reading: Context, request: FastifyRequest): Context {
-  return { ...reading, signal: originOf(request).signal };
+  return { ...reading, signal: originOf(request).signal, memory: memoryOf(request) };
 }
 
 /**
@@ -77,7 +78,7 @@ export async function resourceRoutes(app: FastifyInstance, { reading }: Resource
   app.get<InstanceRoute>("/:type/:id", (request, reply) => {
     const type = typeOf(request);
     refuseOperation(request.params.id);
-    return answerRead(reading, type, request.params.id, request, reply);
+    return answerRead(readingOf(reading, request), type, request.params.id, request, reply);
   });
   app.get("/_history", (request, reply) => answerHistory(reading, request, reply, {}));
   app.get<TypeRoute>("/:type/_history", (request, reply) =>
@@ -107,7 +108,11 @@ export async function resourceRoutes(app: FastifyInstance, { reading }: Resource
   });
   app.get<VersionRoute>("/:type/:id/_history/:version", async (request, reply) => {
     const { id, version } = request.params;
-    return answerVersion(request, reply, await readOneVersion(reading, typeOf(request), id, version));
+    return answerVersion(
+      request,
+      reply,
+      await readOneVersion(readingOf(reading, request), typeOf(request), id, version),
+    );
   });
 }
 

@@ -22,8 +22,30 @@ export interface ReadContext {
   readonly timeout: number;
   /** Fires when nobody waits for the answer any more: the read is then given up. Undefined: it is read to its end. */
   readonly signal?: AbortSignal | undefined;
+  /** Counts what is read for the answer. */
+  readonly memory?: ReadMemory | undefined;
   /** Ends the statement of a session, by its process id. */
   readonly cancel?: (processId: number) => Promise<void>;
+}
+
+/** What the memory of a read is counted by; bytes. */
+export interface ReadMemory {
+  /** Resolves when there is room. Rejects with `busy`. */
+  take(bytes: number): Promise<void>;
+  give(bytes: number): void;
+}
+
+/** Copies of a body while an answer is made of it: as it is stored, with its version, and in the answer. */
+const COPIES = 3;
+
+/** Takes room for bodies of so many bytes, all together, before they are read. */
+export async function takeRoom({ memory }: Pick<ReadContext, "memory">, bytes: number): Promise<void> {
+  await memory?.take(bytes * COPIES);
+}
+
+/** Gives back what {@link takeRoom} took for an answer of so many bytes that is one of several, but for the answer itself. */
+export function giveCopies({ memory }: Pick<ReadContext, "memory">, bytes: number): void {
+  memory?.give(bytes * (COPIES - 1));
 }
 
 /** As long as a search may take. Milliseconds. */

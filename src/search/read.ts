@@ -1,7 +1,7 @@
 import { StokerError } from "../base/errors.ts";
 import { readBodies } from "../store/body.ts";
 import { readCurrent, readVersion, type StoredVersion } from "../store/read.ts";
-import type { ReadContext } from "./context.ts";
+import { takeRoom, type ReadContext } from "./context.ts";
 import { servedBody } from "./search.ts";
 
 /** A version as it is served. A deleted one has no body: the answer is 410. */
@@ -37,6 +37,7 @@ async function served(
 ): Promise<ServedVersion> {
   if (version === undefined) throw new StokerError("not-found", `Resource ${reference} is not known.`);
   if (version.deleted) return { version, body: undefined };
+  await takeRoom(context, version.place.length);
   const [body] = await readBodies(context.pool, context.blocks, [version.place]);
   // Erased between the two reads: its bytes are blank now.
   if (body === undefined || !body.includes("{"))

@@ -82,7 +82,7 @@ async function find(context: ReadContext, query: SearchQuery): Promise<Found> {
     else if (query.total === "estimate") total = await estimateResources(client, await gathering());
     if (query.count === 0) return { total, page: { versions: [], next: undefined }, matches: [], included: [] };
     const page = await readPageOf(client, { resolved, gathering });
-    const matches = await withBodies(client, context.blocks, page.versions);
+    const matches = await withBodies(client, context, page.versions);
     const included = await readIncluded(client, context, query.includes, matches);
     return { total, page, matches, included };
   });

@@ -3,6 +3,7 @@ import { StokerError } from "../../base/errors.ts";
 import type { ResourceWriter } from "../../import/api/resource-writer.ts";
 import { readOneVersion } from "../../search/read.ts";
 import { readingOf } from "../resource-routes.ts";
+import { giveCopies } from "../../search/context.ts";
 import { readForEntry } from "./bundle-reads.ts";
 import { readBundle, readEntry, type BundleRequest, type EntryRequest } from "./bundle-request.ts";
 import { failedEntry, readEntryResponse, responseBundle, writtenEntry, type ResponseEntry } from "./bundle-response.ts";
@@ -124,7 +125,9 @@ async function readFor(context: Context, entry: EntryRequest): Promise<ResponseE
   if (context.left > 0) {
     const sources = { reading: { ...reading, timeout }, metadata };
     const found = await readForEntry(sources, entry, isStrict(request.headers["prefer"]));
-    context.left -= found.resource?.length ?? 0;
+    const length = found.resource?.length ?? 0;
+    giveCopies(reading, length);
+    context.left -= length;
     if (context.left > 0) {
       const { resource, ...facts } = found;
       return readEntryResponse(entry.method === "HEAD" || resource === undefined ? facts : { ...facts, resource });

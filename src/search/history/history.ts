@@ -3,7 +3,7 @@ import { readBodies } from "../../store/body.ts";
 import type { Queryable } from "../../store/read.ts";
 import { readHistory, type HistoryPosition, type HistoryVersion } from "../../store/history.ts";
 import { bundleBytes, type Entry } from "../bundle.ts";
-import { readSnapshot, type ReadContext } from "../context.ts";
+import { readSnapshot, takeRoom, type ReadContext } from "../context.ts";
 import {
   readHistoryCursor,
   readWideHistoryCursor,
@@ -31,6 +31,10 @@ export async function history(context: ReadContext, request: HistoryRequest): Pr
     const lengths = part.versions.map(({ version }) => (version.deleted ? 0 : version.place.length));
     const page = part.versions.slice(0, fittingCount(lengths, query.count));
     const live = page.flatMap(({ version }) => (version.deleted ? [] : [version]));
+    await takeRoom(
+      context,
+      live.reduce((sum, { place }) => sum + place.length, 0),
+    );
     const bodies = await readBodies(
       client,
       context.blocks,

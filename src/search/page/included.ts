@@ -1,6 +1,6 @@
 import { StokerError } from "../../base/errors.ts";
 import { resourceKeyOf } from "../../fhir/resource-key.ts";
-import { readBodies, type BlockCache } from "../../store/body.ts";
+import { readBodies } from "../../store/body.ts";
 import {
   VERSION_COLUMNS,
   versionOf,
@@ -9,7 +9,7 @@ import {
   type VersionColumns,
 } from "../../store/read.ts";
 import { allOf, conditionSql, type Condition } from "../conditions/condition.ts";
-import type { ReadContext } from "../context.ts";
+import { takeRoom, type ReadContext } from "../context.ts";
 import { linksOfSource, typeOfKey, type Include, type SourceLinks } from "../query/include.ts";
 import { ownUrls, withOwnUrls } from "../conditions/own-urls.ts";
 import { resolveCondition } from "../conditions/resolve.ts";
@@ -32,10 +32,11 @@ const MAX_ROUNDS = 32;
  */
 export async function readIncluded(
   db: Queryable,
-  { blocks, baseUrl }: Pick<ReadContext, "blocks" | "baseUrl">,
+  context: Pick<ReadContext, "blocks" | "baseUrl" | "memory">,
   includes: readonly Include[],
   matches: readonly ReadResource[],
 ): Promise<ReadResource[]> {
+  const { baseUrl } = context;
   const seen = new Set(matches.map(keyOf));
   const included: ReadResource[] = [];
   let sources = matches;
@@ -53,7 +54,7 @@ export async function readIncluded(
     if (included.length + fresh.size > MAX_INCLUDED) throw tooMany(`adds more than ${MAX_INCLUDED} resources`);
     if (bytes > MAX_BYTES) throw tooMany("adds resources of more than 64 MiB");
     const versions = [...fresh].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, version]) => version);
-    sources = await withBodies(db, blocks, versions);
+    sources = await withBodies(db, context, versions);
     for (const key of fresh.keys()) seen.add(key);
     included.push(...sources);
   }
@@ -63,12 +64,16 @@ export async function readIncluded(
 /** The versions with their bodies. */
 export async function withBodies(
   db: Queryable,
-  blocks: BlockCache,
+  context: Pick<ReadContext, "blocks" | "memory">,
   versions: readonly StoredVersion[],
 ): Promise<ReadResource[]> {
+  await takeRoom(
+    context,
+    versions.reduce((sum, { place }) => sum + place.length, 0),
+  );
   const bodies = await readBodies(
     db,
-    blocks,
+    context.blocks,
     versions.map(({ place }) => place),
   );
   return versions.map((version, index) => ({ version, body: bodies[index] ?? Buffer.alloc(0) }));

@@ -1,0 +1,69 @@
+import * as fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { MemoryBudget, type Share } from "./memory-budget.ts";
+
+const MB = 1 << 20;
+
+describe("a budget of memory", () => {
+  it("refuses what does not fit, and keeps an eighth for small requests", () => {
+    const budget = new MemoryBudget(80 * MB);
+    const [large, other, small] = ["a", "b", "c"].map((client) => budget.open(client)) as [Share, Share, Share];
+    expect(budget.take(large, 60 * MB)).toBe(true);
+    expect(budget.take(other, 11 * MB)).toBe(false);
+    expect(budget.take(other, 10 * MB)).toBe(true);
+    expect(budget.take(small, 256 * 1024)).toBe(true);
+    expect(budget.take(small, 1)).toBe(false);
+    budget.close(large);
+    expect(budget.held).toBe(10 * MB + 256 * 1024);
+  });
+
+  it("lets one request go on that is alone, however much it needs", () => {
+    const budget = new MemoryBudget(MB);
+    const share = budget.open("a");
+    expect(budget.take(share, 5 * MB)).toBe(true);
+    expect(budget.take(share, 5 * MB)).toBe(true);
+    expect(budget.take(budget.open("b"), 1)).toBe(false);
+  });
+
+  it("gives room to the client that holds least, as soon as there is some", () => {
+    const budget = new MemoryBudget(80 * MB);
+    const [much, waiting, little] = ["a", "a", "b"].map((client) => budget.open(client)) as [Share, Share, Share];
+    const first = budget.open("c");
+    budget.add(much, 10 * MB);
+    budget.add(first, 60 * MB);
+    const served: string[] = [];
+    budget.wait(waiting, 10 * MB, () => served.push("a"));
+    budget.wait(little, 10 * MB, () => served.push("b"));
+    const leave = budget.wait(budget.open("d"), MB, () => served.push("d"));
+    expect([budget.isShort, served]).toEqual([true, []]);
+    leave();
+    budget.add(first, -10 * MB);
+    expect(served).toEqual(["b"]);
+    budget.close(first);
+    expect(served).toEqual(["b", "a"]);
+    expect([budget.isShort, budget.held]).toEqual([false, 30 * MB]);
+  });
+
+  it("holds the sum of its shares, never grants more than its limit to several, and forgets nothing", () => {
+    const step = fc.record({ share: fc.nat(4), bytes: fc.integer({ min: -40, max: 60 }), waits: fc.boolean() });
+    fc.assert(
+      fc.property(fc.array(step), (steps) => {
+        const budget = new MemoryBudget(100 * MB);
+        const shares = ["a", "a", "b", "c", "d"].map((client) => budget.open(client));
+        const sum = (): number => shares.reduce((total, { held }) => total + held, 0);
+        for (const { share: index, bytes, waits } of steps) {
+          const share = shares[index] as Share;
+          const others = sum() - share.held;
+          if (bytes < 0) budget.add(share, bytes * MB);
+          else if (budget.take(share, bytes * MB)) expect(others === 0 || sum() <= 100 * MB).toBe(true);
+          else if (waits) budget.wait(share, bytes * MB, () => undefined);
+          expect(budget.held).toBe(sum());
+          expect(shares.every(({ held }) => held >= 0)).toBe(true);
+        }
+        // Waiters take what is given back, so that it takes some rounds.
+        for (let round = 0; round <= steps.length; round++) for (const share of shares) budget.close(share);
+        expect([budget.held, budget.isShort]).toEqual([0, false]);
+      }),
+    );
+  });
+});
