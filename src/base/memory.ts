@@ -1,4 +1,5 @@
 import { totalmem } from "node:os";
+import { setFlagsFromString } from "node:v8";
 
 /** Physical memory, or the control group's limit where that is lower. In bytes. */
 export function usableMemory(): number {
@@ -14,6 +15,15 @@ export function usableMemory(): number {
 export function threadHeapMegabytes(memoryBytes: number, threads: number): number {
   const share = Math.floor(memoryBytes / MEGABYTE / 4 / Math.max(1, threads));
   return Math.min(GREATEST_HEAP_MB, Math.max(LEAST_HEAP_MB, share));
+}
+
+/**
+ * Lets the heap of this process and of its threads grow to twice what is in use before garbage is collected; V8's own choice is up to
+ * four times, which is 100 MB more for the server and for every worker under an ordinary load. What a large body left behind is
+ * collected sooner, too.
+ */
+export function collectGarbageEarlier(): void {
+  setFlagsFromString("--heap-growing-percent=100");
 }
 
 /** Whether a thread ended because it needed more than its heap. */

@@ -192,6 +192,22 @@ describe("illegal JSON is refused, with the element's path", () => {
   });
 });
 
+describe("long texts", () => {
+  it.each([
+    ["a string", (text: string) => patient(`"name":[{"text":"${text}"}]`), "Patient.name[0].text"],
+    ["a markdown", (text: string) => observation(`"note":[{"text":"${text}"}]`), "Observation.note[0].text"],
+    [
+      "a string in an extension",
+      (text: string) => patient(`"extension":[{"url":"u","valueString":"${text}"}]`),
+      "Patient.extension[0].valueString",
+    ],
+  ])("%s has at most 1,048,576 characters", (_, text, path) => {
+    expect(issuesOf(text("x".repeat(1_048_576)))).toEqual([]);
+    expect(issuesOf(text("x".repeat(1_048_577)))).toEqual([`too-long ${path}`]);
+    expect(textOf(text("é".repeat(1_048_577)))).toBe(`${path}: a text of 1048577 characters; 1048576 are allowed.`);
+  });
+});
+
 describe("texts", () => {
   it("say what is wrong, where, and what would be right", () => {
     expect(textOf(patient('"shoeSize":43'))).toBe('Unknown element "shoeSize" at Patient.shoeSize.');

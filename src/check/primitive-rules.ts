@@ -24,7 +24,8 @@ export function primitiveCheck(owner: string, element: ElementDefinition, isReso
   if (numberTest !== undefined) return integerCheck(type, element.name, numberTest);
   if (!STRING_TESTS.has(type)) throw new TypeError(`no check for the primitive ${type}`);
   const test = STRING_TESTS.get(type);
-  return test === undefined ? checkString : stringCheck(type, test);
+  if (test !== undefined) return stringCheck(type, test);
+  return type === "xhtml" ? checkString : checkText;
 }
 
 /**
@@ -38,6 +39,18 @@ function checkResourceId(value: JsonValue, walk: Walk, depth: number): boolean {
 
 function checkString(value: JsonValue, walk: Walk, depth: number): boolean {
   return typeof value === "string" || reportType(walk, depth, "a string", value);
+}
+
+/**
+ * Characters of a `string` and a `markdown` (http://hl7.org/fhir/R4/datatypes.html#string: "strings SHALL NOT exceed 1MB in size").
+ * A text is compared in several forms, of which some are up to 18 times as long.
+ */
+const LONGEST_TEXT = 1_048_576;
+
+function checkText(value: JsonValue, walk: Walk, depth: number): boolean {
+  if (typeof value !== "string") return reportType(walk, depth, "a string", value);
+  if (value.length <= LONGEST_TEXT) return true;
+  return report(walk, depth, "too-long", `a text of ${value.length} characters; ${LONGEST_TEXT} are allowed.`);
 }
 
 /** An empty string passes: it counts as absent (contract C-015). */

@@ -30,12 +30,17 @@ const MAX_RESOURCE_BYTES = 32 * 1024 * 1024;
 /** What a term takes beside its text, until it is stored. */
 const TERM_BYTES = 128;
 
-/** Says what {@link SearchRows.end} found too much of. */
-export function describeTooManyValues(found: number): string {
-  return (
-    `The resource has too many search values (names, codes, references, dates, numbers): ${found} bytes of them were found, ` +
-    `and one resource may have ${MAX_RESOURCE_BYTES} bytes of one kind.`
-  );
+/** A resource has more search values than one resource may have. */
+export class TooManySearchValues extends Error {
+  override readonly name = "TooManySearchValues";
+
+  /** `kind` in the plural; `count`: of this kind, when the limit was passed; `limit` in bytes. */
+  constructor(kind: string, count: number, limit: number) {
+    super(
+      `The resource has too many search values: its first ${count} values (${kind}) take more than the ${limit} bytes ` +
+        "that one resource may have of one kind.",
+    );
+  }
 }
 
 /**
@@ -66,12 +71,12 @@ export class SearchRows implements SearchValueSink {
   /** Bytes of terms, of the resource at hand and of the batch. */
   #termBytes = 0;
   #batchTermBytes = 0;
-  /** Bytes of the resource at hand that were thrown away again, because there are too many. */
-  #dropped = 0;
+  /** Rows and terms of the resource at hand, for {@link TooManySearchValues}. */
+  #rowCount = 0;
 
   /**
    * `capacity`: bytes the largest buffer has from the beginning; all of them grow as needed. `limit`: bytes of one resource in
-   * each table.
+   * each table; what indexes a resource with more gets {@link TooManySearchValues}.
    */
   constructor(capacity: number = 4 << 20, limit: number = MAX_RESOURCE_BYTES) {
     this.#limit = limit;
@@ -111,7 +116,7 @@ export class SearchRows implements SearchValueSink {
     starts.quantities = this.quantities.length;
     starts.strings = this.strings.length;
     this.#termBytes = 0;
-    this.#dropped = 0;
+    this.#rowCount = 0;
     resources.row(4);
     resources.int32(this.#stamp);
     resources.int64(keyHigh, keyLow);
@@ -127,13 +132,9 @@ export class SearchRows implements SearchValueSink {
     this.#equalityCount = 0;
   }
 
-  /**
-   * Ends them. When they are more than one resource may have, there are none, as if it had not begun, and what was found is
-   * returned, in bytes.
-   */
-  end(): number | undefined {
+  /** Ends them. */
+  end(): void {
     const { resources } = this;
-    if (this.#dropped > 0) return this.#undo();
     const start = this.#equalityStart;
     if (this.#equalityCount === 0) {
       // An empty array has no dimensions.
@@ -145,7 +146,15 @@ export class SearchRows implements SearchValueSink {
     resources.view.setInt32(start, resources.length - start - 4);
     this.#mark(1);
     this.#count++;
-    return undefined;
+  }
+
+  /** Ends them as if they had not begun: for a resource that threw {@link TooManySearchValues}. */
+  undo(): void {
+    const { resources, dates, quantities, strings } = this.#starts;
+    this.resources.length = resources;
+    this.dates.length = dates;
+    this.quantities.length = quantities;
+    this.strings.length = strings;
   }
 
   /** Stands for a resource without search rows (a deleted one), so that rows and lines keep the same numbers. */
@@ -159,8 +168,7 @@ export class SearchRows implements SearchValueSink {
     this.resources.int64(high, low);
     this.#equalityCount++;
     if (this.resources.length - this.#starts.resources > this.#limit) {
-      this.#drop(this.resources, this.#equalityStart + EQUALITY_HEADER);
-      this.#equalityCount = 0;
+      throw new TooManySearchValues("codes, references and texts", this.#equalityCount, this.#limit);
     }
   }
 
@@ -175,7 +183,7 @@ export class SearchRows implements SearchValueSink {
     dates.int64(range.lowHigh, range.lowLow);
     dates.int64(range.highHigh, range.highLow);
     this.#endRow(dates, dateRowParameter(parameter, range));
-    if (dates.length - this.#starts.dates > this.#limit) this.#drop(dates, this.#starts.dates);
+    this.#check(dates.length - this.#starts.dates, "dates");
   }
 
   quantity(parameter: number, low: string, high: string, system: Int64Halves, code: Int64Halves): void {
@@ -186,31 +194,25 @@ export class SearchRows implements SearchValueSink {
     this.#endRow(quantities, parameter);
     quantities.numeric(low);
     quantities.numeric(high);
-    if (quantities.length - this.#starts.quantities > this.#limit) this.#drop(quantities, this.#starts.quantities);
+    this.#check(quantities.length - this.#starts.quantities, "numbers");
   }
 
   string(parameter: number, value: string, folded: string): void {
     const { strings } = this;
-    if (value.length + folded.length > this.#limit) {
-      this.#dropped += value.length + folded.length;
-      return;
-    }
+    // Before it is copied: a text may be the whole of a line.
+    this.#check(strings.length - this.#starts.strings + value.length + folded.length, "texts");
     this.#beginRow(strings, 6);
     this.#endRow(strings, parameter);
     strings.text(value);
     strings.text(folded);
-    if (strings.length - this.#starts.strings > this.#limit) this.#drop(strings, this.#starts.strings);
   }
 
   term(parameter: number, high: number, low: number, folded: string): void {
-    this.#termBytes += TERM_BYTES + folded.length;
-    if (this.#termBytes > this.#limit) {
-      this.#dropped += this.#termBytes;
-      this.#termBytes = 0;
-    } else if (this.#dropped === 0) {
-      this.#batchTermBytes += TERM_BYTES + folded.length;
-      this.terms.add(parameter, high, low, folded);
-    }
+    const bytes = TERM_BYTES + folded.length;
+    this.#termBytes += bytes;
+    this.#check(this.#termBytes, "texts of codes");
+    this.#batchTermBytes += bytes;
+    this.terms.add(parameter, high, low, folded);
   }
 
   /** The stamp of the resource with this number. */
@@ -259,20 +261,10 @@ export class SearchRows implements SearchValueSink {
     return ranges;
   }
 
-  /** Throws rows of the resource at hand away: it has too many, and will have none. */
-  #drop(buffer: CopyBuffer, start: number): void {
-    this.#dropped += buffer.length - start;
-    buffer.length = start;
-  }
-
-  #undo(): number {
-    const starts = this.#starts;
-    let found = this.#dropped + this.#termBytes;
-    for (const name of ["resources", "dates", "quantities", "strings"] as const) {
-      found += this[name].length - starts[name];
-      this[name].length = starts[name];
-    }
-    return found;
+  /** `bytes`: what the rows of one kind of the resource at hand take. */
+  #check(bytes: number, kind: string): void {
+    this.#rowCount++;
+    if (bytes > this.#limit) throw new TooManySearchValues(kind, this.#rowCount, this.#limit);
   }
 
   #beginRow(buffer: CopyBuffer, fields: number): void {

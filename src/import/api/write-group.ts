@@ -21,7 +21,7 @@ import {
 import { CREATED } from "../../store/history.ts";
 import { mergePendingRows } from "../../store/pending-rows.ts";
 import { searchCopies } from "../../store/search-copies.ts";
-import { describeTooManyValues, SearchRows } from "../../store/search-rows.ts";
+import { SearchRows, TooManySearchValues } from "../../store/search-rows.ts";
 import { changeStatement, holdStatement, isOutdated } from "../../store/search-parameters.ts";
 import { holdSegments, SegmentState } from "../../store/segments.ts";
 import { Stamps } from "../../store/stamps.ts";
@@ -46,6 +46,11 @@ import { StalePlan, type DeleteChange, type PutChange } from "./write-request.ts
 
 /** An answer means that the version is on disk. Waiting for another writer has an end: see `resource-writer.ts`. */
 export const BEGIN: readonly string[] = ["begin", "set local synchronous_commit = on"];
+/**
+ * Bytes of search rows of one kind that a resource may have: a quarter of what an import takes, because this is done on the thread
+ * that answers all requests.
+ */
+const MAX_RESOURCE_ROW_BYTES = 8 * 1024 * 1024;
 /** Bytes of search rows that a group may have, and those for each byte of its resources; ordinary ones have 0.65. */
 const FREE_ROW_BYTES = 32 * 1024 * 1024;
 const ROW_BYTES_PER_BYTE = 4;
@@ -60,7 +65,7 @@ const MERGE_EVERY = 5000;
  */
 export class WriteGroup {
   readonly #indexer: Indexer;
-  readonly #searchRows: SearchRows = new SearchRows(1 << 16);
+  readonly #searchRows: SearchRows = new SearchRows(1 << 16, MAX_RESOURCE_ROW_BYTES);
   readonly #blocks: BodyBlocks = new BodyBlocks(1 << 16);
   readonly #heads: CopyBuffer = new CopyBuffer(1 << 14);
   readonly #stamps: Stamps = new Stamps();
@@ -144,11 +149,13 @@ export class WriteGroup {
       const { typeId, resource, text } = change.body;
       const { high, low } = fromBigInt(key);
       rows.begin(high, low);
-      this.#indexer.index(typeId, resource, rows, literalsOf(text));
-      const tooMany = rows.end();
-      if (tooMany !== undefined) {
-        throw new StokerError("bad-request", describeTooManyValues(tooMany), { issue: "too-costly" });
+      try {
+        this.#indexer.index(typeId, resource, rows, literalsOf(text));
+      } catch (error) {
+        if (!(error instanceof TooManySearchValues)) throw error;
+        throw new StokerError("bad-request", error.message, { issue: "too-costly" });
       }
+      rows.end();
       // Where several requests share the group, each of them is tried again by itself.
       if (rows.bytes > limit) {
         const text = `The resources have too many search values together: more than ${limit} bytes of them. Send them in smaller parts.`;

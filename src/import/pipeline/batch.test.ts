@@ -33,7 +33,7 @@ describe("Batch: memory", () => {
     expect(batch.addLines(block, 0, RULES)).toBe(3);
     expect(batch.lines.map(({ id }) => id)).toEqual(["a", "b"]);
     expect(batch.rejected).toMatchObject([{ line: 2, code: "too-costly" }]);
-    expect(batch.rejected[0]?.message).toMatch(/one resource may have 33554432 bytes of one kind/);
+    expect(batch.rejected[0]?.message).toMatch(/\(texts\) take more than the 33554432 bytes/);
   });
 
   it("is full before its lines are, when they have very many search values", () => {

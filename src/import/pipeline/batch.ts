@@ -8,7 +8,7 @@ import { withoutEmpty } from "../../fhir/without-empty.ts";
 import type { Indexer } from "../../index/indexer.ts";
 import { literalsOf } from "../../index/number-literals.ts";
 import { frameLength, frameOffset, type LineBlock } from "../../split/line-block.ts";
-import { describeTooManyValues, SearchRows } from "../../store/search-rows.ts";
+import { SearchRows, TooManySearchValues } from "../../store/search-rows.ts";
 import type { StageTimes } from "./stage-times.ts";
 import { WorkPlace } from "./worker-messages.ts";
 
@@ -38,6 +38,8 @@ export interface BatchLine {
   /** Ordinal within the unit, from 1, blank lines counted. */
   line: number;
 }
+
+type PlaceOfLine = Pick<BatchLine, "byteOffset" | "length" | "line">;
 
 /** A line that was not loaded, and why. */
 export interface RejectedLine {
@@ -110,10 +112,8 @@ export class Batch {
         this.searchRows.skip();
       } else {
         const text = body.toString("utf8");
-        const tooMany = this.#index(fromBigInt(key), text, JSON.parse(text) as JsonObject, typeIdOfKey(key));
-        if (tooMany !== undefined) {
+        if (!this.#index(fromBigInt(key), text, JSON.parse(text) as JsonObject, typeIdOfKey(key), line)) {
           this.bytes -= body.length;
-          this.#reject(line, "too-costly", describeTooManyValues(tooMany), undefined);
           continue;
         }
       }
@@ -167,12 +167,7 @@ export class Batch {
     return index;
   }
 
-  #addLine(
-    text: string,
-    raw: Buffer,
-    place: { byteOffset: number; length: number; line: number },
-    rules: LineRules,
-  ): void {
+  #addLine(text: string, raw: Buffer, place: PlaceOfLine, rules: LineRules): void {
     const isSample = --this.#untilSample < 0 && text.length <= SAMPLE_LENGTH;
     if (isSample) this.#untilSample = SAMPLE_EVERY - 1;
     const parsing = isSample ? timeToParse(text) : 0;
@@ -196,11 +191,7 @@ export class Batch {
       const isWhole = content === raw;
       const stored = isWhole ? text : content.toString("utf8");
       const resource = isWhole ? checked.resource : (JSON.parse(stored) as JsonObject);
-      const tooMany = this.#index(key, stored, resource, checked.typeId);
-      if (tooMany !== undefined) {
-        this.#reject(place, "too-costly", describeTooManyValues(tooMany), undefined);
-        return;
-      }
+      if (!this.#index(key, stored, resource, checked.typeId, place)) return;
     }
     if (isSample) this.#times.index += SAMPLE_EVERY * (performance.now() - afterCheck);
     const body = checked.deleted ? storedBody(content) : content;
@@ -219,19 +210,22 @@ export class Batch {
     this.bytes += body.length;
   }
 
-  /** Makes the resource's search rows; when there are too many, none, and returns how many bytes were found. */
-  #index(key: Int64Halves, text: string, resource: JsonObject, typeId: number): number | undefined {
+  /** Makes the resource's search rows. When there are too many, there are none, the line is rejected, and this is false. */
+  #index(key: Int64Halves, text: string, resource: JsonObject, typeId: number, place: PlaceOfLine): boolean {
     this.searchRows.begin(key.high, key.low);
-    this.#indexer.index(typeId, resource, this.searchRows, literalsOf(text));
-    return this.searchRows.end();
+    try {
+      this.#indexer.index(typeId, resource, this.searchRows, literalsOf(text));
+    } catch (error) {
+      this.searchRows.undo();
+      if (!(error instanceof TooManySearchValues)) throw error;
+      this.#reject(place, "too-costly", error.message, undefined);
+      return false;
+    }
+    this.searchRows.end();
+    return true;
   }
 
-  #reject(
-    place: { byteOffset: number; length: number; line: number },
-    code: string,
-    message: string,
-    expression: string | undefined,
-  ): void {
+  #reject(place: PlaceOfLine, code: string, message: string, expression: string | undefined): void {
     const { byteOffset, length, line } = place;
     this.rejected.push({ byteOffset, length, line, code, message, expression });
   }
