@@ -44,6 +44,9 @@ describe("errors of usage: exit code 2, nothing on standard output, a hint", () 
       /^stoker: No server answers at http:\/\/127.0.0.1:9\/fhir \(/,
     ],
     ["other URL", ["import", "ftp://x/y.ndjson"], /^stoker: ftp:\/\/x\/y\.ndjson cannot be imported/],
+    ["no folder", ["export"], /required option '--out <DIR>' not specified/],
+    ["no type", ["export", "--out", "x", "--type", "patient"], /^stoker: --type patient is no resource type/],
+    ["no instant", ["export", "--out", "x", "--since", "yesterday"], /^stoker: --since yesterday is no instant/],
     ["no URL", ["jobs", "--server", "localhost"], /^stoker: --server localhost is no http or https URL/],
   ])("%s", async (_name, words, message) => {
     const { code, stdout, stderr } = await runStoker(words);
@@ -66,7 +69,7 @@ describe("errors of usage: exit code 2, nothing on standard output, a hint", () 
   });
 });
 
-test.each(["serve", "worker", "import", "jobs", "cancel", "generate", "clean"])(
+test.each(["serve", "worker", "import", "export", "jobs", "cancel", "generate", "clean"])(
   "stoker %s --help has an example",
   async (command) => {
     const { code, stdout } = await runStoker([command, "--help"]);

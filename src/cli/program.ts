@@ -5,6 +5,7 @@ import { addBenchCommand } from "./bench/command.ts";
 import { addCancelCommand } from "./cancel.ts";
 import { addCleanCommand } from "./clean.ts";
 import { addDemoCommand } from "./demo/command.ts";
+import { addExportCommand } from "./export/command.ts";
 import { addGenerateCommand } from "./generate/command.ts";
 import { addImportCommand } from "./import/command.ts";
 import { addJobsCommand } from "./jobs.ts";
@@ -28,6 +29,7 @@ export function createProgram(): Command {
   addServeCommand(program);
   addWorkerCommand(program);
   addImportCommand(program);
+  addExportCommand(program);
   addJobsCommand(program);
   addCancelCommand(program);
   addGenerateCommand(program);

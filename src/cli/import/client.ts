@@ -161,7 +161,8 @@ async function send(server: ServerAddress, url: string, request: RequestInit): P
   });
 }
 
-function unreachable(server: ServerAddress, cause: unknown): string {
+/** What is said when a server gave no answer. */
+export function unreachable(server: ServerAddress, cause: unknown): string {
   const inner = cause instanceof Error ? cause.cause : undefined;
   const code = inner instanceof Error && "code" in inner ? String(inner.code) : "";
   const why =
@@ -178,7 +179,7 @@ function codeOf(status: number): ErrorCode {
 }
 
 /** The reason in an OperationOutcome. */
-function reasonOf(body: string): string | undefined {
+export function reasonOf(body: string): string | undefined {
   try {
     const { issue } = JSON.parse(body) as { issue?: { diagnostics?: string; details?: { text?: string } }[] };
     return issue?.[0]?.diagnostics ?? issue?.[0]?.details?.text;
