@@ -9,7 +9,7 @@ import {
 import { emitterOf } from "./emitters.ts";
 import type { CompositeOfElement, TreeNode } from "../fhir/extraction-tree.ts";
 import { nodesOfToken, qualifiedEmitter, type QualifiedEmitter } from "./qualified-quantities.ts";
-import { ValueCache, type CacheBudget } from "./value-cache.ts";
+import { createCacheBudget, ValueCache, type CacheBudget } from "./value-cache.ts";
 import type { ValueCollector } from "./value-collector.ts";
 import { valueGroup } from "./value-group.ts";
 
@@ -39,6 +39,11 @@ export function compileExtractor(
   );
   const extract = compilePart(nodes, options, "all", new Map(qualifiers));
   return (to, resource) => extract(to, resource, resource);
+}
+
+/** Throws a TypeError where a tree cannot be compiled; costs a tenth of doing so. */
+export function checkExtractor(nodes: readonly TreeNode[]): void {
+  new Source({ budget: createCacheBudget() }, "all", new Map()).children(nodes, "context");
 }
 
 function compilePart(

@@ -35,7 +35,7 @@ export interface Indexer {
   /** From now on also takes the values that these definitions' trees lead to, and those of none that is not among them. */
   extend(definitions: {
     readonly generation: number;
-    readonly parameters: readonly { readonly trees: ExtractionTrees }[];
+    readonly parameters: readonly { readonly id: number; readonly trees: ExtractionTrees }[];
   }): void;
 }
 
@@ -48,6 +48,8 @@ export function createIndexer(): Indexer {
   /** By type id; empty where nothing is defined beyond R4. */
   let further: Extractor[][] = [];
   let generation = 0;
+  /** By the numbers of the definitions, none of which ever stands for another one. */
+  let defined: ReadonlyMap<number, TypeExtractors> = new Map();
   const extractorOf = (type: string): Extractor =>
     compileExtractor(trees[type] ?? [], shared, qualifiedQuantities(type));
 
@@ -76,7 +78,11 @@ export function createIndexer(): Indexer {
       return generation;
     },
     extend: ({ generation: itsGeneration, parameters }) => {
-      further = extractorsOf(parameters.map((parameter) => parameter.trees));
+      defined = new Map(parameters.map(({ id, trees: own }) => [id, defined.get(id) ?? extractorsOf(own)]));
+      further = [];
+      for (const ofTypes of defined.values()) {
+        for (const [typeId, extractor] of ofTypes) (further[typeId] ??= []).push(extractor);
+      }
       generation = itsGeneration;
     },
   };
@@ -93,7 +99,7 @@ export interface DefinitionIndexer {
 /** Makes an indexer for definitions alone. */
 export function createDefinitionIndexer(definitions: readonly ExtractionTrees[]): DefinitionIndexer {
   const collector = new ValueCollector();
-  const extractors = definitions.map((trees) => extractorsOf([trees]));
+  const extractors = definitions.map(extractorsOf);
   const shared = { budget: createCacheBudget() };
   let trees: ExtractionTrees | undefined;
   const ofContained: (Extractor | undefined)[] = [];
@@ -105,24 +111,31 @@ export function createDefinitionIndexer(definitions: readonly ExtractionTrees[])
   return {
     index: (place, typeId, resource, sink, literalOf) => {
       collector.begin(sink, resource, literalOf);
-      for (const extract of extractors[place]?.[typeId] ?? []) extract(collector, resource);
+      extractors[place]?.get(typeId)?.(collector, resource);
       if (collector.localReferences.length > 0) emitContained(collector, resource, extractR4, sink);
       collector.sink = NOWHERE;
     },
-    typesOf: (place) => [...(extractors[place] ?? []).keys()].filter((typeId) => extractors[place]?.[typeId]),
+    typesOf: (place) => [...(extractors[place]?.keys() ?? [])],
   };
 }
 
-/** By type id. */
-function extractorsOf(definitions: readonly ExtractionTrees[]): Extractor[][] {
-  const extractors: Extractor[][] = [];
-  for (const trees of definitions) {
-    // Of their own, so that the caches of definitions that are gone go with them.
-    const options = { budget: createCacheBudget() };
-    for (const [type, nodes] of Object.entries(trees)) {
+/** The extractors of one definition, by type id. */
+type TypeExtractors = ReadonlyMap<number, Extractor>;
+
+/** Each is compiled when the first resource of its type comes: hundreds of definitions can be stored, for a few types each. */
+function extractorsOf(trees: ExtractionTrees): TypeExtractors {
+  // Of its own, so that the caches of a definition that is gone go with it; small, as there may be thousands.
+  const options = { budget: createCacheBudget(CACHED) };
+  return new Map(
+    Object.entries(trees).flatMap(([type, nodes]) => {
       const typeId = resourceTypeId(type);
-      if (typeId !== undefined) (extractors[typeId] ??= []).push(compileExtractor(nodes, options));
-    }
-  }
-  return extractors;
+      if (typeId === undefined) return [];
+      let compiled: Extractor | undefined;
+      const extractor: Extractor = (to, resource) => (compiled ??= compileExtractor(nodes, options))(to, resource);
+      return [[typeId, extractor] as const];
+    }),
+  );
 }
+
+/** Entries of a definition's caches: 400 KB. */
+const CACHED = 1000;

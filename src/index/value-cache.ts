@@ -36,7 +36,7 @@ export class ValueCache {
     if (system.length + code.length > LONGEST) return;
     if (this.budget.left-- <= 0) {
       for (const cache of this.budget.caches) cache.bySystem.clear();
-      this.budget.left = ENTRIES;
+      this.budget.left = this.budget.entries;
     }
     const codes = this.bySystem.get(system);
     if (codes === undefined) this.bySystem.set(system, new Map([[code, token]]));
@@ -46,13 +46,14 @@ export class ValueCache {
 
 /** What the caches of one indexer share. */
 export interface CacheBudget {
+  readonly entries: number;
   left: number;
   caches: ValueCache[];
 }
 
-/** A budget of some 15 MB. */
-export function createCacheBudget(): CacheBudget {
-  return { left: ENTRIES, caches: [] };
+/** A budget of some 15 MB, or of so many entries. */
+export function createCacheBudget(entries: number = ENTRIES): CacheBudget {
+  return { entries, left: entries, caches: [] };
 }
 
 const ENTRIES = 40_000;

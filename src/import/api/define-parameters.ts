@@ -4,6 +4,7 @@ import type { JsonObject } from "../../base/json.ts";
 import type { CustomSearchParameter, ParameterDefinition } from "../../fhir/custom-search-parameters.ts";
 import { concreteTypes } from "../../fhir/search-parameters.ts";
 import { compileDefinition, readDefinition } from "../../index/expression/definition.ts";
+import { checkAllNodes, countNodes } from "../../index/expression/work.ts";
 import {
   nextParameterId,
   readDefinitions,
@@ -42,12 +43,14 @@ export async function openDefinitionRegister(client: ClientBase): Promise<Defini
   const { parameters } = await readDefinitions(client);
   const stored = new Map(parameters.map((parameter) => [parameter.resourceId, parameter]));
   const defined = new Map<string, ParameterDefinition>(stored);
+  const nodes = new Map(parameters.map(({ resourceId, trees }) => [resourceId, countNodes(trees)]));
   return {
     take({ resourceId, resource }) {
       const find = (url: string): ParameterDefinition[] => [...defined.values()].filter((each) => each.url === url);
       const definition = resource === undefined ? undefined : readDefinition(resource, find);
       if (definition === undefined) {
         defined.delete(resourceId);
+        nodes.delete(resourceId);
         return;
       }
       for (const [other, { code, base }] of defined) {
@@ -55,6 +58,10 @@ export async function openDefinitionRegister(client: ClientBase): Promise<Defini
         const type = sharedType(base, definition.base);
         if (type !== undefined) throw collision(type, code, other);
       }
+      const others = [...nodes].reduce((sum, [other, count]) => (other === resourceId ? sum : sum + count), 0);
+      const own = countNodes(compileDefinition(definition, 0).trees);
+      checkAllNodes(others + own);
+      nodes.set(resourceId, own);
       defined.set(resourceId, definition);
     },
     async store({ resourceId }) {

@@ -1,10 +1,16 @@
 import type { CompositeOfElement, ExtractionTrees } from "../../fhir/extraction-tree.ts";
 import type { DefinedComponent, ParameterDefinition } from "../../fhir/custom-search-parameters.ts";
-import { SEARCH_PARAMETERS, type CompositeContext, type SearchParameterType } from "../../fhir/search-parameters.ts";
+import {
+  SEARCH_PARAMETERS,
+  type CompositeContext,
+  type SearchParameter,
+  type SearchParameterType,
+} from "../../fhir/search-parameters.ts";
 import type { Elements } from "./elements.ts";
 import { ExpressionError } from "./parse.ts";
 import { refused } from "./refused.ts";
 import { selectFrom, selectIn, type Selection, type Step } from "./select.ts";
+import type { ExpressionWork } from "./work.ts";
 import { addValues, newTree, nodeAt, searchable, searchableOfOpen, stepKey } from "./tree.ts";
 
 /** What a composite comes to for one resource type. */
@@ -12,6 +18,12 @@ export interface CompiledComposite {
   contexts: readonly CompositeContext[];
   /** Empty where R4's parameters answer it in all its contexts. */
   nodes: ExtractionTrees[string];
+}
+
+/** R4's elements, and what may be made of them. */
+export interface Compiling {
+  elements: Elements;
+  work: ExpressionWork;
 }
 
 /** A context element, with what each component selects from there. */
@@ -27,15 +39,15 @@ interface FoundContext {
  * selects nothing.
  */
 export function compileComposite(
-  elements: Elements,
+  compiling: Compiling,
   definition: ParameterDefinition,
   type: string,
   id: number,
 ): CompiledComposite {
   const contexts = new Map<string, CompositeContext>();
   const tree = newTree();
-  for (const found of contextsOf(elements, definition, type)) {
-    const parameters = answeredBy(elements, type, found);
+  for (const found of contextsOf(compiling, definition, type)) {
+    const parameters = answeredBy(compiling.elements, type, found);
     const context: CompositeContext =
       parameters === undefined ? { context: "element", values: id } : { context: "root", parameters };
     contexts.set(JSON.stringify(context), context);
@@ -50,8 +62,10 @@ export function compileComposite(
   return { contexts: [...contexts.values()], nodes: tree.nodes };
 }
 
-function contextsOf(elements: Elements, definition: ParameterDefinition, type: string): FoundContext[] {
-  const selected = new Map(selectFrom(elements, type, definition.expression).map((each) => [pathKey(each), each]));
+function contextsOf({ elements, work }: Compiling, definition: ParameterDefinition, type: string): FoundContext[] {
+  const selected = new Map(
+    selectFrom(elements, type, definition.expression, work).map((each) => [pathKey(each), each]),
+  );
   if (selected.size === 0) throw new ExpressionError(`it selects nothing in ${type}`);
   const found: FoundContext[] = [];
   for (const context of selected.values()) {
@@ -60,7 +74,7 @@ function contextsOf(elements: Elements, definition: ParameterDefinition, type: s
     }
     const parts = (definition.components ?? []).map((component, place) => ({
       component,
-      selections: selectionsOf(elements, context, type, component, place),
+      selections: selectionsOf({ elements, work }, context, type, component, place),
     }));
     const isWhole = parts.every(({ selections }) => selections.length > 0);
     if (isWhole) found.push({ context, parts });
@@ -72,14 +86,14 @@ function contextsOf(elements: Elements, definition: ParameterDefinition, type: s
 }
 
 function selectionsOf(
-  elements: Elements,
+  { elements, work }: Compiling,
   context: Selection,
   type: string,
   component: DefinedComponent,
   place: number,
 ): readonly Selection[] {
   try {
-    const selected = selectIn(elements, context, type, component.expression);
+    const selected = selectIn(elements, context, type, component.expression, work);
     return searchableOfOpen(component.type, selected, context.owner);
   } catch (error) {
     if (!(error instanceof ExpressionError)) throw error;
@@ -105,13 +119,26 @@ function answeredBy(elements: Elements, type: string, { context, parts }: FoundC
         known.base.includes(type) &&
         known.expression !== "" &&
         JSON.stringify(known.target) === JSON.stringify(component.target) &&
-        keysOf(searchable(known.type, selectFrom(elements, type, known.expression), known.url)) === wanted,
+        keysOfKnown(elements, type, known) === wanted,
     );
     if (same === undefined) return undefined;
     ids.push(same.id);
   }
   return ids;
 }
+
+/** {@link keysOf} what a parameter of R4 selects; remembered, as a composite of all types asks for each of them. */
+function keysOfKnown(elements: Elements, type: string, known: SearchParameter): string {
+  const name = `${type} ${known.id}`;
+  let keys = KEYS.get(name);
+  if (keys === undefined) {
+    keys = keysOf(searchable(known.type, selectFrom(elements, type, known.expression), known.url));
+    KEYS.set(name, keys);
+  }
+  return keys;
+}
+
+const KEYS = new Map<string, string>();
 
 function partOf(
   { component, selections }: FoundContext["parts"][number],

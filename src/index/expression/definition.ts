@@ -7,16 +7,16 @@ import {
   type CompositeContext,
   type SearchParameterType,
 } from "../../fhir/search-parameters.ts";
-import { compileExtractor } from "../compile.ts";
+import { checkExtractor } from "../compile.ts";
 import type { ExtractionTrees, TreeNode } from "../../fhir/extraction-tree.ts";
-import { createCacheBudget } from "../value-cache.ts";
 import { readComponents, type DefinitionFinder } from "./components.ts";
 import { compileComposite } from "./composite.ts";
 import { readElements } from "./elements.ts";
 import { ExpressionError } from "./parse.ts";
 import { refused } from "./refused.ts";
-import { selectFrom } from "./select.ts";
+import { selectFrom, type Selection } from "./select.ts";
 import { addValues, newTree, searchableOfOpen } from "./tree.ts";
+import { newWork, type ExpressionWork } from "./work.ts";
 
 /**
  * What a SearchParameter resource (checked against R4's structure) defines; undefined when its status is `retired`. `find` finds
@@ -32,7 +32,7 @@ export function readDefinition(resource: JsonObject, find?: DefinitionFinder): P
     code: required(resource, "code"),
     type: typeOf(required(resource, "type")),
     base: basesOf(resource["base"]),
-    target: listOf(resource["target"]),
+    target: [...new Set(listOf(resource["target"]))],
     expression: required(resource, "expression"),
   };
   if (definition.target.includes("Resource")) definition.target = [];
@@ -68,9 +68,10 @@ export interface CompiledDefinition {
 export function compileDefinition(definition: ParameterDefinition, id: number): CompiledDefinition {
   const trees: Record<string, readonly TreeNode[]> = {};
   const composite: Record<string, readonly CompositeContext[]> = {};
+  const work = newWork();
   for (const type of definition.base.flatMap(concreteTypes)) {
     if (resourceTypeId(type) === undefined) continue;
-    const { contexts, nodes } = compileFor(definition, type, id);
+    const { contexts, nodes } = compileFor(definition, type, id, work);
     if (contexts !== undefined) composite[type] = contexts;
     if (nodes.length > 0) trees[type] = nodes;
   }
@@ -81,15 +82,16 @@ function compileFor(
   definition: ParameterDefinition,
   type: string,
   id: number,
+  work: ExpressionWork,
 ): { contexts?: readonly CompositeContext[]; nodes: readonly TreeNode[] } {
   const { expression, type: kind, target } = definition;
   try {
     if (kind === "composite") {
-      const compiled = compileComposite(ELEMENTS, definition, type, id);
-      compileExtractor(compiled.nodes, { budget: createCacheBudget() });
+      const compiled = compileComposite({ elements: ELEMENTS, work }, definition, type, id);
+      checkExtractor(compiled.nodes);
       return compiled;
     }
-    const selected = selectFrom(ELEMENTS, type, expression);
+    const selected = distinct(selectFrom(ELEMENTS, type, expression, work));
     if (selected.length === 0) throw new ExpressionError(`it selects nothing in ${type}`);
     const selections = searchableOfOpen(kind, selected, type);
     if (selections.length === 0) {
@@ -97,12 +99,24 @@ function compileFor(
     }
     const tree = newTree();
     for (const selection of selections) addValues(tree, selection, { id, type: kind, target });
-    compileExtractor(tree.nodes, { budget: createCacheBudget() });
+    checkExtractor(tree.nodes);
     return { nodes: tree.nodes };
   } catch (error) {
     if (!(error instanceof ExpressionError) && !(error instanceof TypeError)) throw error;
     throw refused("expression", `${error.message}.`);
   }
+}
+
+/** What parts of a union select again is taken once. */
+function distinct(selections: readonly Selection[]): Selection[] {
+  return [
+    ...new Map(
+      selections.map((selection) => {
+        const { steps, refersTo, truth } = selection;
+        return [JSON.stringify([steps, refersTo, truth]), selection];
+      }),
+    ).values(),
+  ];
 }
 
 /** Read once: a Bundle may bring hundreds of definitions. */

@@ -41,27 +41,36 @@ type Facts = Readonly<
 export function readElements(): Elements {
   const structure = readStructure();
   const facts = readGenerated<Facts>("element-facts.json");
+  const known = new Map<string, PathElement>();
   return {
     element(owner, name) {
-      const elements = [...(structure.get(owner)?.elements.values() ?? [])];
-      const found = elements.filter(({ name: own, choice }) => (choice ?? own) === name);
-      const [first] = found;
-      if (first === undefined) return undefined;
-      const known = facts[`${owner}.${name}`];
-      const types = found.map(({ type }): ElementType => {
-        const { system, systems } = type === "code" && known !== undefined ? known : NO_SYSTEMS;
-        return {
-          type,
-          owner: type,
-          targets: known?.targets?.[type] ?? [],
-          ...(system !== undefined && { system }),
-          ...(systems !== undefined && { systems }),
-        };
-      });
-      return { types, many: first.many, choice: first.choice !== undefined };
+      const path = `${owner}.${name}`;
+      // Names that are no elements are not kept: there is no end of them.
+      const element = known.get(path) ?? elementOf(owner, name);
+      if (element !== undefined) known.set(path, element);
+      return element;
     },
     isA: (type, wanted) => isDerived(structure, type, wanted),
   };
+
+  function elementOf(owner: string, name: string): PathElement | undefined {
+    const elements = [...(structure.get(owner)?.elements.values() ?? [])];
+    const found = elements.filter(({ name: own, choice }) => (choice ?? own) === name);
+    const [first] = found;
+    if (first === undefined) return undefined;
+    const fact = facts[`${owner}.${name}`];
+    const types = found.map(({ type }): ElementType => {
+      const { system, systems } = type === "code" && fact !== undefined ? fact : NO_SYSTEMS;
+      return {
+        type,
+        owner: type,
+        targets: fact?.targets?.[type] ?? [],
+        ...(system !== undefined && { system }),
+        ...(systems !== undefined && { systems }),
+      };
+    });
+    return { types, many: first.many, choice: first.choice !== undefined };
+  }
 }
 
 const NO_SYSTEMS: { system?: string; systems?: CodesBySystem } = {};

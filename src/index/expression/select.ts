@@ -1,6 +1,7 @@
 import type { CodesBySystem } from "../../fhir/extraction-tree.ts";
 import type { Elements } from "./elements.ts";
 import { ExpressionError, parseExpression, type Expression } from "./parse.ts";
+import { newWork, spend, type ExpressionWork } from "./work.ts";
 
 /**
  * A step of the way to an element: a JSON member (`name`), the same element if its member has this value (`where`), the
@@ -35,17 +36,31 @@ export interface Selection {
   open?: true;
 }
 
-/** The selections of an expression for one resource type; parts that begin with another type select nothing. */
-export function selectFrom(elements: Elements, type: string, expression: string): Selection[] {
+/**
+ * The selections of an expression for one resource type; parts that begin with another type select nothing. Throws
+ * {@link ExpressionError}, also when `work` is used up.
+ */
+export function selectFrom(
+  elements: Elements,
+  type: string,
+  expression: string,
+  work: ExpressionWork = newWork(),
+): Selection[] {
   const start = { steps: [], type, owner: type, targets: [] };
-  return new Selector(elements, start, type).all(parseExpression(expression));
+  return new Selector(elements, start, type, work).all(parseExpression(expression));
 }
 
 /**
  * The selections of a composite component's expression, from its context.
  */
-export function selectIn(elements: Elements, context: Selection, type: string, expression: string): Selection[] {
-  return new Selector(elements, { ...context, steps: [] }, type).all(parseExpression(expression));
+export function selectIn(
+  elements: Elements,
+  context: Selection,
+  type: string,
+  expression: string,
+  work: ExpressionWork = newWork(),
+): Selection[] {
+  return new Selector(elements, { ...context, steps: [] }, type, work).all(parseExpression(expression));
 }
 
 type Call = Expression & { kind: "call" };
@@ -54,11 +69,13 @@ class Selector {
   readonly #elements: Elements;
   readonly #context: Selection;
   readonly #type: string;
+  readonly #work: ExpressionWork;
 
-  constructor(elements: Elements, context: Selection, type: string) {
+  constructor(elements: Elements, context: Selection, type: string, work: ExpressionWork) {
     this.#elements = elements;
     this.#context = context;
     this.#type = type;
+    this.#work = work;
   }
 
   all(node: Expression): Selection[] {
@@ -100,6 +117,7 @@ class Selector {
       if (from.open === true) return [];
       throw new ExpressionError(`${from.owner} has no element ${name}`);
     }
+    spend(this.#work, element.types.length, from.steps.length + 1);
     return element.types.map(({ type, owner, targets, system, systems }) => ({
       steps: [...from.steps, { name: element.choice ? name + capital(type) : name, many: element.many }],
       type,

@@ -82,14 +82,30 @@ export function newTree(): GrowingNode & { nodes: GrowingNode[] } {
 export function nodeAt(tree: GrowingNode, selection: Pick<Selection, "steps">): GrowingNode {
   let node = tree;
   for (const step of selection.steps) {
-    node.nodes ??= [];
-    const known = node.nodes.find((child) => stepKey(child) === stepKey(step));
-    const next = known ?? { ...step };
-    if (known === undefined) node.nodes.push(next);
+    const known = childrenOf(node);
+    const key = stepKey(step);
+    let next = known.get(key);
+    if (next === undefined) {
+      next = { ...step };
+      (node.nodes ??= []).push(next);
+      known.set(key, next);
+    }
     node = next;
   }
   return node;
 }
+
+/** A node's children by what leads to them: an expression can name thousands. */
+function childrenOf(node: GrowingNode): Map<string, GrowingNode> {
+  let known = CHILDREN.get(node);
+  if (known === undefined) {
+    known = new Map((node.nodes ?? []).map((child) => [stepKey(child), child]));
+    CHILDREN.set(node, known);
+  }
+  return known;
+}
+
+const CHILDREN = new WeakMap<GrowingNode, Map<string, GrowingNode>>();
 
 /** Puts the values of `parameter` onto a selection's element. */
 export function addValues(

@@ -1,3 +1,4 @@
+import type { StokerError } from "../../base/errors.ts";
 import { tooCostly } from "../too-costly.ts";
 
 /** Codes by their system, and systems of which every code is meant. A system is in one of them only. */
@@ -6,9 +7,7 @@ export interface CodeSet {
   readonly codes: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
-export const EMPTY: CodeSet = { systems: new Set(), codes: new Map() };
-
-/** As many codes as one search may list. */
+/** As many codes and whole systems as one search may list. */
 export const MAX_CODES = 10_000;
 
 /** These codes of a system. Throws `too-costly` when they are too many. */
@@ -21,17 +20,48 @@ export function wholeSystem(system: string): CodeSet {
   return { systems: new Set([system]), codes: new Map() };
 }
 
-/** What is in either. Throws `too-costly` when that is too much. */
-export function union(a: CodeSet, b: CodeSet): CodeSet {
-  const systems = new Set([...a.systems, ...b.systems]);
+/** What is in any of several sets, which are added one after another. */
+export interface Union {
+  readonly set: CodeSet;
+  /** Takes as long as the added set is large. Throws `too-costly` when there is too much. */
+  add(set: CodeSet): void;
+}
+
+/** A union of nothing so far; `limit` is how many codes and whole systems it may have. */
+export function createUnion(limit: number = MAX_CODES): Union {
+  const systems = new Set<string>();
   const codes = new Map<string, Set<string>>();
-  for (const [system, members] of [...a.codes, ...b.codes]) {
-    if (systems.has(system)) continue;
-    const known = codes.get(system);
-    if (known === undefined) codes.set(system, new Set(members));
-    else for (const code of members) known.add(code);
-  }
-  return bounded({ systems, codes });
+  let count = 0;
+  const check = (): void => {
+    if (count + systems.size > limit) throw tooMany(limit);
+  };
+  return {
+    set: { systems, codes },
+    add(set) {
+      for (const system of set.systems) {
+        count -= codes.get(system)?.size ?? 0;
+        codes.delete(system);
+        systems.add(system);
+        check();
+      }
+      for (const [system, members] of set.codes) {
+        if (systems.has(system)) continue;
+        let known = codes.get(system);
+        if (known === undefined) codes.set(system, (known = new Set()));
+        const before = known.size;
+        for (const code of members) known.add(code);
+        count += known.size - before;
+        check();
+      }
+    },
+  };
+}
+
+/** How many codes and systems a set names. */
+export function sizeOf({ systems, codes }: CodeSet): number {
+  let count = systems.size;
+  for (const members of codes.values()) count += members.size;
+  return count;
 }
 
 /** What is in both. */
@@ -72,8 +102,10 @@ export async function difference(
 }
 
 function bounded(set: CodeSet): CodeSet {
-  let count = 0;
-  for (const members of set.codes.values()) count += members.size;
-  if (count > MAX_CODES) throw tooCostly(`a value set or hierarchy has more than ${MAX_CODES} codes`);
+  if (sizeOf(set) > MAX_CODES) throw tooMany(MAX_CODES);
   return set;
+}
+
+function tooMany(limit: number): StokerError {
+  return tooCostly(`a value set or hierarchy has more than ${limit} codes`);
 }

@@ -3,6 +3,7 @@ import type { JsonObject } from "../../base/json.ts";
 import { readCanonical } from "./canonical.ts";
 import type { Lookups } from "../conditions/condition.ts";
 import { objectsIn, textIn } from "../json-members.ts";
+import { tooCostly } from "../too-costly.ts";
 
 /** The concepts of a stored CodeSystem. */
 export interface CodeSystem {
@@ -12,12 +13,16 @@ export interface CodeSystem {
   readonly isHierarchy: boolean;
 }
 
+/** Members are missing where there is nothing: most concepts of large systems have none of them. */
 interface Concept {
-  readonly parents: Set<string>;
-  readonly children: Set<string>;
+  parents?: Set<string>;
+  children?: Set<string>;
   /** Texts of its properties, by their codes. */
-  readonly properties: ReadonlyMap<string, readonly string[]>;
+  readonly properties?: ReadonlyMap<string, readonly string[]>;
 }
+
+/** Concepts of a code system that is read: 100 MB. */
+const MAX_CONCEPTS = 200_000;
 
 /**
  * The stored CodeSystem with this URL (or `url|version`). Throws `not-supported` when there is none, or none with all of its
@@ -28,17 +33,24 @@ export async function readCodeSystem(lookups: Lookups, canonical: string): Promi
   if (resource === undefined) throw refused(`CodeSystem '${canonical}' is not stored here`);
   if (resource["content"] !== "complete") throw refused(`CodeSystem '${canonical}' is stored without all of its codes`);
   const concepts = new Map<string, Concept>();
-  addConcepts(concepts, objectsIn(resource["concept"]), undefined);
-  for (const [code, { parents, children, properties }] of concepts) {
-    for (const parent of PARENT_PROPERTIES.flatMap((name) => properties.get(name) ?? [])) parents.add(parent);
-    for (const parent of parents) concepts.get(parent)?.children.add(code);
-    for (const child of properties.get("child") ?? []) {
-      children.add(child);
-      concepts.get(child)?.parents.add(code);
+  addConcepts(concepts, objectsIn(resource["concept"]), canonical);
+  for (const [code, concept] of concepts) {
+    for (const name of PARENT_PROPERTIES) {
+      for (const parent of concept.properties?.get(name) ?? []) (concept.parents ??= new Set()).add(parent);
+    }
+    for (const parent of concept.parents ?? []) addChild(concepts.get(parent), code);
+    for (const child of concept.properties?.get("child") ?? []) {
+      addChild(concept, child);
+      const below = concepts.get(child);
+      if (below !== undefined) (below.parents ??= new Set()).add(code);
     }
   }
   const meaning = textIn(resource["hierarchyMeaning"]);
   return { url: canonical, concepts, isHierarchy: meaning === undefined || meaning === "is-a" };
+}
+
+function addChild(concept: Concept | undefined, code: string): void {
+  if (concept !== undefined) (concept.children ??= new Set()).add(code);
 }
 
 /**
@@ -116,27 +128,28 @@ function valuesOf(system: CodeSystem, property: string): ((code: string) => read
   if (CONCEPT_PROPERTIES.has(property)) return (code) => [code];
   if (PARENT_PROPERTIES.includes(property)) return (code) => [...(system.concepts.get(code)?.parents ?? [])];
   if (property === "child") return (code) => [...(system.concepts.get(code)?.children ?? [])];
-  const isKnown = [...system.concepts.values()].some(({ properties }) => properties.has(property));
-  return isKnown ? (code) => system.concepts.get(code)?.properties.get(property) ?? [] : undefined;
+  const isKnown = [...system.concepts.values()].some(({ properties }) => properties?.has(property) === true);
+  return isKnown ? (code) => system.concepts.get(code)?.properties?.get(property) ?? [] : undefined;
 }
 
-function addConcepts(to: Map<string, Concept>, concepts: readonly JsonObject[], parent: string | undefined): void {
+function addConcepts(to: Map<string, Concept>, concepts: readonly JsonObject[], canonical: string): void {
   // A list of what is left to do instead of recursion: hierarchies may be deep.
-  const waiting = [{ concepts, parent }];
-  for (const { concepts: siblings, parent: above } of waiting) {
+  const waiting: { siblings: readonly JsonObject[]; above?: string }[] = [{ siblings: concepts }];
+  for (const { siblings, above } of waiting) {
     for (const concept of siblings) {
       const code = textIn(concept["code"]);
       if (code === undefined) continue;
-      const known = to.get(code) ?? { parents: new Set(), children: new Set(), properties: propertiesOf(concept) };
-      if (above !== undefined) known.parents.add(above);
+      const known: Concept = to.get(code) ?? withProperties(concept);
+      if (above !== undefined) (known.parents ??= new Set()).add(above);
       to.set(code, known);
+      if (to.size > MAX_CONCEPTS) throw tooCostly(`CodeSystem '${canonical}' has more than ${MAX_CONCEPTS} concepts`);
       const nested = objectsIn(concept["concept"]);
-      if (nested.length > 0) waiting.push({ concepts: nested, parent: code });
+      if (nested.length > 0) waiting.push({ siblings: nested, above: code });
     }
   }
 }
 
-function propertiesOf(concept: JsonObject): Map<string, string[]> {
+function withProperties(concept: JsonObject): Concept {
   const properties = new Map<string, string[]>();
   for (const property of objectsIn(concept["property"])) {
     const code = textIn(property["code"]);
@@ -144,9 +157,12 @@ function propertiesOf(concept: JsonObject): Map<string, string[]> {
     if (code === undefined || value === undefined) continue;
     const coding = typeof value === "object" && value !== null && !Array.isArray(value) ? value["code"] : value;
     const text = typeof coding === "number" || typeof coding === "boolean" ? String(coding) : textIn(coding);
-    if (text !== undefined) properties.set(code, [...(properties.get(code) ?? []), text]);
+    if (text === undefined) continue;
+    const known = properties.get(code);
+    if (known === undefined) properties.set(code, [text]);
+    else known.push(text);
   }
-  return properties;
+  return properties.size === 0 ? {} : { properties };
 }
 
 function refused(why: string): StokerError {

@@ -198,6 +198,78 @@ describe(":in and :not-in", () => {
   });
 });
 
+function times(count: number, part: (index: number) => JsonObject): JsonObject[] {
+  return Array.from({ length: count }, (_, index) => part(index));
+}
+
+function composed(include: JsonObject[], exclude: JsonObject[] = []): JsonObject {
+  return { compose: { include, exclude } };
+}
+
+function code(text: string): JsonObject {
+  return { code: text };
+}
+
+describe("a value set is expanded within limits", () => {
+  const isA = { system: "urn:many", filter: [{ property: "concept", op: "is-not-a", value: "0" }] };
+
+  beforeAll(async () => {
+    const valueSets: [string, JsonObject][] = [
+      ["parts", composed(times(20_000, () => ({ system: S, concept: [code("cat")] })))],
+      [
+        "excluded",
+        composed(
+          [{ system: S, concept: [code("cat")] }],
+          times(20_000, (n) => ({ system: `urn:${n}` })),
+        ),
+      ],
+      ["systems", composed(times(20_000, (n) => ({ system: `urn:${n}` })))],
+      ["codes", composed(times(20_000, (n) => ({ system: S, concept: [code(`${n}`)] })))],
+      ["filters", composed(times(20_000, () => isA))],
+      ["one-filter", composed([{ ...isA, filter: times(20_000, () => isA.filter[0] ?? {}) }])],
+      ["sets", composed(times(20_000, () => ({ valueSet: ["ValueSet/limit-below"] })))],
+      ["below", composed([isA])],
+      ["expansion", { expansion: { contains: times(20_000, (n) => ({ system: `urn:${n}`, code: "x" })) } }],
+      ["nested", { expansion: { contains: [{ contains: times(200_000, () => ({ system: S, code: "cat" })) }] } }],
+      ["too-many-concepts", composed([{ ...isA, system: "urn:too-many" }])],
+    ];
+    await server.loadLive(
+      ...valueSets.map(([id, rest]) => ({ resourceType: "ValueSet", id: `limit-${id}`, ...rest })),
+      {
+        resourceType: "CodeSystem",
+        id: "many",
+        url: "urn:many",
+        content: "complete",
+        concept: times(1000, (n) => code(`${n}`)),
+      },
+      {
+        resourceType: "CodeSystem",
+        id: "too-many",
+        url: "urn:too-many",
+        content: "complete",
+        concept: times(200_001, (n) => code(`${n}`)),
+      },
+    );
+  });
+
+  it.each(["parts", "excluded", "nested"])("%s finds what it means", async (name) => {
+    expect(await server.ids(`/Observation?code:in=ValueSet/limit-${name}`)).toEqual(["cat"]);
+  });
+
+  it.each([
+    ["systems", "has more than 10000 codes"],
+    ["codes", "has more than 10000 codes"],
+    ["expansion", "has more than 10000 codes"],
+    ["filters", "more than 5000000 codes would have to be compared"],
+    ["one-filter", "more than 5000000 codes would have to be compared"],
+    ["sets", "more than 5000000 codes would have to be compared"],
+    ["too-many-concepts", "CodeSystem 'urn:too-many' has more than 200000 concepts"],
+  ])("%s is refused: %s", async (name, limit) => {
+    const { status, text } = await server.get(`/Observation?code:in=ValueSet/limit-${name}`);
+    expect([status, text]).toEqual([400, expect.stringContaining(limit)]);
+  });
+});
+
 describe(":above and :below of tokens", () => {
   it.each([
     ["below", `${S}|animal`, "both cat dog tiger"],

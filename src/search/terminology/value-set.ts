@@ -1,9 +1,9 @@
 import { StokerError } from "../../base/errors.ts";
 import type { JsonObject } from "../../base/json.ts";
 import { readCanonical } from "./canonical.ts";
-import { codesOf, difference, EMPTY, intersection, union, wholeSystem, type CodeSet } from "./code-set.ts";
+import { codesOf, createUnion, difference, intersection, sizeOf, wholeSystem, type CodeSet } from "./code-set.ts";
 import { filteredCodes, readCodeSystem, type CodeSystem } from "./code-system.ts";
-import type { Lookups } from "../conditions/condition.ts";
+import { remembered, type Lookups } from "../conditions/condition.ts";
 import { objectIn, objectsIn, textIn, textsIn } from "../json-members.ts";
 import { tooCostly } from "../too-costly.ts";
 
@@ -15,13 +15,38 @@ import { tooCostly } from "../too-costly.ts";
  * what is in the way.
  */
 export async function expandValueSet(lookups: Lookups, reference: string): Promise<CodeSet> {
-  return createExpander(lookups)(reference);
+  // All value sets of a search share it.
+  const work = await remembered(lookups, "terminology", async () => createWork());
+  return createExpander(lookups, work)(reference);
 }
 
 /** Stored resources that one expansion may read. */
 const MAX_READ = 100;
+/** Codes that one search may look at, in all parts of all its value sets: a second or two. */
+const MAX_WORK = 5_000_000;
+/** As many codes are looked at before others have their turn: some 10 ms. */
+const TURN = 20_000;
 
-function createExpander(lookups: Lookups): (reference: string) => Promise<CodeSet> {
+/** What may be done: the parts of a value set can be small and many, and each can look at a whole code system. */
+interface Work {
+  spend(codes: number): Promise<void>;
+}
+
+function createWork(): Work {
+  let spent = 0;
+  let next = TURN;
+  return {
+    async spend(codes) {
+      spent += codes;
+      if (spent > MAX_WORK) throw tooCostly(`more than ${MAX_WORK} codes would have to be compared for its value sets`);
+      if (spent < next) return;
+      next = spent + TURN;
+      await new Promise(setImmediate);
+    },
+  };
+}
+
+function createExpander(lookups: Lookups, work: Work): (reference: string) => Promise<CodeSet> {
   const expanded = new Map<string, CodeSet>();
   const systems = new Map<string, CodeSystem>();
   const open = new Set<string>();
@@ -59,12 +84,14 @@ function createExpander(lookups: Lookups): (reference: string) => Promise<CodeSe
   }
 
   async function composed(compose: JsonObject): Promise<CodeSet> {
-    let all = EMPTY;
-    for (const part of objectsIn(compose["include"])) all = union(all, await selected(part));
-    for (const part of objectsIn(compose["exclude"])) {
-      all = await difference(all, await selected(part), async (url) => (await systemOf(url)).concepts.keys());
-    }
-    return all;
+    const included = createUnion();
+    for (const part of objectsIn(compose["include"])) included.add(await selected(part));
+    const excluding = objectsIn(compose["exclude"]);
+    if (excluding.length === 0) return included.set;
+    // What is excluded may be more than a search may ask for.
+    const excluded = createUnion(Infinity);
+    for (const part of excluding) excluded.add(await selected(part));
+    return difference(included.set, excluded.set, async (url) => (await systemOf(url)).concepts.keys());
   }
 
   /** An `include` or `exclude`: what its system, and every value set it names, have in common. */
@@ -73,9 +100,11 @@ function createExpander(lookups: Lookups): (reference: string) => Promise<CodeSe
     let found = system === undefined ? undefined : await ofSystem(system, part);
     for (const reference of textsIn(part["valueSet"])) {
       const other = await expand(reference);
+      await work.spend(1 + sizeOf(other));
       found = found === undefined ? other : intersection(found, other);
     }
     if (found === undefined) throw refused("a part of the value set names neither a system nor a value set");
+    await work.spend(1 + sizeOf(found));
     return found;
   }
 
@@ -86,7 +115,11 @@ function createExpander(lookups: Lookups): (reference: string) => Promise<CodeSe
     if (filters.length === 0) return concepts.length === 0 ? wholeSystem(system) : codesOf(system, listed);
     const version = textIn(part["version"]);
     const codeSystem = await systemOf(version === undefined ? system : `${system}|${version}`);
-    const sets = filters.map((filter) => filteredCodes(codeSystem, filter));
+    const sets: ReadonlySet<string>[] = [];
+    for (const filter of filters) {
+      await work.spend(1 + codeSystem.concepts.size);
+      sets.push(filteredCodes(codeSystem, filter));
+    }
     if (concepts.length > 0) sets.push(new Set(listed));
     const [first = new Set<string>(), ...others] = sets;
     return codesOf(
@@ -119,25 +152,23 @@ function ownExpansion(valueSet: JsonObject): CodeSet | undefined {
     return undefined;
   }
   if (objectsIn(expansion["parameter"]).some(({ name }) => !HARMLESS.has(textIn(name) ?? ""))) return undefined;
-  let all = EMPTY;
+  const all = createUnion();
   let count = 0;
-  const codes = new Map<string, Set<string>>();
-  const waiting = objectsIn(expansion["contains"]);
-  for (const entry of waiting) {
-    count++;
-    waiting.push(...objectsIn(entry["contains"]));
-    const system = textIn(entry["system"]);
-    const code = textIn(entry["code"]);
-    if (entry["abstract"] === true || code === undefined) continue;
-    if (system === undefined) return undefined;
-    const known = codes.get(system);
-    if (known === undefined) codes.set(system, new Set([code]));
-    else known.add(code);
+  const waiting = [objectsIn(expansion["contains"])];
+  for (const entries of waiting) {
+    for (const entry of entries) {
+      count++;
+      const inner = objectsIn(entry["contains"]);
+      if (inner.length > 0) waiting.push(inner);
+      const system = textIn(entry["system"]);
+      const code = textIn(entry["code"]);
+      if (entry["abstract"] === true || code === undefined) continue;
+      if (system === undefined) return undefined;
+      all.add(codesOf(system, [code]));
+    }
   }
   const total = expansion["total"];
-  if (typeof total === "number" && total !== count) return undefined;
-  for (const [system, members] of codes) all = union(all, codesOf(system, members));
-  return all;
+  return typeof total === "number" && total !== count ? undefined : all.set;
 }
 
 /** Parameters of an expansion that leave no code out. */
