@@ -2,7 +2,6 @@ import { parentPort, workerData } from "node:worker_threads";
 import { inflateRawSync } from "node:zlib";
 import type { Client } from "pg";
 import { resourceTypeId } from "../fhir/resource-types.ts";
-import { openHashKey } from "../store/hash-key.ts";
 import { failureOf, isFinal } from "./failure.ts";
 import { exportedLine } from "./line.ts";
 import { openFolder } from "./output-file.ts";
@@ -39,7 +38,6 @@ async function run(): Promise<void> {
   let deletions: TypeFiles | undefined;
   try {
     client = await joinSnapshot(start.connection, start.snapshot);
-    await openHashKey(client);
     const folder = await openFolder(start.destination, start.container, start.folder);
     files = new TypeFiles(folder, "output", (type) => Atomics.add(start.numbers, resourceTypeId(type) ?? 0, 1) + 1);
     deletions = new TypeFiles(folder, "deleted", () => Atomics.add(start.numbers, 0, 1) + 1);

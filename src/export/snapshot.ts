@@ -1,5 +1,7 @@
 import { Client } from "pg";
 import { clientConfig, type DatabaseConnection } from "../store/connection.ts";
+import { learnDisplacedIds } from "../store/displaced-ids.ts";
+import { openHashKey } from "../store/hash-key.ts";
 
 /** One state of the database that several connections read. */
 export interface Snapshot {
@@ -47,6 +49,7 @@ export async function openSnapshot(connection: DatabaseConnection, searches: boo
     await client.query(`begin isolation level repeatable read; ${SESSION_SETTINGS}`);
     if (searches) await client.query(KEEP_PARTITIONS);
     const exported = await client.query<{ name: string }>("select pg_export_snapshot() as name");
+    await learnDisplacedIds(client);
     const instant = oldest.rows[0]?.instant;
     const name = exported.rows[0]?.name;
     if (instant === undefined || name === undefined) throw new Error("the server gave no snapshot");
@@ -67,6 +70,8 @@ export async function joinSnapshot(connection: DatabaseConnection, name: string)
     // No parameter is possible here; the name came from PostgreSQL.
     await client.query(`set transaction snapshot ${client.escapeLiteral(name)}`);
     await client.query(SESSION_SETTINGS);
+    // The thread's own key, and the ids that are displaced in the snapshot.
+    await openHashKey(client);
     return client;
   } catch (error) {
     await closeClient(client);

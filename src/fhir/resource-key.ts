@@ -6,12 +6,68 @@ import { resourceTypeId } from "./resource-types.ts";
  * carries it (it is the distribution key of a cluster), and all resources of a type lie in one contiguous range, so
  * that "Observations in key order" is a range scan.
  *
- * Two ids of one type that share 56 bits are told apart by the id stored in `head`; see `store/`.
+ * No two resources have one key: where the key of an id's hash is another resource's, the id is *displaced*, which
+ * {@link DisplacedIds} knows (`store/displaced-ids.ts`). Everything that turns an id into a key does it here.
  */
 export function resourceKey(typeId: number, id: string, out: Int64Halves): void {
-  hashText(id, 0, out);
-  out.high = (typeId << 24) | (out.high & 0xffffff);
+  const own = displaced.byType[typeId]?.get(id);
+  if (own === undefined) {
+    hashedKey(typeId, id, out);
+  } else {
+    out.high = own.high;
+    out.low = own.low;
+  }
 }
+
+/** The key that a resource has unless its id is displaced. */
+export function hashedKey(typeId: number, id: string, out: Int64Halves): void {
+  hashText(id, 0, out);
+  out.high = (typeId << 24) | (out.high & highMask);
+  out.low &= lowMask;
+}
+
+/** Bits of the hash in a key. */
+export const KEY_BITS = 56;
+
+/** Leaves so many bits of the hash in a key, 1 to {@link KEY_BITS}. A store has fewer in tests only, so that ids share keys. */
+export function cutKeys(bits: number): void {
+  highMask = bits > 32 ? 0xffffff >>> (KEY_BITS - bits) : 0;
+  lowMask = bits < 32 ? (1 << bits) - 1 : -1;
+}
+
+let highMask = 0xffffff;
+let lowMask = -1;
+
+/** The ids whose keys are not made of their hashes, because these were taken. Ids are added to it and stay. */
+export interface DisplacedIds {
+  /** Raised with every addition: a later generation has all that an earlier one has. 0: there are none. */
+  readonly generation: number;
+  /** By type id: their keys. */
+  readonly byType: readonly (ReadonlyMap<string, Int64Halves> | undefined)[];
+}
+
+/** The displaced ids that this thread knows. */
+export function displacedIds(): DisplacedIds {
+  return displaced;
+}
+
+/** From now on these are the displaced ids; unless later ones are known already. */
+export function installDisplacedIds(ids: DisplacedIds): void {
+  if (ids.generation > displaced.generation) displaced = ids;
+}
+
+/** Runs `work`, which must not wait for anything, as if these were the displaced ids. */
+export function withDisplacedIds<Result>(ids: DisplacedIds, work: () => Result): Result {
+  const known = displaced;
+  displaced = ids;
+  try {
+    return work();
+  } finally {
+    displaced = known;
+  }
+}
+
+let displaced: DisplacedIds = { generation: 0, byType: [] };
 
 /** {@link resourceKey} as a signed 64-bit integer, for SQL parameters. The type must be a resource type of R4. */
 export function resourceKeyOf(type: string, id: string): bigint {

@@ -2,9 +2,10 @@ import type { Pool } from "pg";
 import { keyRangeOfType } from "../fhir/resource-key.ts";
 import { createDefinitionIndexer, type DefinitionIndexer } from "../index/indexer.ts";
 import { BlockCache } from "../store/body.ts";
+import { learnDisplacedIds } from "../store/displaced-ids.ts";
 import { transaction } from "../store/pool.ts";
 import { tidySearchTables, withClient } from "../store/publish.ts";
-import { readDefinitions } from "../store/search-parameters.ts";
+import { holdStatement, isOutdated, readDefinitions } from "../store/search-parameters.ts";
 import { indexSegment, unindexedSegments } from "../store/segments.ts";
 import { Terms } from "../store/terms.ts";
 import { advanceReindex, beginReindex, finishReindex, type ClaimedReindex } from "./jobs.ts";
@@ -40,6 +41,7 @@ export async function runReindex(pool: Pool, job: ClaimedReindex, stop: AbortSig
   }
   const blocks = new BlockCache(CACHE_BYTES);
   const terms = new Terms();
+  let generation = await knownGeneration(pool);
   for (const { low, high } of ranges) {
     // The least key there is, and the greatest, are those of types: nothing may be below or above them.
     let first = job.lastKey !== undefined && job.lastKey >= low ? job.lastKey + 1n : low;
@@ -47,8 +49,14 @@ export async function runReindex(pool: Pool, job: ClaimedReindex, stop: AbortSig
       stop.throwIfAborted();
       const page = await readPage(pool, blocks, indexer, ids.length, { first, last: high });
       if (page.lastKey === undefined) break;
-      await writePage(pool, job, terms, ids, page, page.lastKey);
-      first = page.lastKey + 1n;
+      try {
+        await writePage(pool, job, { terms, ids, generation }, page, page.lastKey);
+        first = page.lastKey + 1n;
+      } catch (error) {
+        // Ids may have been displaced, to which the page has references: it is read again.
+        if (!isOutdated(error)) throw error;
+        generation = await knownGeneration(pool);
+      }
     }
   }
   await withClient(pool, stop, tidySearchTables);
@@ -58,8 +66,7 @@ export async function runReindex(pool: Pool, job: ClaimedReindex, stop: AbortSig
 async function writePage(
   pool: Pool,
   job: ClaimedReindex,
-  terms: Terms,
-  ids: readonly number[],
+  { terms, ids, generation }: { terms: Terms; ids: readonly number[]; generation: number },
   page: Page,
   lastKey: bigint,
 ): Promise<void> {
@@ -77,8 +84,15 @@ async function writePage(
         throw new ReindexLost();
     },
     // Rows and checkpoint are lost together in a crash, and done again.
-    "begin; set local synchronous_commit = off",
+    `begin; set local synchronous_commit = off; ${holdStatement(generation)}`,
   );
+}
+
+/** The generation of which this thread knows all displaced ids. */
+async function knownGeneration(pool: Pool): Promise<number> {
+  const { generation } = await readDefinitions(pool);
+  await learnDisplacedIds(pool);
+  return generation;
 }
 
 /** The keys of the types that the definitions are about, in the order of keys. */

@@ -1,4 +1,6 @@
-import type { Pool } from "pg";
+import type { Pool, QueryResult } from "pg";
+import { StokerError } from "../base/errors.ts";
+import { displacedIds } from "../fhir/resource-key.ts";
 import { searchParameter } from "../fhir/search-parameters.ts";
 import type { SearchParameterLookup } from "../fhir/custom-search-parameters.ts";
 import type { BlockCache } from "../store/body.ts";
@@ -6,7 +8,7 @@ import { cancelledBy, processIdOf } from "../store/cancel.ts";
 import { transaction } from "../store/pool.ts";
 import type { Queryable } from "../store/read.ts";
 import type { SearchParameterSource } from "../store/search-parameters.ts";
-import { beginSnapshot, hasStaleRows } from "../store/snapshot.ts";
+import { beginSnapshot, hasStaleRows, knowDisplacedIds } from "../store/snapshot.ts";
 import { tooLong, withDeadline } from "./deadline.ts";
 
 /** What reading back needs of the server. */
@@ -52,26 +54,63 @@ export function giveCopies({ memory }: Pick<ReadContext, "memory">, bytes: numbe
 export const READ_TIMEOUT_MS = 30_000;
 
 /**
- * Runs `work` on one state of the database: a page, its total and its bodies agree although an import is writing. Throws
- * `too-costly` when it takes too long.
+ * Runs `work` on one state of the database: a page, its total and its bodies agree although an import is writing. It is run
+ * again where ids were displaced meanwhile, so it must make the keys that it asks for itself. Throws `too-costly` when it takes
+ * too long.
  */
 export async function readSnapshot<T>(context: ReadContext, work: (db: Queryable) => Promise<T>): Promise<T> {
   const { timeout, signal, cancel } = context;
   const text = "The search takes too long: add a more selective parameter, or leave out _total.";
   try {
-    return await transaction(
-      context,
-      (client, begun) =>
-        cancelledBy(
-          signal,
-          async () => await cancel?.(processIdOf(client)),
-          () => withDeadline(client, { timeout, signal, text, hasStaleRows: hasStaleRows(begun) }, work),
-        ),
-      beginSnapshot(timeout),
+    return await untilIdsAreKnown(() =>
+      transaction(
+        context,
+        (client, begun) =>
+          cancelledBy(
+            signal,
+            async () => await cancel?.(processIdOf(client)),
+            () =>
+              withKnownIds(client, begun, () =>
+                withDeadline(client, { timeout, signal, text, hasStaleRows: hasStaleRows(begun) }, work),
+              ),
+          ),
+        beginSnapshot(timeout),
+      ),
     );
   } catch (error) {
     throw tooLong(error, text);
   }
+}
+
+/** The snapshot does not fit the displaced ids that this thread knows. */
+class OtherIds extends Error {}
+
+/** Takes a snapshot, and reads it, again where that is needed; ids are displaced so rarely that it hardly ever is. */
+export async function untilIdsAreKnown<T>(read: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await read();
+    } catch (error) {
+      if (!(error instanceof OtherIds)) throw error;
+      if (attempt === MOST_SNAPSHOTS)
+        throw new StokerError("busy", "Resources are being stored; try again in a moment.");
+    }
+  }
+}
+
+const MOST_SNAPSHOTS = 20;
+
+/** Runs `work` in a snapshot, for {@link untilIdsAreKnown}: from its beginning to its end keys are those of the snapshot. */
+export async function withKnownIds<T>(
+  db: Queryable,
+  begun: readonly QueryResult[],
+  work: () => Promise<T>,
+): Promise<T> {
+  if (!(await knowDisplacedIds(db, begun))) throw new OtherIds();
+  const { generation } = displacedIds();
+  const result = await work();
+  if (displacedIds().generation !== generation) throw new OtherIds();
+  return result;
 }
 
 /**

@@ -2,7 +2,7 @@ import type { ClientBase } from "pg";
 import { StokerError } from "../base/errors.ts";
 import { VERSION_COLUMNS, versionOf, type StoredVersion, type VersionColumns } from "../store/read.ts";
 import { beginSnapshot, hasStaleRows } from "../store/snapshot.ts";
-import { READ_TIMEOUT_MS, withSearchParameters, type ReadContext } from "./context.ts";
+import { READ_TIMEOUT_MS, untilIdsAreKnown, withKnownIds, withSearchParameters, type ReadContext } from "./context.ts";
 import { tooLong, withDeadline } from "./deadline.ts";
 import { gatheringSql } from "./conditions/planner.ts";
 import { searchCondition } from "./conditions/plan.ts";
@@ -34,27 +34,27 @@ export async function findMatches(
   if (query.groups.every((group) => group.criteria.length === 0)) {
     throw new StokerError("precondition-failed", "The condition has no search parameter to find a resource by.");
   }
-  const condition = searchCondition(query.groups, {
-    dateEquality: context.dateEquality,
-    now: Date.now(),
-    baseUrl: context.baseUrl,
-  });
+  const rules = { dateEquality: context.dateEquality, now: Date.now(), baseUrl };
   const text = "The condition takes too long to search for: make it more selective.";
-  try {
-    const most = Math.min(timeout, READ_TIMEOUT_MS);
-    const begun = [await client.query(beginSnapshot(most))].flat();
-    const deadline = { timeout: most, signal, text, hasStaleRows: hasStaleRows(begun) };
-    return await withDeadline(client, deadline, async (db) => {
-      const rows = await gatheringSql(db, await resolveCondition(db, condition));
-      const found = await db.query<VersionColumns>(
-        statement(sql`select v.id, ${COLUMNS} from search_resource r join head v on v.key = r.key
-          where ${rows} limit ${limit}`),
+  return await untilIdsAreKnown(async () => {
+    try {
+      const most = Math.min(timeout, READ_TIMEOUT_MS);
+      const begun = [await client.query(beginSnapshot(most))].flat();
+      const deadline = { timeout: most, signal, text, hasStaleRows: hasStaleRows(begun) };
+      return await withKnownIds(client, begun, () =>
+        withDeadline(client, deadline, async (db) => {
+          const rows = await gatheringSql(db, await resolveCondition(db, searchCondition(query.groups, rules)));
+          const found = await db.query<VersionColumns>(
+            statement(sql`select v.id, ${COLUMNS} from search_resource r join head v on v.key = r.key
+              where ${rows} limit ${limit}`),
+          );
+          return found.rows.map((row) => versionOf(type, row));
+        }),
       );
-      return found.rows.map((row) => versionOf(type, row));
-    });
-  } catch (error) {
-    throw tooLong(error, text);
-  } finally {
-    await client.query("rollback");
-  }
+    } catch (error) {
+      throw tooLong(error, text);
+    } finally {
+      await client.query("rollback");
+    }
+  });
 }

@@ -67,13 +67,9 @@ interface Found {
 
 async function find(context: ReadContext, query: SearchQuery): Promise<Found> {
   const readPageOf = pageReader(query, context.baseUrl);
-  const found = searchCondition(query.groups, {
-    dateEquality: context.dateEquality,
-    now: Date.now(),
-    baseUrl: context.baseUrl,
-  });
+  const rules = { dateEquality: context.dateEquality, now: Date.now(), baseUrl: context.baseUrl };
   return readSnapshot(context, async (client) => {
-    const resolved = await resolveCondition(client, found, context.blocks);
+    const resolved = await resolveCondition(client, searchCondition(query.groups, rules), context.blocks);
     let condition: Promise<Sql> | undefined;
     // Finding out how it is gathered can take as long as reading a page without it.
     const gathering = (): Promise<Sql> => (condition ??= gatheringSql(client, resolved));

@@ -55,6 +55,11 @@ export function isRepeatable(error: unknown): boolean {
   return code !== undefined && REPEATABLE_STATES.has(code);
 }
 
+/** True when a row was there already. */
+export function isUniqueViolation(error: unknown): boolean {
+  return codeOf(error) === "23505";
+}
+
 /** True when PostgreSQL ended a transaction because of others that ran at the same time: 40001 and 40P01. */
 export function isCollision(error: unknown): boolean {
   const code = codeOf(error);

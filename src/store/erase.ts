@@ -8,12 +8,17 @@ import { holdSegments } from "./segments.ts";
  * Removes a resource for good, in the client's open transaction: its head, all versions, its search rows in every
  * segment, and the bytes of its bodies, which are overwritten with spaces in the blocks they share with others. False
  * when there is no such resource. Backups, the write-ahead log and, until a vacuum, the files of the tables keep what they
- * have. Texts of tokens stay in `search_term`: they are of all resources that use them.
+ * have. Texts of tokens stay in `search_term`: they are of all resources that use them; so does, in `displaced_id`, an id that
+ * shares its hash with another one. `hashed` is the key by the id's hash.
  */
-export async function eraseResource(client: ClientBase, key: bigint, id: string): Promise<boolean> {
+export async function eraseResource(client: ClientBase, hashed: bigint, id: string): Promise<boolean> {
   if (!isStorable(id)) return false;
-  const head = await client.query("select from head where key = $1 and id = $2 for update", [key, id]);
-  if (head.rowCount === 0) return false;
+  const heads = await client.query<{ key: string }>(
+    "select key::text from head where key = stored_key($1, $2) and id = $2 for update",
+    [hashed, id],
+  );
+  const key = heads.rows[0]?.key;
+  if (key === undefined) return false;
   const { rows: places } = await client.query<{ block: string; block_offset: number; body_length: number }>(
     `select block::text, block_offset, body_length from head where key = $1 and body_length > 0
      union all select block::text, block_offset, body_length from version where key = $1 and body_length > 0`,

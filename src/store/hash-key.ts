@@ -1,11 +1,14 @@
 import { randomBytes } from "node:crypto";
 import { HASH_KEY_BYTES, installHashKey } from "../base/hash.ts";
 import { StokerError } from "../base/errors.ts";
+import { cutKeys } from "../fhir/resource-key.ts";
+import { learnDisplacedIds } from "./displaced-ids.ts";
 import type { Queryable } from "./read.ts";
 
 /**
  * Makes this thread hash with the key of the store; a store that is new gets a key, which `draw` makes. To be called when the
- * migrations have run, before anything is stored or asked. Servers that start at the same time agree on one key. Throws
+ * migrations have run, before anything is stored or asked. Servers that start at the same time agree on one key. Also learns which ids
+ * are displaced. Throws
  * `setting` where there are resources that were stored without a key.
  */
 export async function openHashKey(
@@ -20,13 +23,17 @@ export async function openHashKey(
     key = await readKey(db);
   }
   if (key === undefined) throw new StokerError("internal", "The key of the store cannot be read.");
-  installHashKey(key);
+  installHashKey(key.bytes);
+  cutKeys(key.bits);
+  await learnDisplacedIds(db);
 }
 
 const MADE_BEFORE =
   "The database cannot be used: it was made by a version of Stoker whose stored hashes have no key; load the resources into an empty database.";
 
-async function readKey(db: Queryable): Promise<Buffer | undefined> {
-  const { rows } = await db.query<{ key: Buffer }>({ text: "select key from hash_key" });
-  return rows[0]?.key;
+async function readKey(db: Queryable): Promise<{ bytes: Buffer; bits: number } | undefined> {
+  const { rows } = await db.query<{ bytes: Buffer; bits: number }>({
+    text: "select key as bytes, key_bits as bits from hash_key",
+  });
+  return rows[0];
 }

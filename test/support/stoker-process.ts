@@ -14,8 +14,11 @@ export interface StokerServer {
   close(): Promise<void>;
 }
 
-/** Starts a server that may import files below `fileRoot`, and waits until it is ready. */
-export async function startServer(fileRoot: string): Promise<StokerServer> {
+/**
+ * Starts a server that may import files below `fileRoot`, and waits until it is ready. `environment`: further settings, such as
+ * the URL of a database that is there.
+ */
+export async function startServer(fileRoot: string, environment: Record<string, string> = {}): Promise<StokerServer> {
   const folder = await mkdtemp(join(tmpdir(), "stoker-serve-"));
   await chmod(folder, 0o711); // started by root, PostgreSQL runs as another user
   const child = spawn(process.execPath, [resolve("bin", "stoker"), "serve"], {
@@ -28,6 +31,7 @@ export async function startServer(fileRoot: string): Promise<StokerServer> {
       STOKER_DATA_DIR: join(folder, "data"),
       STOKER_FILE_ROOT: fileRoot,
       STOKER_LOG_LEVEL: "warn",
+      ...environment,
     },
     stdio: ["ignore", "pipe", "inherit"],
   });

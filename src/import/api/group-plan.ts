@@ -187,10 +187,6 @@ function decide(
   const { change } = item;
   const id = idOf(change);
   const type = change.kind === "put" ? change.body.type : change.type;
-  if (head !== undefined && head.id !== id) {
-    const text = `${type}/${id} cannot be stored: its id has the same 56-bit hash as ${head.id}. Change the id.`;
-    throw new StokerError("conflict", text);
-  }
   const current = head?.current;
   change.check?.(current);
   if (change.kind === "delete" && (current === undefined || current.deleted)) {

@@ -9,7 +9,7 @@ import { resourceKeyOf } from "../../fhir/resource-key.ts";
 import { processIdOf } from "../../store/cancel.ts";
 import { clientConfig, type DatabaseConnection } from "../../store/connection.ts";
 import type { DatabaseControl } from "../../store/control.ts";
-import { readCurrent } from "../../store/read.ts";
+import { isStorable, readCurrent } from "../../store/read.ts";
 import { changeStatement, removeDefinition } from "../../store/search-parameters.ts";
 import { DEFINING_TYPE } from "./define-parameters.ts";
 import { WRITER_NAME } from "../pipeline/frozen-writers.ts";
@@ -339,8 +339,8 @@ async function eraseOnClient(
   // Nothing is indexed, so that no definition needs to be known.
   await client.query([...BEGIN, ...(type === DEFINING_TYPE ? [changeStatement(undefined)] : [])].join("; "));
   try {
-    if (check !== undefined) {
-      await client.query("select from head where key = $1 for update", [resourceKeyOf(type, id)]);
+    if (check !== undefined && isStorable(id)) {
+      await client.query("select from head where key = stored_key($1, $2) for update", [resourceKeyOf(type, id), id]);
       check(await readCurrent(client, type, id));
     }
     const isErased = await eraseResource(client, resourceKeyOf(type, id), id);

@@ -7,6 +7,7 @@ import { literalsOf } from "../../index/number-literals.ts";
 import { BodyBlocks } from "../../store/body-blocks.ts";
 import { CopyBuffer } from "../../store/copy-buffer.ts";
 import { copyTogether, type CopyStep } from "../../store/copy-together.ts";
+import { isUniqueViolation } from "../../store/database-errors.ts";
 import {
   HEAD_COLUMNS,
   lockHeads,
@@ -25,6 +26,7 @@ import { SearchRows, TooManySearchValues } from "../../store/search-rows.ts";
 import { changeStatement, holdStatement, isOutdated } from "../../store/search-parameters.ts";
 import { holdSegments, SegmentState } from "../../store/segments.ts";
 import { Stamps } from "../../store/stamps.ts";
+import { displaceIds, KeysTaken, takenKeys, type TakenKey } from "../displacement/displace.ts";
 import { updateIndexer } from "./current-definitions.ts";
 import {
   decideAll,
@@ -99,24 +101,45 @@ export class WriteGroup {
     requests: readonly PlannedRequest[],
     time: GroupTime,
   ): Promise<RequestOutcome[]> {
+    // Before keys and values are made: another group with the same indexer may update it while this one waits for the database.
+    const { generation } = this.#indexer;
     const { outcomes, items } = await planAll(client, requests, time);
     if (items.length === 0) return outcomes;
+    const taken = takenKeys(items.map(keyOfItem));
+    if (taken.length > 0) {
+      await displaceIds(client, this.#indexer, taken);
+      throw new StalePlan();
+    }
     const firstStamp = await this.#stamps.take(client, items.length);
-    // Read here: another group with the same indexer may update it while this one waits for the database.
-    const { generation } = this.#indexer;
     this.#index(items, firstStamp);
     await this.#searchRows.terms.store(client);
     await this.#blocks.reserve(client, totalBytes(items), items.length);
     const segment = await this.#segments.open(client, 0);
-    try {
-      this.#uncounted += await this.#writeItems(client, segment.number, generation, items, outcomes);
-    } catch (error) {
-      await client.query("rollback");
-      if (!isOutdated(error)) throw error;
-      await updateIndexer(client, this.#indexer);
-      throw new StalePlan();
+    let isFresh = items.every(
+      ({ change }) => change.kind === "put" && change.isFresh === true && !isDefinition(change),
+    );
+    for (;;) {
+      try {
+        this.#uncounted += await this.#writeItems(
+          client,
+          { segment: segment.number, generation, isFresh },
+          items,
+          outcomes,
+        );
+        return outcomes;
+      } catch (error) {
+        await client.query("rollback");
+        if (isFresh && isUniqueViolation(error)) {
+          // An id that the server has made up can share its key with another one, too.
+          isFresh = false;
+          continue;
+        }
+        if (error instanceof KeysTaken) await displaceIds(client, this.#indexer, error.taken);
+        else if (isOutdated(error)) await updateIndexer(client, this.#indexer);
+        else throw error;
+        throw new StalePlan();
+      }
     }
-    return outcomes;
   }
 
   /** Whether enough was written to {@link tidy} up. */
@@ -164,21 +187,24 @@ export class WriteGroup {
     }
   }
 
-  /** Decides and writes in a transaction of its own; returns how many versions were written. */
+  /**
+   * Decides and writes in a transaction of its own; returns how many versions were written. `isFresh`: none of the resources is
+   * there. Throws KeysTaken.
+   */
   async #writeItems(
     client: ClientBase,
-    segment: number,
-    generation: number,
+    { segment, generation, isFresh }: { segment: number; generation: number; isFresh: boolean },
     items: readonly Item[],
     outcomes: RequestOutcome[],
   ): Promise<number> {
     const isDefining = items.some(({ change }) => isDefinition(change));
-    const isFresh = !isDefining && items.every(({ change }) => change.kind === "put" && change.isFresh === true);
     const begin = [...BEGIN, isDefining ? changeStatement(generation) : holdStatement(generation)];
     let heads: HeadRow[] = [];
     if (!isFresh) {
       await client.query(begin.join("; "));
       heads = await lockHeads(client, sortedKeys(items));
+      const taken = takenKeys(items.map(keyOfItem), new Map(heads.map(({ key, id }) => [key, id])));
+      if (taken.length > 0) throw new KeysTaken(taken);
     }
     const decide = (): Step[] => decideAll(items, new Map(heads.map((head) => [head.key, head])), outcomes);
     const steps = isDefining ? await define(client, items, outcomes, decide) : decide();
@@ -248,6 +274,10 @@ export class WriteGroup {
       contentHash: contentHash(bytes, hasMetaVersion),
     };
   }
+}
+
+function keyOfItem({ key, change }: Item): TakenKey {
+  return { key, id: idOf(change) };
 }
 
 /** A head that exists and what it becomes. */

@@ -1,4 +1,5 @@
 import type { HeadRow, VersionRow } from "../../store/heads.ts";
+import type { TakenKey } from "../displacement/displace.ts";
 import type { BatchLine, RejectedLine } from "./batch.ts";
 import { decideResource, type EarlierNewLine, type Revision } from "./decide-resource.ts";
 import type { EarlierRow } from "./earlier-lines.ts";
@@ -56,10 +57,6 @@ export interface Decision {
   waitUntil: number;
 }
 
-/** One in 10^17 pairs of ids of a type. */
-const KEY_TAKEN =
-  "The resource cannot be stored: its id {id} has the same 56-bit hash as the id {other}. Change the id.";
-
 /** In key order, so that concurrent batches lock and insert heads in one order. */
 export function groupByKey(lines: readonly BatchLine[]): ResourceLines[] {
   const order = lines.map((_line, index) => index);
@@ -78,8 +75,28 @@ export function groupByKey(lines: readonly BatchLine[]): ResourceLines[] {
   return groups;
 }
 
+/** The ids of lines whose key another id has: that of the head, or of an earlier line. */
+export function takenIn(
+  lines: readonly BatchLine[],
+  groups: readonly ResourceLines[],
+  stored: ReadonlyMap<bigint, StoredHead>,
+): TakenKey[] {
+  const taken: TakenKey[] = [];
+  for (const group of groups) {
+    const { key } = group;
+    const owner = stored.get(key)?.head.id ?? lineAt(lines, group.lines[0] ?? 0).id;
+    const others = new Set<string>();
+    for (const index of group.lines) {
+      const { id } = lineAt(lines, index);
+      if (id !== owner) others.add(id);
+    }
+    for (const id of others) taken.push({ key, id });
+  }
+  return taken;
+}
+
 /**
- * Decides on a batch's lines by the version rules. Versions of the resources in `pinned` are not revised. Pure: the same
+ * Decides on a batch's lines by the version rules. The lines of a group, and the head with its key, have one id. Versions of the resources in `pinned` are not revised. Pure: the same
  * again for the same arguments.
  */
 export function decideBatch(
@@ -105,14 +122,9 @@ export function decideBatch(
   for (const group of groups) {
     const existing = stored.get(group.key);
     const id = existing?.head.id ?? lines[group.lines[0] ?? 0]?.id ?? "";
-    const own = group.lines.filter((index) => lines[index]?.id === id);
-    for (const index of group.lines) {
-      if (lines[index]?.id !== id) reject(index, "exception", KEY_TAKEN.replace("{other}", id));
-    }
-    if (own.length === 0) continue;
     const { ruling, remembered, revision } = decideResource(
       { current: existing?.head.current, others: existing?.others ?? [], earlier: existing?.earlier ?? [] },
-      own.map((index) => incoming(lines, index)),
+      group.lines.map((index) => incoming(lines, index)),
       context,
       pinned.has(group.key),
     );

@@ -18,10 +18,12 @@ import {
 } from "../../store/heads.ts";
 import { searchCopies } from "../../store/search-copies.ts";
 import { holdSegments, SegmentState } from "../../store/segments.ts";
+import { KeysTaken } from "../displacement/displace.ts";
 import type { Batch, RejectedLine } from "./batch.ts";
 import {
   decideBatch,
   groupByKey,
+  takenIn,
   type BatchCounts,
   type DecidedResource,
   type Decision,
@@ -100,7 +102,7 @@ export class BatchWriter {
    * the same import may be decided otherwise by it: then their versions, their units' counters and their rejected lines
    * change with it.
    *
-   * Throws {@link ClockWait}, {@link SegmentClosed}, or PostgreSQL's error; a unique violation means that another
+   * Throws {@link ClockWait}, {@link SegmentClosed}, KeysTaken, or PostgreSQL's error; a unique violation means that another
    * connection wrote one of the resources meanwhile: roll back and call again.
    */
   async write(
@@ -114,6 +116,8 @@ export class BatchWriter {
     const groups = groupByKey(batch.lines);
     const grouped = performance.now();
     const stored = await readStored(client, groups, context);
+    const taken = takenIn(batch.lines, groups, stored);
+    if (taken.length > 0) throw new KeysTaken(taken);
     const pinned = new Set<bigint>();
     let decision: Decision;
     let places: WithdrawnPlaces;

@@ -1,5 +1,5 @@
 import { isAscii, isUtf8 } from "node:buffer";
-import { fromBigInt, type Int64Halves } from "../../base/hash.ts";
+import { toBigInt, type Int64Halves } from "../../base/hash.ts";
 import type { JsonObject } from "../../base/json.ts";
 import { checkLine, type LineRules } from "../../check/check-line.ts";
 import { contentHash, storedBody } from "../../fhir/meta-bytes.ts";
@@ -102,17 +102,23 @@ export class Batch {
     this.#chunkBytes = 0;
   }
 
-  /** Takes the search values anew, after the indexer has learned of other search parameters; `firstStamp` as in {@link clear}. */
+  /**
+   * Takes keys and search values anew, after the indexer has learned of other search parameters, or this thread of displaced ids;
+   * `firstStamp` as in {@link clear}.
+   */
   indexAgain(firstStamp: number): void {
     this.searchRows.clear(firstStamp);
     const lines = this.lines.splice(0);
     for (const line of lines) {
-      const { key, deleted, body } = line;
+      const { id, deleted, body } = line;
+      const typeId = typeIdOfKey(line.key);
+      resourceKey(typeId, id, this.#key);
+      line.key = toBigInt(this.#key);
       if (deleted) {
         this.searchRows.skip();
       } else {
         const text = body.toString("utf8");
-        if (!this.#index(fromBigInt(key), text, JSON.parse(text) as JsonObject, typeIdOfKey(key), line)) {
+        if (!this.#index(this.#key, text, JSON.parse(text) as JsonObject, typeId, line)) {
           this.bytes -= body.length;
           continue;
         }

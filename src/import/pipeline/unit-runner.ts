@@ -14,6 +14,7 @@ import { Stamps } from "../../store/stamps.ts";
 import { BATCH_LINES, Batch, type RejectedLine } from "./batch.ts";
 import type { BatchCounts } from "./batch-decision.ts";
 import { BatchWriter, ClockWait, SegmentClosed, type TargetSegment } from "./batch-writer.ts";
+import { displaceIds, KeysTaken } from "../displacement/displace.ts";
 import { updateIndexer } from "../api/current-definitions.ts";
 import { noTimes, type StageTimes } from "./stage-times.ts";
 import { TargetSegments } from "./target-segments.ts";
@@ -158,6 +159,9 @@ export class UnitRunner {
           await sleep(Math.random() * Math.min(1000, 5 * 2 ** attempt), undefined, { signal });
         } else if (isOutdated(error)) {
           await this.#indexAgain();
+        } else if (error instanceof KeysTaken) {
+          await displaceIds(this.#client, this.#indexer, error.taken);
+          await this.#indexAgain();
         } else if (!(error instanceof SegmentClosed)) {
           throw error;
         }
@@ -169,7 +173,7 @@ export class UnitRunner {
     await this.#clearBatch();
   }
 
-  /** Search parameters were defined since the lines were indexed. */
+  /** Search parameters were defined, or ids displaced, since the lines were indexed. */
   async #indexAgain(): Promise<void> {
     await updateIndexer(this.#client, this.#indexer);
     this.#batch.indexAgain(await this.#stamps.reserve(this.#client, BATCH_LINES));

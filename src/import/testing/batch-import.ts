@@ -9,6 +9,7 @@ import { openSegment } from "../../store/segments.ts";
 import { Stamps } from "../../store/stamps.ts";
 import type { TestDatabase } from "../../store/testing/test-database.ts";
 import { Batch, BATCH_LINES, type RejectedLine } from "../pipeline/batch.ts";
+import { displaceIds, KeysTaken } from "../displacement/displace.ts";
 import { BatchWriter, ClockWait, SegmentClosed } from "../pipeline/batch-writer.ts";
 import { noTimes } from "../pipeline/stage-times.ts";
 
@@ -113,7 +114,10 @@ export async function openBatchImport(
           return;
         } catch (error) {
           if (error instanceof ClockWait) await sleep(Math.max(1, error.until - Date.now()));
-          else if (!(error instanceof SegmentClosed || isRepeatable(error))) throw error;
+          else if (error instanceof KeysTaken) {
+            await displaceIds(client, indexer, error.taken);
+            batch.indexAgain(await stamps.take(client, BATCH_LINES));
+          } else if (!(error instanceof SegmentClosed || isRepeatable(error))) throw error;
         }
       }
     },
