@@ -5,8 +5,6 @@ import { openLogger } from "../../src/base/logger.ts";
 import { databaseUrl } from "../../src/cli/bench/databases.ts";
 import { openEmbedded, type EmbeddedServer } from "../../src/store/embedded/open-embedded.ts";
 import { BodyBlocks } from "../../src/store/body-blocks.ts";
-import { migrate } from "../../src/store/migrate.ts";
-import { openDatabase } from "../../src/store/pool.ts";
 import { Stamps } from "../../src/store/stamps.ts";
 import { withSession } from "../support/fingerprints.ts";
 import { prepareImport, type DisturbedImport } from "../support/disturbed-import.ts";
@@ -16,6 +14,7 @@ import { KILLS } from "../support/kills.ts";
 import { openMoments } from "../support/moments.ts";
 import { slowDownImports } from "../support/slow-import.ts";
 import { startImport, until } from "../support/stoker-run.ts";
+import { makeTestStore } from "../support/test-store.ts";
 
 /** Units that may begin between two kills. */
 const PER_KILL = 3;
@@ -38,10 +37,7 @@ describe.skipIf(process.platform === "win32")("PostgreSQL is killed again and ag
   beforeAll(async () => {
     disturbed = await prepareImport(PER_KILL);
     database = await open();
-    const options = { applicationName: "test", maxConnections: 1, logger: openLogger("silent", "test") };
-    const pool = await openDatabase({ ...options, connection: database.connection });
-    await migrate(pool);
-    await pool.close();
+    await makeTestStore(database.connection);
   });
 
   afterAll(async () => {

@@ -53,7 +53,7 @@ export function refersTo(values: readonly unknown[], target: string): boolean {
 
 /**
  * Some date, dateTime, instant or Period stands to `operand` (a prefix and a date) as FHIR says: both are ranges, and
- * without prefix they overlap.
+ * without prefix the operand contains the value.
  */
 export function hasDate(values: readonly unknown[], operand: string): boolean {
   const [, prefix = "", date = ""] = /^([a-z]{2})?(.*)$/.exec(operand) ?? [];
@@ -64,7 +64,7 @@ export function hasDate(values: readonly unknown[], operand: string): boolean {
     switch (prefix) {
       case "":
       case "eq":
-        return low <= wanted.high && high >= wanted.low;
+        return low >= wanted.low && high <= wanted.high;
       case "ne":
         return low < wanted.low || high > wanted.high;
       case "lt":

@@ -3,6 +3,7 @@ import type { DatabaseConnection } from "../../src/store/connection.ts";
 import { createEmptyDatabase, testServer } from "../../src/store/testing/test-database.ts";
 import { databaseUrl } from "../../src/cli/bench/databases.ts";
 import { withSession } from "./fingerprints.ts";
+import { makeTestStore } from "./test-store.ts";
 
 /** A database of a role that is no superuser, so that limits apply to it. */
 export interface LimitedRole {
@@ -19,7 +20,7 @@ export interface LimitedRole {
   drop(): Promise<void>;
 }
 
-/** Makes a role and an empty database that it owns. */
+/** Makes a role and a database that it owns, with an empty store. */
 export async function openLimitedRole(): Promise<LimitedRole> {
   const database = await createEmptyDatabase();
   const role = `stoker_test_${randomBytes(6).toString("hex")}`;
@@ -32,6 +33,7 @@ export async function openLimitedRole(): Promise<LimitedRole> {
   const url = new URL(databaseUrl(database.connection));
   url.username = role;
   url.password = "limited";
+  await makeTestStore({ url: url.toString() });
   const endSessions = (): Promise<void> =>
     run(`select pg_terminate_backend(pid) from pg_stat_activity where usename = '${role}'`);
   return {
