@@ -6,6 +6,7 @@ import { everything } from "../search/everything.ts";
 import { history } from "../search/history/history.ts";
 import type { HistoryRequest } from "../search/history/history-query.ts";
 import { readOneVersion } from "../search/read.ts";
+import { linkHeader, type BundleAnswer } from "../search/links.ts";
 import { search } from "../search/search.ts";
 import { BLOCK_CACHE_BYTES, BlockCache } from "../store/body.ts";
 import { openSearchParameters } from "../store/search-parameters.ts";
@@ -93,7 +94,7 @@ export async function resourceRoutes(app: FastifyInstance, { reading }: Resource
       url,
       async handler(request, reply) {
         const parameters = [...queryOf(request), ...operationParameters(request.body)];
-        return reply.type(FHIR_JSON).send(await everything(readingOf(reading, request), request.params.id, parameters));
+        return sendPage(reply, await everything(readingOf(reading, request), request.params.id, parameters));
       },
     });
   }
@@ -159,7 +160,7 @@ async function answerSearch(
     strict,
     ...(compartment && { compartment }),
   });
-  return reply.type(FHIR_JSON).send(bundle);
+  return sendPage(reply, bundle);
 }
 
 async function answerHistory(
@@ -171,7 +172,14 @@ async function answerHistory(
   const strict = isStrict(request.headers["prefer"]);
   const bundle = await history(readingOf(context, request), { ...of, parameters: queryOf(request), strict });
   if (bundle === undefined) throw new StokerError("not-found", `Resource ${of.type}/${of.id} is not known.`);
-  return reply.type(FHIR_JSON).send(bundle);
+  return sendPage(reply, bundle);
+}
+
+/** A page of answers, with its links in a header, too. */
+function sendPage(reply: FastifyReply, { bytes, links }: BundleAnswer): FastifyReply {
+  const header = linkHeader(links);
+  if (header !== undefined) void reply.header("link", header);
+  return reply.type(FHIR_JSON).send(bytes);
 }
 
 function typeOf(request: FastifyRequest<TypeRoute>): string {

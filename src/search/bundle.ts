@@ -1,10 +1,11 @@
 import type { JsonObject } from "../base/json.ts";
+import type { PageLink } from "./links.ts";
 
 /** A Bundle before it is bytes. */
 export interface BundleParts {
   type: "searchset" | "history";
   total?: number;
-  links: readonly { relation: "self" | "next"; url: string }[];
+  links: readonly PageLink[];
   entries: readonly Entry[];
 }
 

@@ -9,6 +9,7 @@ import type { CriteriaGroup } from "./query/criteria.ts";
 import type { Include } from "./query/include.ts";
 import { NO_DATE, queryDateRange } from "./query/query-date.ts";
 import { parseQuery, type SearchRequest } from "./query/query.ts";
+import type { BundleAnswer } from "./links.ts";
 import { answerQuery } from "./search.ts";
 import { malformed } from "./query/values.ts";
 
@@ -22,7 +23,7 @@ export async function everything(
   context: ReadContext,
   id: string | undefined,
   parameters: SearchRequest["parameters"],
-): Promise<Buffer> {
+): Promise<BundleAnswer> {
   const unknown = parameters.find(([name]) => !PARAMETERS.has(name));
   if (unknown !== undefined) {
     throw new StokerError("not-supported", `$everything: parameter '${unknown[0].slice(0, 64)}' is not supported.`, {

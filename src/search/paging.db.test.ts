@@ -1,5 +1,6 @@
 import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { JsonObject } from "../base/json.ts";
 import type { TestVersion } from "../store/testing/load-resources.ts";
 import { linkOf, matchesOf, openSearchServer, type SearchServer } from "./testing/search-server.ts";
 
@@ -22,6 +23,10 @@ const writes: fc.Arbitrary<Write> = fc.record({
   deleted: fc.boolean(),
   live: fc.boolean(),
 });
+
+function relations({ body }: { body: JsonObject }): unknown {
+  return (body["link"] as JsonObject[]).map(({ relation }) => relation);
+}
 
 describe("paging while resources are written", () => {
   it("repeats nothing and skips nothing that was there all the time", async () => {
@@ -73,6 +78,35 @@ describe("paging while resources are written", () => {
     expect(matchesOf(second.body)).toHaveLength(2);
     expect(linkOf(second.body, "next")).toBeUndefined();
     expect(linkOf(second.body, "self")).toContain("_cursor=");
+  });
+
+  it("has links to the other pages, in the Bundle and in a header", async () => {
+    await write([1, 2, 3, 4, 5], "linked", { deleted: false, live: true }, 1);
+    const first = await server.get("/Patient?_tag=linked&_count=2");
+    expect(relations(first)).toEqual(["self", "first", "next", "last"]);
+    const second = await server.get(linkOf(first.body, "next") ?? "");
+    expect(relations(second)).toEqual(["self", "first", "previous", "next", "last"]);
+    const links = second.body["link"] as JsonObject[];
+    expect(second.headers["link"]).toBe(
+      links.map(({ relation, url }) => `<${url as string}>; rel="${relation as string}"`).join(", "),
+    );
+    const back = await server.get(linkOf(second.body, "previous") ?? "");
+    expect(matchesOf(back.body)).toEqual(matchesOf(first.body));
+    const third = await server.get(linkOf(second.body, "next") ?? "");
+    expect(relations(third)).toEqual(["self", "first", "previous", "last"]);
+    // In orders that the store does not keep, only the first page is cheap.
+    const sorted = await server.get("/Patient?_tag=linked&_count=2&_sort=birthdate");
+    expect(relations(sorted)).toEqual(["self", "first", "next"]);
+    const all = await server.get("/Patient?_tag=linked");
+    expect(relations(all)).toEqual(["self"]);
+    expect(all.headers).not.toHaveProperty("link");
+  });
+
+  it("leaves the header out when it would be too long for one", async () => {
+    const ids = Array.from({ length: 500 }, (_, index) => `linked-${index}`).join();
+    const { body, headers } = await server.get(`/Patient?_id=${ids}&_count=2`);
+    expect(linkOf(body, "next")).toBeDefined();
+    expect(headers).not.toHaveProperty("link");
   });
 
   it("cuts a page of large resources short instead of holding them all", async () => {

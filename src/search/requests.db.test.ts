@@ -38,7 +38,8 @@ describe("the searchset", () => {
       link: [{ relation: "self", url: "http://stoker.test/fhir/Observation?status=final" }],
       entry: [{ fullUrl: "http://stoker.test/fhir/Observation/d", search: { mode: "match" } }],
     });
-    expect(body).not.toHaveProperty("total");
+    // Known, as all matches are on the page.
+    expect(body["total"]).toBe(1);
     expect(text).toContain('"value":1.500');
   });
   it("has no entry when nothing is found, and leaves out what is deleted (C-111)", async () => {
@@ -51,7 +52,11 @@ describe("the searchset", () => {
     ["_total=accurate&_count=1", 3, 1],
     ["_total=estimate", 3, 3],
     ["_total=none", undefined, 3],
-    ["_count=5000", undefined, 3],
+    ["_count=5000", 3, 3],
+    ["_count=3", 3, 3],
+    ["_count=2", undefined, 2],
+    ["_count=2&_total=estimate", 3, 2],
+    ["_count=2&_total=none", undefined, 2],
   ])("%s has total %s and %i entries", async (query, total, entries) => {
     const { body } = await server.get(`/Patient?${query}`);
     expect(body["total"]).toBe(total);
@@ -107,6 +112,9 @@ describe("what is not understood", () => {
       { resource: { resourceType: "OperationOutcome", issue: [{ severity: "warning" }, { severity: "warning" }] } },
     ]);
     expect(JSON.stringify(outcomes)).toContain("shoe-size");
+    expect(outcomes[0]?.["fullUrl"]).toMatch(
+      /^urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/,
+    );
     expect(matchesOf(body)).toHaveLength(1);
     expect(linkOf(body, "self")).toBe("/Patient?family=Holm");
   });
@@ -218,6 +226,16 @@ describe("result parameters", () => {
     expect(matchesOf(body).map(({ id }) => id)).toEqual(["c", "b", "a"]);
     expect(linkOf(body, "self")).toBe("/Patient?_sort=gender&_sort=-_lastUpdated");
     expect((await server.get("/Patient?_sort=gender&_sort=-gender")).status).toBe(400);
+  });
+  it.each([
+    ["_lastUpdated=ge2020-01-01T00:00:00+01:00", "_lastUpdated=ge2020-01-01T00:00:00%2B01:00"],
+    ["_lastUpdated=ge2020-01-01T00:00:00%2B01:00", "_lastUpdated=ge2020-01-01T00:00:00%2B01:00"],
+    ["_lastUpdated=ge2020-01-01T00:00:00.123+01:00,2019", "_lastUpdated=ge2020-01-01T00:00:00.123%2B01:00,2019"],
+    ["_format=application/fhir+json", "_format=application/fhir%2Bjson"],
+    ["name=a+b", "name=a%20b"],
+    ["name=a%2Bb", "name=a%2Bb"],
+  ])("of %s the self link keeps the +: %s", async (query, expected) => {
+    expect(linkOf((await server.get(`/Patient?${query}`)).body, "self")).toBe(`/Patient?${expected}`);
   });
   it("the self link says the _count that is applied", async () => {
     expect(linkOf((await server.get("/Patient?_count=5000")).body, "self")).toBe("/Patient?_count=1000");

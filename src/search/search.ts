@@ -1,16 +1,19 @@
+import { randomUUID } from "node:crypto";
 import { withMeta } from "../fhir/meta-bytes.ts";
 import type { Queryable, StoredVersion } from "../store/read.ts";
 import { bundleBytes, type Entry } from "./bundle.ts";
 import { readSnapshot, withSearchParameters, type ReadContext } from "./context.ts";
-import { readCursor, readSortedCursor, storeOrder, writeCursor } from "./page/cursor.ts";
+import { readPosition, readSortedCursor, storeOrder, writeCursor, writePosition } from "./page/cursor.ts";
 import { readIncluded, withBodies, type ReadResource } from "./page/included.ts";
-import { queryUrl } from "./links.ts";
+import { queryUrl, type BundleAnswer, type PageLink } from "./links.ts";
 import { readPage, type PageRequest } from "./page/page.ts";
 import type { Page } from "./page/page-rows.ts";
 import { scopeCondition, scopeRange, searchCondition } from "./conditions/plan.ts";
 import { countResources, estimateResources, gatheringSql } from "./conditions/planner.ts";
 import { parseQuery, type SearchQuery, type SearchRequest } from "./query/query.ts";
 import { resolveCondition } from "./conditions/resolve.ts";
+import { locationDistance, nearValues } from "./page/location-distance.ts";
+import type { NearValue } from "./query/criteria.ts";
 import { shaped, type Shape } from "./shape/shape.ts";
 import { readSortTexts } from "./page/sort-texts.ts";
 import { readSortedPage } from "./page/sorted-page.ts";
@@ -20,32 +23,49 @@ import type { Sql } from "./sql.ts";
  * Searches and answers with a searchset Bundle as bytes (contract 10). Throws what {@link parseQuery} throws, and
  * `too-costly`.
  */
-export async function search(context: ReadContext, request: Omit<SearchRequest, "baseUrl">): Promise<Buffer> {
+export async function search(context: ReadContext, request: Omit<SearchRequest, "baseUrl">): Promise<BundleAnswer> {
   const { baseUrl } = context;
   const query = await withSearchParameters(context, (lookup) => parseQuery({ ...request, baseUrl, lookup }));
   return answerQuery(context, query, searchPath(request));
 }
 
 /** Answers a query that has been understood; `path` and `query.used` make the links. */
-export async function answerQuery(context: ReadContext, query: SearchQuery, path: string): Promise<Buffer> {
+export async function answerQuery(context: ReadContext, query: SearchQuery, path: string): Promise<BundleAnswer> {
   const { baseUrl } = context;
   const { total, page, matches, included } = await find(context, query);
-  const links: { relation: "self" | "next"; url: string }[] = [
-    { relation: "self", url: queryUrl(baseUrl, path, query.used) },
-  ];
-  if (page.next !== undefined) {
-    const others = query.used.filter(([name]) => name !== "_cursor");
-    links.push({ relation: "next", url: queryUrl(baseUrl, path, [...others, ["_cursor", writeCursor(page.next)]]) });
-  }
+  const links = pageLinks(query, page, (parameters) => queryUrl(baseUrl, path, parameters));
   const { shape } = query;
+  const near = nearValues(query.groups);
   // Names of elements are those of the searched types; what is included is of others.
   const shapeOfIncluded = typeof shape === "string" ? shape : undefined;
   const entries = [
-    ...matches.map((match) => resourceEntry(baseUrl, match, "match", shape)),
+    ...matches.map((match) => resourceEntry(baseUrl, match, "match", shape, near)),
     ...included.map((resource) => resourceEntry(baseUrl, resource, "include", shapeOfIncluded)),
   ];
   if (query.warnings.length > 0) entries.push(outcomeEntry(query.warnings));
-  return bundleBytes({ type: "searchset", ...(total === undefined ? {} : { total }), links, entries });
+  const bytes = bundleBytes({ type: "searchset", ...(total === undefined ? {} : { total }), links, entries });
+  return { bytes, links };
+}
+
+/** The links of a page. Only in the orders of the store pages can be read backwards. */
+function pageLinks(
+  { used, sort, cursor }: SearchQuery,
+  { next, previous }: Page,
+  urlOf: (parameters: SearchQuery["used"]) => string,
+): PageLink[] {
+  const links: PageLink[] = [{ relation: "self", url: urlOf(used) }];
+  if (next === undefined && cursor === undefined) return links;
+  const others = used.filter(([name]) => name !== "_cursor");
+  const at = (text: string): string => urlOf([...others, ["_cursor", text]]);
+  links.push({ relation: "first", url: urlOf(others) });
+  if (previous !== undefined) {
+    links.push({ relation: "previous", url: at(writePosition({ from: previous, backwards: true })) });
+  }
+  if (next !== undefined) links.push({ relation: "next", url: at(writeCursor(next)) });
+  if (storeOrder(sort) !== undefined) {
+    links.push({ relation: "last", url: at(writePosition({ from: undefined, backwards: true })) });
+  }
+  return links;
 }
 
 function searchPath({ type, compartment }: Pick<SearchRequest, "type" | "compartment">): string {
@@ -57,6 +77,8 @@ function searchPath({ type, compartment }: Pick<SearchRequest, "type" | "compart
 export function servedBody(version: StoredVersion, body: Buffer): Buffer {
   return withMeta(body, version.versionId, version.lastUpdated);
 }
+
+const NO_PAGE: Page = { versions: [], next: undefined, previous: undefined };
 
 interface Found {
   total: number | undefined;
@@ -73,11 +95,16 @@ async function find(context: ReadContext, query: SearchQuery): Promise<Found> {
     let condition: Promise<Sql> | undefined;
     // Finding out how it is gathered can take as long as reading a page without it.
     const gathering = (): Promise<Sql> => (condition ??= gatheringSql(client, resolved));
-    let total: number | undefined;
-    if (query.total === "accurate" || query.count === 0) total = await countResources(client, await gathering());
-    else if (query.total === "estimate") total = await estimateResources(client, await gathering());
-    if (query.count === 0) return { total, page: { versions: [], next: undefined }, matches: [], included: [] };
+    if (query.count === 0) {
+      const total = await countResources(client, await gathering());
+      return { total, page: NO_PAGE, matches: [], included: [] };
+    }
     const page = await readPageOf(client, { resolved, gathering });
+    let total: number | undefined;
+    const isWhole = query.cursor === undefined && page.next === undefined;
+    if (isWhole) total = query.total === "none" ? undefined : page.versions.length;
+    else if (query.total === "accurate") total = await countResources(client, await gathering());
+    else if (query.total === "estimate") total = await estimateResources(client, await gathering());
     const matches = await withBodies(client, context, page.versions);
     const included = await readIncluded(client, context, query.includes, matches);
     return { total, page, matches, included };
@@ -100,10 +127,10 @@ function pageReader(
       return readSortedPage(db, { resolved, condition, texts, scope, count, keys, after });
     };
   }
-  const after = cursor === undefined ? undefined : readCursor(cursor, sort);
+  const position = cursor === undefined ? { from: undefined, backwards: false } : readPosition(cursor, sort);
   const isFiltered = groups.some((group) => group.criteria.length > 0);
   const range = scopeRange(groups);
-  return (db, found) => readPage(db, { ...found, scope, range, count, sort, after, isFiltered });
+  return (db, found) => readPage(db, { ...found, ...position, scope, range, count, sort, isFiltered });
 }
 
 function resourceEntry(
@@ -111,12 +138,15 @@ function resourceEntry(
   { version, body }: ReadResource,
   mode: "match" | "include",
   shape: Shape | undefined,
+  near: readonly NearValue[] = [],
 ): Entry {
   const served = servedBody(version, body);
+  const isNear = near.length > 0 && version.type === "Location";
+  const extension = isNear ? locationDistance(body, near) : undefined;
   return {
     fullUrl: `${baseUrl}/${version.type}/${version.id}`,
     resource: shape === undefined ? served : shaped(served, version.type, shape),
-    rest: { search: { mode } },
+    rest: { search: { mode, ...(extension === undefined ? {} : { extension: [extension] }) } },
   };
 }
 
@@ -124,6 +154,7 @@ function resourceEntry(
 function outcomeEntry(warnings: readonly string[]): Entry {
   const issue = warnings.map((diagnostics) => ({ severity: "warning", code: "not-supported", diagnostics }));
   return {
+    fullUrl: `urn:uuid:${randomUUID()}`,
     resource: Buffer.from(JSON.stringify({ resourceType: "OperationOutcome", issue })),
     rest: { search: { mode: "outcome" } },
   };

@@ -44,19 +44,22 @@ export async function readForEntry(
   if (isHistory && version === undefined) {
     const bundle = await history(reading, { type, id, parameters, strict });
     if (bundle === undefined) throw new StokerError("not-found", `Resource ${type}/${id} is not known.`);
-    return { status: 200, resource: bundle };
+    return { status: 200, resource: bundle.bytes };
   }
   if (type === "Patient" && id === "$everything") {
-    return { status: 200, resource: await everything(reading, undefined, parameters) };
+    return { status: 200, resource: (await everything(reading, undefined, parameters)).bytes };
   }
   if (type === undefined || id === undefined) {
-    return { status: 200, resource: await search(reading, { type, parameters, strict }) };
+    return { status: 200, resource: (await search(reading, { type, parameters, strict })).bytes };
   }
-  if (member === "$everything") return { status: 200, resource: await everything(reading, id, parameters) };
+  if (member === "$everything") return { status: 200, resource: (await everything(reading, id, parameters)).bytes };
   if (member !== undefined) {
     const compartment = { type, id, withItself: false };
     const searched = member === "*" ? undefined : member;
-    return { status: 200, resource: await search(reading, { type: searched, parameters, strict, compartment }) };
+    return {
+      status: 200,
+      resource: (await search(reading, { type: searched, parameters, strict, compartment })).bytes,
+    };
   }
   const shape = shapeOf(type, parameters);
   const found =

@@ -15,7 +15,7 @@ interface Place {
 /** What an entry of a transaction refers to. */
 export interface EntryReferences {
   places: readonly Place[];
-  /** Its conditional references, `Type?query`. */
+  /** Its conditional references, `Type?query`; the query may be empty, and then finds nothing. */
   conditional: readonly string[];
 }
 
@@ -23,7 +23,7 @@ export interface EntryReferences {
 const URI_NAMES = /^(?:url|uri)$|(?:Uri|Url|Uuid|Oid)$/;
 /** Links in a narrative. */
 const LINK = /(\s(?:href|src)\s*=\s*)(["'])(.*?)\2/g;
-const CONDITIONAL = /^[A-Z][A-Za-z]+\?./;
+const CONDITIONAL = /^[A-Z][A-Za-z]+\?/;
 
 /** Finds the references, uris and narratives with links of a resource (http://hl7.org/fhir/R4/http.html#trules). */
 export function referencesOf(bytes: Buffer): EntryReferences {

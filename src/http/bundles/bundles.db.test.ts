@@ -194,6 +194,21 @@ describe("transaction", () => {
     expect(found.subject.reference).toBe(`Patient/${target.id}`);
   });
 
+  it.each([
+    ["Patient?", 412],
+    ["Patient?_sort=name", 412],
+    ["Patient?identifier=", 400],
+  ])("refuses the reference %s, which has no criteria: %i", async (reference, status) => {
+    const id = randomUUID();
+    const answer = await transaction({
+      resource: { ...observation(reference), id },
+      request: put(`Observation/${id}`),
+    });
+    expect([answer.status, answer.body.resourceType]).toEqual([status, "OperationOutcome"]);
+    expect(answer.body.issue[0].expression[0]).toMatch(/^Bundle\.entry\[0\]/);
+    expect((await server.send("GET", `/Observation/${id}`)).status).toBe(404);
+  });
+
   it("takes two conditional deletions that find nothing", async () => {
     const system = `http://example.org/${randomUUID()}`;
     const answer = await transaction(

@@ -21,6 +21,7 @@ const EXPOSED = [
   "Content-Location",
   "ETag",
   "Last-Modified",
+  "Link",
   "Location",
   "Retry-After",
   "X-Progress",

@@ -248,7 +248,7 @@ export const SEARCH_FEATURES: readonly SearchRow[] = [
   },
   {
     feature: "`_count`, `_total`",
-    text: "up to 1000 entries, 10 unless asked; `none` (the default), `estimate`, `accurate`",
+    text: "up to 1000 entries, 10 unless asked; `none`, `estimate`, `accurate`; unless asked, a total where all matches are on the page",
   },
 ];
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { JsonObject } from "../../base/json.ts";
-import { openSearchServer, type SearchServer } from "../testing/search-server.ts";
+import { entriesOf, openSearchServer, type SearchServer } from "../testing/search-server.ts";
 
 let server: SearchServer;
 beforeAll(async () => {
@@ -44,6 +44,27 @@ describe("near", () => {
   ])("%s finds %s", async (value, expected) => {
     const text = value.split(",").map(q).join(",");
     expect((await server.ids(`/Location?near=${text}`)).join(" ")).toBe(expected);
+  });
+
+  it.each([
+    ["42.36|-71.06|5|km", { boston: [0.09, "km"], cambridge: [4.4, "km"] }],
+    ["42.36|-71.06|4000|m", { boston: [91.1, "m"] }],
+    ["42.36|-71.06|5|km,42.3736|-71.1097|1|km", { boston: [0.09, "km"], cambridge: [0, "km"] }],
+  ])("%s tells how far each is (extension location-distance)", async (value, expected) => {
+    const text = value.split(",").map(q).join(",");
+    const { body } = await server.get(`/Location?near=${text}&_elements=name`);
+    const found = entriesOf(body).map(({ resource, search }) => {
+      const [extension] = (search as JsonObject)["extension"] as JsonObject[];
+      expect(extension?.["url"]).toBe("http://hl7.org/fhir/StructureDefinition/location-distance");
+      const { value: distance, unit, system, code } = (extension?.["valueDistance"] ?? {}) as JsonObject;
+      expect([system, code]).toEqual(["http://unitsofmeasure.org", unit]);
+      return [(resource as JsonObject)["id"], [expect.closeTo(distance as number, 1) as number, unit]];
+    });
+    expect(expected).toEqual(Object.fromEntries(found));
+  });
+
+  it("tells no distance where nothing is asked to be near", async () => {
+    expect(JSON.stringify((await server.get("/Location?_id=boston")).body)).not.toContain("location-distance");
   });
 
   it("takes :missing, and part in chains", async () => {

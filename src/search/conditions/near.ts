@@ -14,12 +14,13 @@ export function parseNear(raw: string): NearValue | string {
   if (parts.length > 4 || !(Math.abs(latitude) <= 90) || !(Math.abs(longitude) <= 180)) {
     return "needs latitude|longitude|distance|units, the first two in degrees";
   }
-  const metres = METRES.get(units === "" ? "km" : units);
+  const unit = units === "" ? "km" : units;
+  const metres = METRES.get(unit);
   if (metres === undefined) return `the units must be one of ${[...METRES.keys()].join(", ")}`;
-  if (distance === "") return { type: "near", latitude, longitude, distance: DEFAULT_DISTANCE };
+  if (distance === "") return { type: "near", latitude, longitude, distance: DEFAULT_DISTANCE, unit };
   const number = numberOf(distance);
   if (!(number >= 0)) return "the distance is no number of 0 or more";
-  return { type: "near", latitude, longitude, distance: number * metres };
+  return { type: "near", latitude, longitude, distance: number * metres, unit };
 }
 
 /** Whether the position in a row `s` of search_quantity is no farther away, along a great circle. */
@@ -36,14 +37,28 @@ export function nearTest({ latitude, longitude, distance }: NearValue): Sql {
   ]);
 }
 
+/** Metres between two positions in degrees, along a great circle: what {@link nearTest} compares. */
+export function distanceBetween(
+  one: Pick<NearValue, "latitude" | "longitude">,
+  other: Pick<NearValue, "latitude" | "longitude">,
+): number {
+  const [latitude, longitude, otherLatitude, otherLongitude] = [one, other].flatMap((place) =>
+    [place.latitude, place.longitude].map((degrees) => (degrees * Math.PI) / 180),
+  ) as [number, number, number, number];
+  const halfSine =
+    Math.sin((otherLatitude - latitude) / 2) ** 2 +
+    Math.cos(latitude) * Math.cos(otherLatitude) * Math.sin((otherLongitude - longitude) / 2) ** 2;
+  return 2 * RADIUS * Math.asin(Math.min(1, Math.sqrt(halfSine)));
+}
+
 /** Metres: how far is near when nothing else is said. */
 export const DEFAULT_DISTANCE = 50_000;
 
 /** Mean radius of the earth in metres. */
 const RADIUS = 6_371_008.8;
 
-/** Units of length by their UCUM codes. */
-const METRES: ReadonlyMap<string, number> = new Map([
+/** Metres in units of length, by their UCUM codes. */
+export const METRES: ReadonlyMap<string, number> = new Map([
   ["km", 1000],
   ["m", 1],
   ["[mi_i]", 1609.344],

@@ -4,6 +4,7 @@ import { storedParameters, type StoredParameter } from "../../fhir/derived-param
 import type { SearchParameter } from "../../fhir/search-parameters.ts";
 import { EqualityForm } from "../../fhir/search-value.ts";
 import { anyCompartment } from "./any-compartment.ts";
+import { refusingAmbiguous } from "./ambiguous-reference.ts";
 import { careCondition } from "./care-dates.ts";
 import { compositeCondition, compositePresence } from "./composite.ts";
 import {
@@ -190,7 +191,9 @@ function criterionCondition(criterion: Criterion, types: readonly string[], rule
     default: {
       const { parameter, comparison, values } = criterion;
       const conditions = values.map((value) => valueCondition(parameter, comparison, value, types, rules));
-      const condition = oneOf(conditions);
+      const found = oneOf(conditions);
+      const isStored = set === undefined && rules.told === undefined;
+      const condition = isStored ? refusingAmbiguous(found, parameter, values, types) : found;
       return comparison === "not" || comparison === "not-in" ? { kind: "not", condition } : condition;
     }
   }

@@ -12,7 +12,7 @@ import {
 } from "../page/cursor.ts";
 import { countWideHistory, estimateWideHistory, readWideHistory } from "./history-page.ts";
 import { parseHistoryQuery, type HistoryQuery, type HistoryRequest } from "./history-query.ts";
-import { queryUrl } from "../links.ts";
+import { queryUrl, type BundleAnswer, type PageLink } from "../links.ts";
 import { fittingCount } from "../page/page-rows.ts";
 import { servedBody } from "../search.ts";
 import { shaped, type Shape } from "../shape/shape.ts";
@@ -21,7 +21,7 @@ import { shaped, type Shape } from "../shape/shape.ts";
  * The history of a resource, of a type or of the system as a Bundle in bytes (contract 5.6, 10.1; R4 http.html#history);
  * undefined when the resource was never stored. Throws what {@link parseHistoryQuery} throws, and `too-costly`.
  */
-export async function history(context: ReadContext, request: HistoryRequest): Promise<Buffer | undefined> {
+export async function history(context: ReadContext, request: HistoryRequest): Promise<BundleAnswer | undefined> {
   const { type, id } = request;
   const query = parseHistoryQuery(request);
   const read = type !== undefined && id !== undefined ? instanceReader(query, type, id) : wideReader(query);
@@ -45,17 +45,20 @@ export async function history(context: ReadContext, request: HistoryRequest): Pr
   if (found === undefined) return undefined;
   const { versions, page, total, bodies } = found;
   const path = [type, id, "_history"].filter((part) => part !== undefined).join("/");
-  const links: { relation: "self" | "next"; url: string }[] = [
-    { relation: "self", url: queryUrl(context.baseUrl, path, query.used) },
-  ];
+  const links: PageLink[] = [{ relation: "self", url: queryUrl(context.baseUrl, path, query.used) }];
   const last = page.at(-1);
-  if (last !== undefined && versions.length > page.length) {
-    const others = query.used.filter(([name]) => name !== "_cursor");
+  const isNext = last !== undefined && versions.length > page.length;
+  const others = query.used.filter(([name]) => name !== "_cursor");
+  if (isNext || query.cursor !== undefined) {
+    links.push({ relation: "first", url: queryUrl(context.baseUrl, path, others) });
+  }
+  if (isNext) {
     const next = queryUrl(context.baseUrl, path, [...others, ["_cursor", writeHistoryCursor(last.position)]]);
     links.push({ relation: "next", url: next });
   }
   const entries = page.map(({ version }) => historyEntry(context.baseUrl, version, bodies.get(version), query.shape));
-  return bundleBytes({ type: "history", ...(total === undefined ? {} : { total }), links, entries });
+  const bytes = bundleBytes({ type: "history", ...(total === undefined ? {} : { total }), links, entries });
+  return { bytes, links };
 }
 
 /** A part of a history: one version more than a page has, if there is one. */

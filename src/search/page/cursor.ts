@@ -12,6 +12,14 @@ export interface Cursor {
   lastUpdated?: bigint;
 }
 
+/** Where a page in an order of the store lies: after a resource, before one, or at the end of all. */
+export interface PagePosition {
+  /** Undefined: at the beginning, or, backwards, at the end. */
+  from: Cursor | undefined;
+  /** The page is the one before `from`. */
+  backwards: boolean;
+}
+
 /** The orders of pages that the store keeps. */
 export type StoreOrder = "key" | "_lastUpdated" | "-_lastUpdated";
 
@@ -26,7 +34,7 @@ export function storeOrder(keys: readonly SortKey[]): StoreOrder | undefined {
   return keys.length === 0 ? "key" : timeOrder(keys);
 }
 
-/** The text of a `_cursor` parameter; opaque to clients. */
+/** The text of a `_cursor` parameter that leads to the page after a resource; opaque to clients. */
 export function writeCursor(cursor: Cursor | SortedCursor): string {
   if ("values" in cursor) {
     return Buffer.concat([
@@ -34,19 +42,34 @@ export function writeCursor(cursor: Cursor | SortedCursor): string {
       Buffer.from(JSON.stringify([`${cursor.key}`, ...cursor.values])),
     ]).toString("base64url");
   }
-  const bytes = Buffer.alloc(cursor.lastUpdated === undefined ? 9 : 17);
-  bytes.writeUInt8(cursor.lastUpdated === undefined ? KEY_ORDER : LAST_UPDATED_ORDER, 0);
-  bytes.writeBigInt64BE(cursor.key, 1);
-  if (cursor.lastUpdated !== undefined) bytes.writeBigInt64BE(cursor.lastUpdated, 9);
+  return writePosition({ from: cursor, backwards: false });
+}
+
+/** The text of a `_cursor` parameter that leads to a page in an order of the store. */
+export function writePosition({ from, backwards }: PagePosition): string {
+  if (from === undefined) return Buffer.from([LAST_PAGE]).toString("base64url");
+  const { key, lastUpdated } = from;
+  const bytes = Buffer.alloc(lastUpdated === undefined ? 9 : 17);
+  const order = lastUpdated === undefined ? KEY_ORDER : LAST_UPDATED_ORDER;
+  bytes.writeUInt8(backwards ? order + BACKWARDS : order, 0);
+  bytes.writeBigInt64BE(key, 1);
+  if (lastUpdated !== undefined) bytes.writeBigInt64BE(lastUpdated, 9);
   return bytes.toString("base64url");
 }
 
-/** The inverse of {@link writeCursor}. Throws `bad-request` on anything that was not made for pages of this order. */
-export function readCursor(text: string, sort: StoreOrder): Cursor {
+/** The inverse of {@link writePosition}. Throws `bad-request` on anything that was not made for pages of this order. */
+export function readPosition(text: string, sort: StoreOrder): PagePosition {
+  const [first = 0] = Buffer.from(text, "base64url");
+  if (first === LAST_PAGE) {
+    decode(text, LAST_PAGE, 1);
+    return { from: undefined, backwards: true };
+  }
   const byTime = sort !== "key";
-  const bytes = decode(text, byTime ? LAST_UPDATED_ORDER : KEY_ORDER, byTime ? 17 : 9);
+  const backwards = first > BACKWARDS;
+  const order = (byTime ? LAST_UPDATED_ORDER : KEY_ORDER) + (backwards ? BACKWARDS : 0);
+  const bytes = decode(text, order, byTime ? 17 : 9);
   const key = bytes.readBigInt64BE(1);
-  return byTime ? { key, lastUpdated: bytes.readBigInt64BE(9) } : { key };
+  return { from: byTime ? { key, lastUpdated: bytes.readBigInt64BE(9) } : { key }, backwards };
 }
 
 /** The same for pages in the order of these keys. */
@@ -120,6 +143,9 @@ const LAST_UPDATED_ORDER = 2;
 const HISTORY_ORDER = 3;
 const SORTED = 4;
 const WIDE_HISTORY_ORDER = 5;
+const LAST_PAGE = 6;
+/** Added to the orders of pages that are read backwards. */
+const BACKWARDS = 16;
 
 function decode(text: string, order: number, length: number): Buffer {
   const bytes = Buffer.from(text, "base64url");

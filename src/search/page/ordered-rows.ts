@@ -27,19 +27,24 @@ export function orderedBranches(condition: Condition): readonly Sql[] | undefine
  * first, then more and more, and the condition is asked of these.
  */
 export async function readAlongRows(db: Queryable, request: OrderedRequest): Promise<PageRow[]> {
-  const { resolved, branches, range, count } = request;
+  const { resolved, branches, range, count, backwards } = request;
   const found: PageRow[] = [];
-  let after = request.after?.key ?? range.low - 1n;
+  let { low, high } = range;
+  if (request.from !== undefined) {
+    if (backwards) high = request.from.key - 1n;
+    else low = request.from.key + 1n;
+  }
   for (let steps = SPARE * (count + 1); ; steps = Math.min(steps * GROWTH, MOST_STEPS)) {
-    const keys = await firstKeys(db, branches, { low: after + 1n, high: range.high }, steps);
+    const keys = await firstKeys(db, branches, { low, high }, steps, backwards);
     const last = keys.at(-1);
     if (last === undefined) return found;
     const candidates = allOf([{ kind: "keys", keys: [...new Set(keys)] }, resolved]);
-    const page = gatherSql(conditionSql(candidates), { ...request, after: undefined });
+    const page = gatherSql(conditionSql(candidates), { ...request, from: undefined });
     found.push(...(await readRows(db, request, page)));
     if (found.length > count) return found.slice(0, count + 1);
     if (keys.length < steps) return found;
-    after = last;
+    if (backwards) high = last - 1n;
+    else low = last + 1n;
   }
 }
 
@@ -48,21 +53,23 @@ const SPARE = 2;
 const GROWTH = 8;
 const MOST_STEPS = 10_000;
 
-/** The keys of the first rows of all branches together. */
+/** The keys of the first rows of all branches together, or of the last. */
 async function firstKeys(
   db: Queryable,
   branches: readonly Sql[],
   { low, high }: KeyRange,
   steps: number,
+  backwards: boolean,
 ): Promise<bigint[]> {
+  const order = backwards ? sql`s.key desc` : sql`s.key`;
   const [first, ...rest] = branches.map(
     (branch) =>
-      sql`(select s.key from search_quantity s where ${branch} and s.key between ${low} and ${high} order by s.key limit ${steps})`,
+      sql`(select s.key from search_quantity s where ${branch} and s.key between ${low} and ${high} order by ${order} limit ${steps})`,
   );
   if (first === undefined) return [];
   const all = rest.reduce((left, right) => sql`${left} union all ${right}`, first);
   const found = await db.query<{ key: string }>(
-    statement(sql`select s.key::text from (${all}) s order by s.key limit ${steps}`),
+    statement(sql`select s.key::text from (${all}) s order by ${order} limit ${steps}`),
   );
   return found.rows.map(({ key }) => BigInt(key));
 }

@@ -7,7 +7,7 @@ import {
   type StoredVersion,
   type VersionColumns,
 } from "../../store/read.ts";
-import type { Cursor, SortedCursor, StoreOrder } from "./cursor.ts";
+import type { Cursor, PagePosition, SortedCursor, StoreOrder } from "./cursor.ts";
 import { sql, statement, type Sql } from "../sql.ts";
 
 /** A page of a search. */
@@ -15,21 +15,22 @@ export interface Page {
   versions: StoredVersion[];
   /** Where the next page starts; undefined on the last one. */
   next: Cursor | SortedCursor | undefined;
+  /** Where the page before it ends; undefined on the first one, and in orders that are not read backwards. */
+  previous: Cursor | undefined;
 }
 
 /** Which part of what is found is read. */
-export interface InOrder {
+export interface InOrder extends PagePosition {
   count: number;
   sort: StoreOrder;
-  after: Cursor | undefined;
 }
 
 /** A row of the page: a version, and its key. */
 export type PageRow = VersionColumns & { key: string };
 
-/** The rows of a page whose keys are `keys` (columns `key` and `last_updated`), in their order. */
-export async function readRows(db: Queryable, { sort }: InOrder, keys: Sql): Promise<PageRow[]> {
-  const { heads } = ORDERS[sort](undefined);
+/** The rows of a page whose keys are `keys` (columns `key` and `last_updated`), in their order; backwards from the last to the first. */
+export async function readRows(db: Queryable, { sort, backwards }: InOrder, keys: Sql): Promise<PageRow[]> {
+  const { heads } = orderOf({ sort, from: undefined, backwards });
   const found = await db.query<PageRow>(
     statement(
       sql`select p.key::text, v.id, ${HEAD_COLUMNS} from (${keys}) p join head v on v.key = p.key order by ${heads}`,
@@ -38,23 +39,32 @@ export async function readRows(db: Queryable, { sort }: InOrder, keys: Sql): Pro
   return found.rows;
 }
 
-/** The page that begins with these rows; one more than it has tells that there is another page. */
-export function pageOf(found: readonly PageRow[], { count, sort }: InOrder): Page {
+/** The page that begins, or, backwards, ends with these rows; one more than it has tells that there is another page. */
+export function pageOf(found: readonly PageRow[], { count, sort, from, backwards }: InOrder): Page {
   const lengths = found.map((row) => row.body_length);
-  const rows = found.slice(0, fittingCount(lengths, count));
+  const read = found.slice(0, fittingCount(lengths, count));
+  const rows = backwards ? read.toReversed() : read;
   const versions = rows.map((row) => versionOf(resourceTypeName(typeIdOfKey(BigInt(row.key))), row));
-  const last = rows.at(-1);
-  if (last === undefined || rows.length === found.length) return { versions, next: undefined };
-  const key = BigInt(last.key);
-  return { versions, next: sort === "key" ? { key } : { key, lastUpdated: BigInt(last.last_updated) } };
+  const cursorOf = (row: PageRow | undefined): Cursor | undefined => {
+    if (row === undefined) return undefined;
+    const key = BigInt(row.key);
+    return sort === "key" ? { key } : { key, lastUpdated: BigInt(row.last_updated) };
+  };
+  const [isBefore, isBehind] = [from !== undefined, read.length < found.length];
+  const [isPrevious, isNext] = backwards ? [isBehind, isBefore] : [isBefore, isBehind];
+  return {
+    versions,
+    next: isNext ? cursorOf(rows.at(-1)) : undefined,
+    previous: isPrevious ? cursorOf(rows[0]) : undefined,
+  };
 }
 
 /** The keys of the first of all matches. Materialized: the planner must not turn it into a walk. */
-export function gatherSql(condition: Sql, { count, sort, after }: InOrder): Sql {
-  const { rows, order } = ORDERS[sort](after);
+export function gatherSql(condition: Sql, request: InOrder): Sql {
+  const { rows, order } = orderOf(request);
   return sql`with r as materialized (
     select r.key, r.last_updated from search_resource r where ${condition}${rows})
-    select r.key, r.last_updated from r order by ${order} limit ${count + 1}`;
+    select r.key, r.last_updated from r order by ${order} limit ${request.count + 1}`;
 }
 
 /** Bodies of a page, in bytes. */
@@ -86,27 +96,22 @@ interface Order {
 
 const NOTHING: Sql = sql``;
 
-/** The orders that the store keeps. */
-export const ORDERS: { readonly [sort in StoreOrder]: (after: Cursor | undefined) => Order } = {
-  key: (after) => ({
-    rows: after === undefined ? NOTHING : sql` and r.key > ${after.key}`,
-    order: sql`r.key`,
-    heads: sql`p.key`,
-  }),
-  _lastUpdated: (after) => ({
-    rows:
-      after === undefined
-        ? NOTHING
-        : sql` and (r.last_updated, r.key) > (${after.lastUpdated ?? 0n}::bigint, ${after.key}::bigint)`,
-    order: sql`r.last_updated, r.key`,
-    heads: sql`p.last_updated, p.key`,
-  }),
-  "-_lastUpdated": (after) => ({
-    rows:
-      after === undefined
-        ? NOTHING
-        : sql` and (r.last_updated, r.key) < (${after.lastUpdated ?? 0n}::bigint, ${after.key}::bigint)`,
-    order: sql`r.last_updated desc, r.key desc`,
-    heads: sql`p.last_updated desc, p.key desc`,
-  }),
-};
+/** An order that the store keeps, and the rows behind a position; backwards all in the other direction. */
+export function orderOf({ sort, from, backwards }: Pick<InOrder, "sort" | "from" | "backwards">): Order {
+  const isDescending = (sort === "-_lastUpdated") !== backwards;
+  const direction = isDescending ? sql` desc` : NOTHING;
+  const behind = isDescending ? sql`<` : sql`>`;
+  if (sort === "key") {
+    return {
+      rows: from === undefined ? NOTHING : sql` and r.key ${behind} ${from.key}`,
+      order: sql`r.key${direction}`,
+      heads: sql`p.key${direction}`,
+    };
+  }
+  const place = from && sql`(${from.lastUpdated ?? 0n}::bigint, ${from.key}::bigint)`;
+  return {
+    rows: place === undefined ? NOTHING : sql` and (r.last_updated, r.key) ${behind} ${place}`,
+    order: sql`r.last_updated${direction}, r.key${direction}`,
+    heads: sql`p.last_updated${direction}, p.key${direction}`,
+  };
+}

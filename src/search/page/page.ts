@@ -1,6 +1,6 @@
 import type { Queryable } from "../../store/read.ts";
 import { conditionSql, hasLinks, isEstimable, type Condition, type KeyRange } from "../conditions/condition.ts";
-import { gatherSql, ORDERS, pageOf, readRows, type InOrder, type Page, type PageRow } from "./page-rows.ts";
+import { gatherSql, orderOf, pageOf, readRows, type InOrder, type Page, type PageRow } from "./page-rows.ts";
 import { explain } from "../conditions/planner.ts";
 import { sql, type Sql } from "../sql.ts";
 import { readWindows } from "./windows.ts";
@@ -84,9 +84,10 @@ export function stepsFor(steps: number, found: number, count: number): number | 
 }
 
 /** The keys of the first matches among the first `steps` resources of the scope. */
-function walkSql({ scope, resolved, count, sort, after, isFiltered }: PageRequest, steps: number): Sql {
+function walkSql(request: PageRequest, steps: number): Sql {
+  const { scope, resolved, count, isFiltered } = request;
   const test = conditionSql(resolved, "walk");
-  const { rows, order } = ORDERS[sort](after);
+  const { rows, order } = orderOf(request);
   const first = sql`select r.segment, r.stamp, r.key, r.last_updated, r.equality
     from search_resource r where ${isFiltered ? scope : test}${rows} order by ${order} limit ${steps}`;
   if (!isFiltered) return first;

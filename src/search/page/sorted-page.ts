@@ -184,7 +184,11 @@ function pageOf(found: readonly SortedRow[], { count }: SortedRequest): Page {
   const versions = rows.map((row) => versionOf(resourceTypeName(typeIdOfKey(BigInt(row.key))), row));
   const last = rows.at(-1);
   const isLast = last === undefined || rows.length === found.length;
-  return { versions, next: isLast ? undefined : { key: BigInt(last.key), values: last.sorted_by } };
+  return {
+    versions,
+    next: isLast ? undefined : { key: BigInt(last.key), values: last.sorted_by },
+    previous: undefined,
+  };
 }
 
 function unionAll(branches: readonly Sql[]): Sql {

@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { JsonObject } from "../../base/json.ts";
 import { linkOf, matchesOf, openSearchServer, type SearchServer } from "../testing/search-server.ts";
-import { windowAfter } from "./windows.ts";
+import { windowBeside } from "./windows.ts";
 
 const RESOURCES = 2400;
 
@@ -47,6 +47,23 @@ async function pages(query: string): Promise<string[]> {
   return ids;
 }
 
+/** The same, from the last page to the first. */
+async function pagesBackwards(query: string): Promise<string[]> {
+  const ids: string[] = [];
+  const { body: first } = await server.get(query);
+  let path = linkOf(first, "last");
+  if (path === undefined) return matchesOf(first).map((resource) => resource["id"] as string);
+  for (let pages = 0; path !== undefined; pages++) {
+    const { status, body } = await server.get(path);
+    expect(status).toBe(200);
+    ids.unshift(...matchesOf(body).map((resource) => resource["id"] as string));
+    expect(linkOf(body, "next") === undefined).toBe(pages === 0);
+    expect(linkOf(body, "first")).toBe(linkOf(first, "self"));
+    path = linkOf(body, "previous");
+  }
+  return ids;
+}
+
 describe("pages of many matches, in key order", () => {
   it.each<[string, (index: number) => boolean]>([
     ["code=third", (index) => index % 3 === 0],
@@ -72,13 +89,26 @@ describe("pages of many matches, in key order", () => {
     const whole = await pages(`/Observation?_count=1000&${query}`);
     expect(whole.toSorted()).toEqual(found.toSorted());
     expect(await pages(`/Observation?_count=41&${query}`)).toEqual(whole);
+    expect(await pagesBackwards(`/Observation?_count=61&${query}`)).toEqual(whole);
     const { body } = await server.get(`/Observation?_count=3&_total=accurate&${query}`);
     expect(body["total"]).toBe(found.length);
     expect(matchesOf(body).map((resource) => resource["id"])).toEqual(whole.slice(0, 3));
   });
 });
 
-describe("windowAfter", () => {
+describe("pages in other orders of the store", () => {
+  it.each([
+    "/Observation?_count=400",
+    "?_type=Condition,Patient&_count=70",
+    "/Observation?_sort=_lastUpdated&_count=400&code=third",
+    "/Observation?_sort=-_lastUpdated&_count=400",
+    "/Observation?subject:Patient._id=p-3&_sort=-_lastUpdated&_count=80",
+  ])("%s is the same backwards", async (query) => {
+    expect(await pagesBackwards(query)).toEqual(await pages(query));
+  });
+});
+
+describe("windowBeside", () => {
   it("cuts a range into windows that leave nothing out and overlap nowhere", () => {
     const low = fc.bigInt(-(1n << 62n), 1n << 61n);
     fc.assert(
@@ -86,16 +116,20 @@ describe("windowAfter", () => {
         low,
         fc.bigInt(0n, 1n << 61n),
         fc.array(fc.double({ min: 1e-9, max: 1, noNaN: true }), { minLength: 1 }),
-        (from, width, shares) => {
+        fc.boolean(),
+        (from, width, shares, backwards) => {
           const whole = { low: from, high: from + width };
           let last: { key: bigint } | undefined;
           for (const share of shares) {
-            const window = windowAfter(last, whole, share);
+            const window = windowBeside({ from: last, backwards }, whole, share);
             if (window === undefined) return;
-            expect(window.low).toBe(last === undefined ? whole.low : last.key + 1n);
+            const [near, far] = backwards ? [window.high, window.low] : [window.low, window.high];
+            const start = backwards ? whole.high : whole.low;
+            expect(near).toBe(last === undefined ? start : last.key + (backwards ? -1n : 1n));
             expect(window.high).toBeGreaterThanOrEqual(window.low);
-            expect(window.high).toBeLessThan(whole.high);
-            last = { key: window.high };
+            expect(far).not.toBe(backwards ? whole.low : whole.high);
+            expect(whole.low <= window.low && window.high <= whole.high).toBe(true);
+            last = { key: far };
           }
         },
       ),

@@ -17,24 +17,24 @@ export interface WindowsRequest extends InOrder {
  * index of keys tells which of the many rows that have a value are in it. What there are few of is read at once.
  */
 export async function readWindows(db: Queryable, request: WindowsRequest): Promise<PageRow[]> {
-  const { resolved, count, after, range: whole } = request;
+  const { resolved, count, backwards, range: whole } = request;
   const branches = orderedBranches(resolved);
   if (branches !== undefined) return readAlongRows(db, { ...request, branches });
   const found: PageRow[] = [];
   const worth = hasRows(resolved) ? WORTH_A_WINDOW / 5 : WORTH_A_WINDOW;
   let expected = await expectedMatches(db, resolved);
   let seen = 0;
-  for (let from = after; ;) {
+  for (let { from } = request; ;) {
     const needed = count + 1 - found.length;
     const share = expected < worth ? 1 : (SPARE * needed) / expected;
-    const window = share < LARGEST_SHARE ? windowAfter(from, whole, share) : undefined;
+    const window = share < LARGEST_SHARE ? windowBeside({ from, backwards }, whole, share) : undefined;
     // The rest is what is greater than a key, and not a range: the planner would read all keys of the type.
     const all = seen === 0 && expected < worth ? testingRange(resolved) : resolved;
     const condition = conditionSql(window === undefined ? all : conditionWithin(resolved, window));
-    const rest = { ...request, after: window === undefined ? from : undefined };
+    const rest = { ...request, from: window === undefined ? from : undefined };
     found.push(...(await readRows(db, request, gatherSql(condition, rest))));
     if (window === undefined || found.length > count) return found.slice(0, count + 1);
-    from = { key: window.high };
+    from = { key: backwards ? window.low : window.high };
     seen += share;
     // Nothing where 30 were expected: a twentieth of them is still much.
     expected = found.length === 0 ? expected / 20 : found.length / seen;
@@ -84,9 +84,19 @@ function narrowed(condition: Condition, range: KeyRange): Condition {
   }
 }
 
-/** The keys that come after `after`, `share` of `whole`; undefined when these are all there are. */
-export function windowAfter(after: { key: bigint } | undefined, whole: KeyRange, share: number): KeyRange | undefined {
-  const low = after === undefined ? whole.low : after.key + 1n;
-  const high = low + (((whole.high - whole.low) * BigInt(Math.ceil(share * 2 ** 30))) >> 30n);
+/** The keys behind a position, or, backwards, before it, `share` of `whole`; undefined when these are all there are. */
+export function windowBeside(
+  { from, backwards }: { from: { key: bigint } | undefined; backwards: boolean },
+  whole: KeyRange,
+  share: number,
+): KeyRange | undefined {
+  const size = ((whole.high - whole.low) * BigInt(Math.ceil(share * 2 ** 30))) >> 30n;
+  if (backwards) {
+    const high = from === undefined ? whole.high : from.key - 1n;
+    const low = high - size;
+    return low > whole.low ? { low, high } : undefined;
+  }
+  const low = from === undefined ? whole.low : from.key + 1n;
+  const high = low + size;
   return high < whole.high ? { low, high } : undefined;
 }

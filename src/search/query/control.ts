@@ -7,7 +7,8 @@ import { parseInclude, type Include } from "./include.ts";
 export interface Control {
   /** Entries of a page; 0 asks for the total only. */
   count: number;
-  total: "none" | "accurate" | "estimate";
+  /** Unless asked for, or asked not to be there, a total is told where it is known anyway. */
+  total: "known" | "none" | "accurate" | "estimate";
   /** The `_sort` as written; undefined: the order of keys, the one to page through everything. */
   sort: string | undefined;
   /** The `_include` and `_revinclude`, as in the query. */
@@ -36,7 +37,7 @@ export function parseControl(
 ): ParsedControl {
   const control: ParsedControl = {
     count: DEFAULT_COUNT,
-    total: "none",
+    total: "known",
     sort: undefined,
     includes: [],
     shape: undefined,

@@ -64,6 +64,8 @@ export interface NearValue {
   longitude: number;
   /** Metres. */
   distance: number;
+  /** The unit that the distance was given in, by its UCUM code. */
+  unit: string;
 }
 
 /** One value per component. */
