@@ -60,7 +60,12 @@ test("compartments have the resources that their definitions say", { timeout: 3_
       : criterionOn(random, oracle.world, random.pick(searchable(member)), inside);
     const expected = inside.filter((each) => criterion === undefined || oracle.world.matches(each, criterion));
     const path = `/${nameOf(owner)}/${member}${criterion === undefined ? "" : `?${written(criterion)}`}`;
-    const difference = await compare(() => oracle.matches(path), decodeURIComponent(path), expected.map(nameOf));
+    const difference = await compare(
+      () => oracle.matches(path),
+      decodeURIComponent(path),
+      expected.map(nameOf),
+      oracle.world,
+    );
     if (difference !== undefined) differences.push(difference);
   });
   expect(differences).toEqual([]);
@@ -124,7 +129,7 @@ test("includes bring what the matches refer to, and what refers to them", { time
     included += expected.length;
     const path = `/${type}?${written(criterion)}&${includes.map(writtenInclude).join("&")}`;
     const found = async (): Promise<string[]> => (await entries(oracle.server, path)).include;
-    const difference = await compare(found, decodeURIComponent(path), expected.map(nameOf));
+    const difference = await compare(found, decodeURIComponent(path), expected.map(nameOf), oracle.world);
     if (difference !== undefined) differences.push(difference);
   });
   note(`${searches.length} searches include ${included} resources`);
@@ -163,7 +168,12 @@ test("one parameter of several types", { timeout: 3_600_000 }, async () => {
   const codes = ["identifier", "status", "code", "date", "patient", "subject", "name", "url", "version", "encounter"];
   const searches = Array.from({ length: 100 * SCALE }, () => searchOfTypes(random, random.pick(codes)));
   await inParallel(searches, async ({ path, expected }) => {
-    const difference = await compare(() => oracle.matches(path), decodeURIComponent(path), expected.map(nameOf));
+    const difference = await compare(
+      () => oracle.matches(path),
+      decodeURIComponent(path),
+      expected.map(nameOf),
+      oracle.world,
+    );
     if (difference !== undefined) differences.push(difference);
   });
   expect(differences).toEqual([]);
@@ -189,7 +199,12 @@ test("parameters of all types, within one type and over several", { timeout: 3_6
   const differences: Difference[] = [];
   const searches = Array.from({ length: 200 * SCALE }, () => commonSearch(random));
   await inParallel(searches, async ({ path, expected }) => {
-    const difference = await compare(() => oracle.matches(path), decodeURIComponent(path), expected.map(nameOf));
+    const difference = await compare(
+      () => oracle.matches(path),
+      decodeURIComponent(path),
+      expected.map(nameOf),
+      oracle.world,
+    );
     if (difference !== undefined) differences.push(difference);
   });
   expect(differences).toEqual([]);
