@@ -191,7 +191,18 @@ describe("GET status (3.1, 3.2)", () => {
     expect(registered.status).toBe(202);
     const answer = await ended(idOf(registered));
     expect(answer.status).toBe(400);
-    expect(await answer.text()).toContain("Error container name contains invalid characters.");
+    const { issue } = (await answer.json()) as { issue: { diagnostics: string }[] };
+    expect(issue[0]?.diagnostics).toBe(
+      "import operation failed for reason: Error container name contains invalid characters. Only lowercase letters, " +
+        "numbers, and hyphens are allowed. The name must begin and end with a letter or a number. The name can't contain " +
+        `two consecutive hyphens. ErrorFile: ${url}`,
+    );
+  });
+
+  it("4.1, 7.2: what is wrong with the files comes before a bad container name", async () => {
+    const url = (await server.file("there.ndjson", "")).replace("there", "gone");
+    const container = { name: "errorContainerName", valueString: "x" };
+    expect((await ended(idOf(await server.register(registration([input(url)], [container]))))).status).toBe(404);
   });
 
   it("refuses a unit size that would fill the database with units", async () => {

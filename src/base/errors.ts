@@ -59,11 +59,20 @@ export class StokerError extends Error {
   readonly expression: string | undefined;
   /** Seconds after which the same request may succeed, where that is known. */
   readonly retryAfter: number | undefined;
+  /** What it means for people, beside a message whose text is fixed by the contract. */
+  readonly details: string | undefined;
 
   constructor(
     code: ErrorCode,
     message: string,
-    detail: { status?: number; issue?: string; expression?: string; retryAfter?: number; cause?: unknown } = {},
+    detail: {
+      status?: number;
+      issue?: string;
+      expression?: string;
+      retryAfter?: number;
+      details?: string;
+      cause?: unknown;
+    } = {},
   ) {
     super(message, detail.cause === undefined ? undefined : { cause: detail.cause });
     this.code = code;
@@ -71,5 +80,6 @@ export class StokerError extends Error {
     this.issue = detail.issue ?? ERROR_CODES[code].issue;
     this.expression = detail.expression;
     this.retryAfter = detail.retryAfter;
+    this.details = detail.details;
   }
 }

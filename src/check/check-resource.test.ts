@@ -33,6 +33,12 @@ describe("legal FHIR JSON passes", () => {
     ["two choices", patient('"deceasedBoolean":false,"multipleBirthInteger":2')],
     ["resourceType last", '{"id":"a","active":true,"resourceType":"Patient"}'],
     ["xhtml", patient('"text":{"status":"generated","div":"<div xmlns=\\"http://www.w3.org/1999/xhtml\\">x</div>"}')],
+    [
+      "an id of the markup",
+      patient(
+        '"text":{"status":"generated","_div":{"id":"x"},"div":"<div xmlns=\\"http://www.w3.org/1999/xhtml\\">x</div>"}',
+      ),
+    ],
     ["contained without id", patient('"contained":[{"resourceType":"Organization","name":"x"}]')],
     [
       "ids in contained and inner resources",
@@ -125,6 +131,18 @@ describe("illegal JSON is refused, with the element's path", () => {
     ],
     ["boolean versionId", patient('"meta":{"versionId":true}'), "structure Patient.meta.versionId"],
     ["fhir_comments", patient('"fhir_comments":["x"]'), "structure Patient.fhir_comments"],
+    ["markup that is none", patient('"text":{"status":"generated","div":"<p>x</p>"}'), "structure Patient.text.div"],
+    [
+      "extension of the markup",
+      patient('"text":{"_div":{"extension":[{"url":"u"}]}}'),
+      "structure Patient.text._div.extension",
+    ],
+    ["list as id of the markup", patient('"text":{"_div":[{"id":"x"}]}'), "structure Patient.text._div"],
+    [
+      "concept of a required binding",
+      '{"resourceType":"AllergyIntolerance","clinicalStatus":{"text":"active"}}',
+      "code-invalid AllergyIntolerance.clinicalStatus",
+    ],
     ["sibling that is no object", patient('"_birthDate":"x"'), "structure Patient._birthDate"],
     ["sibling with other members", patient('"_birthDate":{"value":"x"}'), "structure Patient._birthDate.value"],
     ["sibling of an array that is none", patient('"name":[{"_given":{"id":"x"}}]'), "structure Patient.name[0]._given"],
@@ -223,6 +241,14 @@ describe("texts", () => {
     expect(textOf(patient('"active":"true"'))).toBe("Patient.active: expected true or false, found a string.");
     expect(textOf(patient('"name":{}'))).toBe("Patient.name: expected an array, found an object.");
     expect(textOf('{"resourceType":"Spaceship"}')).toBe('resourceType "Spaceship" is not a resource type of FHIR R4.');
+  });
+  it("show what nobody sees", () => {
+    expect(textOf('{"resourceType":"\ufeffPatient"}')).toBe(
+      'resourceType "\\ufeffPatient" is not a resource type of FHIR R4.',
+    );
+    expect(textOf(patient('"language":"\u00a0"'))).toBe(
+      'Patient.language: "\\u00a0" is not a valid code: expected text without leading, trailing or doubled spaces.',
+    );
   });
   it("are bounded, whatever the content", () => {
     const long = "x".repeat(1_000_000);

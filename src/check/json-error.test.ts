@@ -23,6 +23,10 @@ describe("describeJsonError", () => {
     ['{"a":"\t"}', "control character in a string at character 7 (it must be escaped)"],
     ['{"a":01}', 'unexpected "1" at character 7, expected "," or "}"'],
     ['{"a":NaN}', 'unexpected "N" at character 6, expected a value'],
+    ["\ufeff{}", "unexpected byte order mark (U+FEFF) at character 1, expected a value"],
+    ['{"a":1}\ufeff', "unexpected byte order mark (U+FEFF) at character 8, expected the end of the line"],
+    ['{"a":1,\u00a0"b":2}', "unexpected U+00A0 at character 8, expected a member name in double quotes"],
+    ['{\u0000"b":2}', "unexpected U+0000 at character 2, expected a member name in double quotes"],
     ["\u{1f525}", 'unexpected "\u{1f525}" at character 1, expected a value'],
   ])("%j: %s", (text, expected) => {
     expect(describeJsonError(text)).toBe(expected);

@@ -1,3 +1,5 @@
+import { namedCharacter } from "./issue.ts";
+
 /**
  * Says what is wrong with a text that `JSON.parse` refused, and where. V8's own message differs between Node versions
  * and quotes the content, which must not get into logs; this one shows a single character of it at most.
@@ -35,6 +37,7 @@ export function describeJsonError(text: string): string {
         next = "colon";
       }
     } else if (next === "end") {
+      if (char === "\ufeff") return unexpected(text, at, "the end of the line");
       return `unexpected text after the end of the resource at character ${at + 1}`;
     } else if (char === "]" && next === "value or ]") {
       next = close(open);
@@ -86,7 +89,7 @@ function scalarEnd(text: string, at: number): number | string {
 
 function unexpected(text: string, at: number, expected: string): string {
   const char = String.fromCodePoint(text.codePointAt(at) ?? 0);
-  return `unexpected ${JSON.stringify(char)} at character ${at + 1}, expected ${expected}`;
+  return `unexpected ${namedCharacter(char)} at character ${at + 1}, expected ${expected}`;
 }
 
 function isSpace(code: number): boolean {

@@ -4,6 +4,7 @@ import type { CodeSet, ElementDefinition } from "../fhir/structure.ts";
 import { unusualLiteral } from "./integer-forms.ts";
 import { quoted } from "./issue.ts";
 import { report, reportType, type Walk } from "./walk.ts";
+import { xhtmlProblem } from "./xhtml.ts";
 
 /** Checks one value (never null) at level `depth`; returns whether the check goes on. */
 export type ValueCheck = (value: JsonValue, walk: Walk, depth: number) => boolean;
@@ -18,14 +19,14 @@ export function primitiveCheck(owner: string, element: ElementDefinition, isReso
   if (owner === "Meta" && element.name === "versionId") return checkVersionId;
   if (element.codes !== undefined) return codeCheck(element.codes);
   const { type } = element;
+  if (type === "xhtml") return checkXhtml;
   if (type === "boolean") return checkBoolean;
   if (type === "decimal") return checkDecimal;
   const numberTest = NUMBER_TESTS.get(type);
   if (numberTest !== undefined) return integerCheck(type, element.name, numberTest);
   if (!STRING_TESTS.has(type)) throw new TypeError(`no check for the primitive ${type}`);
   const test = STRING_TESTS.get(type);
-  if (test !== undefined) return stringCheck(type, test);
-  return type === "xhtml" ? checkString : checkText;
+  return test === undefined ? checkText : stringCheck(type, test);
 }
 
 /**
@@ -35,10 +36,6 @@ export function primitiveCheck(owner: string, element: ElementDefinition, isReso
 function checkResourceId(value: JsonValue, walk: Walk, depth: number): boolean {
   if (typeof value !== "string") return reportType(walk, depth, "a string", value);
   return depth === 0 || value === "" || isId(value) || reportFormat(walk, depth, "id", quoted(value));
-}
-
-function checkString(value: JsonValue, walk: Walk, depth: number): boolean {
-  return typeof value === "string" || reportType(walk, depth, "a string", value);
 }
 
 /**
@@ -51,6 +48,12 @@ function checkText(value: JsonValue, walk: Walk, depth: number): boolean {
   if (typeof value !== "string") return reportType(walk, depth, "a string", value);
   if (value.length <= LONGEST_TEXT) return true;
   return report(walk, depth, "too-long", `a text of ${value.length} characters; ${LONGEST_TEXT} are allowed.`);
+}
+
+function checkXhtml(value: JsonValue, walk: Walk, depth: number): boolean {
+  if (typeof value !== "string") return reportType(walk, depth, "a string", value);
+  const problem = value === "" ? undefined : xhtmlProblem(value);
+  return problem === undefined || report(walk, depth, "structure", `the narrative ${problem}.`);
 }
 
 /** An empty string passes: it counts as absent (contract C-015). */

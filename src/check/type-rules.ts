@@ -1,4 +1,5 @@
 import type { ElementDefinition, Structure, TypeDefinition } from "../fhir/structure.ts";
+import { conceptCheck } from "./concept-check.ts";
 import { primitiveCheck, type ValueCheck } from "./primitive-rules.ts";
 
 /** What one JSON member of a type must be. One object shape for all, so that the hot loop stays monomorphic. */
@@ -41,6 +42,7 @@ export function compileTypes(
     return rules;
   };
   const siblingCheck = objectCheck(rulesOf("Element"));
+  const onlyId: TypeRules = new Map();
   for (const type of structure.values()) {
     const rules = rulesOf(type.name);
     const choices = choicesOf(type);
@@ -50,13 +52,19 @@ export function compileTypes(
       const rule: MemberRule = { many: element.many, choiceBit, choice, check: checkOf(type, element) };
       rules.set(element.name, rule);
       if (hasSibling(type, element)) rules.set(`_${element.name}`, { ...rule, check: siblingCheck });
+      // Markup has no extensions, but an id (R4 StructureDefinition/xhtml).
+      if (element.type === "xhtml") rules.set(`_${element.name}`, { ...rule, check: objectCheck(onlyId) });
     }
   }
+  const id = rulesOf("Element").get("id");
+  if (id !== undefined) onlyId.set("id", id);
   return compiled;
 
   function checkOf(type: TypeDefinition, element: ElementDefinition): ValueCheck {
     if (element.primitive) return primitiveCheck(type.name, element, isResource(type));
-    return element.type === "Resource" ? resourceCheck : objectCheck(rulesOf(element.type));
+    if (element.type === "Resource") return resourceCheck;
+    const check = objectCheck(rulesOf(element.type));
+    return element.concepts === undefined ? check : conceptCheck(element.concepts, check);
   }
 }
 

@@ -19,12 +19,20 @@ export interface ElementDefinition {
   readonly primitive: boolean;
   /** The codes of a required binding and the value set's name, on elements of type `code` only. */
   readonly codes: CodeSet | undefined;
+  /** The concepts of a required binding, on elements of type `CodeableConcept` only. */
+  readonly concepts: ConceptSet | undefined;
 }
 
 /** The codes of a value set, in the order of its definition. */
 export interface CodeSet {
   readonly name: string;
   readonly codes: readonly string[];
+}
+
+/** The concepts of a value set: codes by the system that they are of. */
+export interface ConceptSet {
+  readonly name: string;
+  readonly codes: ReadonlyMap<string, readonly string[]>;
 }
 
 /** A resource type, datatype or inner element. */
@@ -42,6 +50,7 @@ export type Structure = ReadonlyMap<string, TypeDefinition>;
 interface Table {
   primitives: string[];
   codes: Record<string, string[]>;
+  concepts: Record<string, Record<string, string[]>>;
   types: Record<string, { base?: string; elements: Record<string, string> }>;
 }
 
@@ -50,6 +59,9 @@ export function readStructure(): Structure {
   const table = readGenerated<Table>("structure.json");
   const primitives = new Set(table.primitives);
   const codeSets = new Map(Object.entries(table.codes).map(([name, codes]) => [name, { name, codes }]));
+  const conceptSets = new Map(
+    Object.entries(table.concepts).map(([name, codes]) => [name, { name, codes: new Map(Object.entries(codes)) }]),
+  );
   const types = new Map<string, TypeDefinition>();
 
   function typeOf(name: string): TypeDefinition {
@@ -71,8 +83,11 @@ export function readStructure(): Structure {
     const [shape = "", set] = text.split("#");
     const many = shape.endsWith("*");
     const names = (many ? shape.slice(0, -1) : shape).split("|");
-    const codes = set === undefined ? undefined : codeSets.get(set);
-    if (set !== undefined && codes === undefined) throw new TypeError(`structure.json has no codes ${set}`);
+    const isConcept = names[0] === "CodeableConcept";
+    const codes = set === undefined || isConcept ? undefined : codeSets.get(set);
+    const concepts = set === undefined || !isConcept ? undefined : conceptSets.get(set);
+    if (set !== undefined && (codes ?? concepts) === undefined)
+      throw new TypeError(`structure.json has no codes ${set}`);
     const choice = element.endsWith("[x]") ? element.slice(0, -3) : undefined;
     return names.map((type) => ({
       name: choice === undefined ? element : choice + type.charAt(0).toUpperCase() + type.slice(1),
@@ -81,6 +96,7 @@ export function readStructure(): Structure {
       many,
       primitive: primitives.has(type),
       codes,
+      concepts,
     }));
   }
 

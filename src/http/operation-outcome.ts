@@ -27,7 +27,7 @@ function answerTo(thrown: unknown): ErrorAnswer {
     const expression = error.expression === undefined ? undefined : [error.expression];
     return {
       status: error.status,
-      issue: { severity: "error", code: error.issue, diagnostics: error.message, expression },
+      issue: { severity: "error", code: error.issue, diagnostics: error.message, text: error.details, expression },
     };
   }
   const { statusCode: status, code } = (thrown ?? {}) as Partial<FastifyError>;

@@ -159,3 +159,31 @@ describe("file urls (D-26)", () => {
     expect(() => createSources({ fileRoot: join(folder, name) })).toThrow(expect.objectContaining({ code: "setting" }));
   });
 });
+
+describe("what a refusal means for people, beside the contract's text", () => {
+  it.each([
+    ["none", `${BASE}/c/n`, /reads no files yet: .*STOKER_FILE_ROOT.*STOKER_AZURE_STORAGE_CONNECTION_STRING/],
+    ["folder", "file:///etc/passwd", /^The file is not below the folder that STOKER_FILE_ROOT names/],
+    ["folder", `${BASE}/c/n`, /^This server reads no storage account: STOKER_AZURE_STORAGE_CONNECTION_STRING/],
+    ["folder", "s3://bucket/key.ndjson", /^URLs that begin with s3: are not read; https: .* and file: URLs are\.$/],
+    ["folder", "/data/Patient.ndjson", /^input.url must be a whole URL: .* file:\/\/\/data\/Patient\.ndjson\.$/],
+    ["folder", undefined, /^Each input needs a url/],
+    ["azure", "file:///etc/passwd", /^This server reads no local files: STOKER_FILE_ROOT/],
+    ["azure", "https://other.example.org/c/n?sig=secret", /^other\.example\.org is not the storage account/],
+  ])("a server with %s, asked for %s", (kind, url, expected) => {
+    const sources = kind === "none" ? createSources({}) : kind === "folder" ? createSources({ fileRoot: root }) : azure;
+    const text = details(sources, url);
+    expect(text).toMatch(expected);
+    expect(text).not.toMatch(/integration|secret/);
+  });
+});
+
+/** What the refusal of a URL says for people. */
+function details(sources: ReturnType<typeof createSources>, url: string | undefined): string | undefined {
+  try {
+    sources.checkUrl(url);
+  } catch (error) {
+    return error instanceof StokerError ? error.details : undefined;
+  }
+  return "accepted";
+}

@@ -65,7 +65,7 @@ export function createSources(config: SourceConfig): Sources {
       const blob = blobInAccount(account, url);
       if (blob !== undefined) return { account, blob };
     }
-    throw otherAccount();
+    throw otherAccount(whyNotRead(url, accounts.length > 0, fileRoot !== undefined));
   }
 
   function checkConfigured(): void {
@@ -73,24 +73,29 @@ export function createSources(config: SourceConfig): Sources {
     const message =
       "The import storage account is not configured correctly on the server. " +
       "Import operations require a valid storage account.";
-    throw badRequest(message, "input.url");
+    throw badRequest(
+      message,
+      "This server reads no files yet: start it with STOKER_FILE_ROOT for a folder of its own, or with " +
+        "STOKER_AZURE_STORAGE_CONNECTION_STRING or STOKER_AZURE_STORAGE_URL for a storage account.",
+    );
   }
 
   function checkUrl(text: string | undefined): CheckedUrl {
     checkConfigured();
     const url = parse(text);
-    if (url === undefined || !isPlain(url)) throw invalidUrl();
+    if (url === undefined) throw invalidUrl(notAUrl(text));
+    if (!isPlain(url)) throw invalidUrl();
     if (url.protocol !== "file:") {
       const { account, blob } = placeOf(url);
       if (blob.name === "" || blob.container === "") throw invalidUrl();
       const place = `${account.endpoint}/${blob.container}/${blob.name}`;
       return { url: url.origin + url.pathname, kind: "blob", key: place };
     }
-    if (fileRoot === undefined) throw otherAccount();
+    if (fileRoot === undefined) throw otherAccount(whyNotRead(url, accounts.length > 0, false));
     if (url.search !== "") throw invalidUrl();
     const file = filePathBelow(fileRoot, (text ?? "").trim());
     if ("path" in file) return { url: url.href, kind: "file", key: `file:${file.path}` };
-    throw file.problem === "outside" ? otherAccount() : invalidUrl();
+    throw file.problem === "outside" ? otherAccount(whyNotRead(url, accounts.length > 0, true)) : invalidUrl();
   }
 
   return {
@@ -103,13 +108,13 @@ export function createSources(config: SourceConfig): Sources {
     },
     sourceFor(text) {
       if (text.startsWith("file:")) {
-        if (fileSource === undefined) throw otherAccount();
+        if (fileSource === undefined) throw otherAccount(NO_FILE_ROOT);
         return fileSource;
       }
       const url = parse(text);
       if (url === undefined) throw invalidUrl();
       const source = blobSources.get(placeOf(url).account);
-      if (source === undefined) throw otherAccount();
+      if (source === undefined) throw otherAccount(NO_ACCOUNT);
       return source;
     },
   };
@@ -156,14 +161,41 @@ function decoded(text: string): string {
   return canDecode(text) ? decodeURIComponent(text) : text;
 }
 
-function invalidUrl(): StokerError {
-  return badRequest("Value of the following parameter input.url is invalid.", "input.url");
+const NO_FILE_ROOT = "This server reads no local files: STOKER_FILE_ROOT names the folder below which it does.";
+const NO_ACCOUNT =
+  "This server reads no storage account: STOKER_AZURE_STORAGE_CONNECTION_STRING or STOKER_AZURE_STORAGE_URL names one.";
+
+/** Why a URL is not read, for people: the contract's text speaks of a storage account whatever the URL is. */
+function whyNotRead({ protocol, host }: URL, hasAccount: boolean, hasFileRoot: boolean): string {
+  if (protocol === "file:") {
+    return hasFileRoot
+      ? "The file is not below the folder that STOKER_FILE_ROOT names, or does not stay there."
+      : NO_FILE_ROOT;
+  }
+  if (protocol !== "https:" && protocol !== "http:") {
+    return `URLs that begin with ${protocol} are not read; https: URLs of Azure Blob Storage and file: URLs are.`;
+  }
+  return hasAccount ? `${host} is not the storage account that this server reads.` : NO_ACCOUNT;
 }
 
-function otherAccount(): StokerError {
-  return badRequest("input.url must match the configured integration storage account endpoint.", "input.url");
+/** What to write instead of a path. */
+function notAUrl(text: string | undefined): string {
+  const trimmed = (text ?? "").trim();
+  if (trimmed === "") return "Each input needs a url, such as file:///data/Patient.ndjson.";
+  return "input.url must be a whole URL: a file's path is written like file:///data/Patient.ndjson.";
 }
 
-function badRequest(message: string, expression: string): StokerError {
-  return new StokerError("bad-request", message, { expression });
+function invalidUrl(details?: string): StokerError {
+  return badRequest("Value of the following parameter input.url is invalid.", details);
+}
+
+function otherAccount(details: string): StokerError {
+  return badRequest("input.url must match the configured integration storage account endpoint.", details);
+}
+
+function badRequest(message: string, details: string | undefined): StokerError {
+  return new StokerError("bad-request", message, {
+    expression: "input.url",
+    ...(details === undefined ? {} : { details }),
+  });
 }

@@ -117,7 +117,10 @@ test("7.2: a bad errorContainerName", async () => {
   const { url } = await azurite.upload("input", "container.ndjson", patient("container"));
   const { status, body } = await server.load({ inputs: [url], errorContainer: "Bad--Name" });
   expect(status).toBe(400);
-  expect(body.issue[0].diagnostics).toContain("Error container name contains invalid characters.");
+  expect(body.issue[0].diagnostics).toMatch(
+    /^import operation failed for reason: Error container name contains invalid /,
+  );
+  expect(body.issue[0].diagnostics).toMatch(new RegExp(`hyphens\\. ErrorFile: ${url}$`));
 });
 
 test("1.7, 7.1, R-022, R-024: an etag that does not match", async () => {

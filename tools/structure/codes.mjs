@@ -8,7 +8,11 @@ const NOT_ENUMERABLE = new Set([
   "http://unitsofmeasure.org",
 ]);
 
+/** Value sets that are bound in R4, but are no part of it. */
+const ELSEWHERE = new Set(["http://loinc.org/vs/LL379-9"]);
+
 /**
+ * The codes of value sets that are bound to elements of type code.
  * @param {import("../definitions.mjs").Definitions} definitions
  * @param {string[]} urls canonical URLs of value sets, with version
  */
@@ -33,6 +37,44 @@ export function codesOf(definitions, urls) {
     if (codes.length === 0) throw new Error(`${url} is empty`);
     if (sets.has(valueSet.id)) throw new Error(`two value sets are named ${valueSet.id}`);
     sets.set(valueSet.id, codes);
+    names.set(url, valueSet.id);
+  }
+  return { sets, notEnumerable, nameOf: (/** @type {string} */ url) => names.get(url) };
+}
+
+/**
+ * The concepts of value sets that are bound to CodeableConcepts: a concept is a code of a system.
+ * @param {import("../definitions.mjs").Definitions} definitions
+ * @param {string[]} urls canonical URLs of value sets, with version
+ */
+export function conceptsOf(definitions, urls) {
+  const valueSets = byUrl(definitions.ofType("ValueSet"));
+  const systems = byUrl(definitions.ofType("CodeSystem"));
+  /** @type {Map<string, Record<string, string[]>>} */
+  const sets = new Map();
+  /** @type {Map<string, string>} */
+  const names = new Map();
+  const notEnumerable = [];
+  for (const url of urls) {
+    const [plain, version] = url.split("|");
+    const valueSet = valueSets.get(plain);
+    if (valueSet === undefined) {
+      if (!ELSEWHERE.has(plain)) throw new Error(`no value set ${plain}`);
+      notEnumerable.push(url);
+      continue;
+    }
+    if (version !== valueSet.version) throw new Error(`${url} is version ${valueSet.version}`);
+    const concepts = {};
+    for (const include of valueSet.compose?.include ?? []) {
+      const codes = expand({ ...valueSet, compose: { ...valueSet.compose, include: [include] } }, systems);
+      if (codes !== undefined) concepts[include.system] = [...(concepts[include.system] ?? []), ...codes];
+    }
+    if (Object.keys(concepts).length < valueSet.compose.include.length) {
+      notEnumerable.push(url);
+      continue;
+    }
+    if (sets.has(valueSet.id)) throw new Error(`two value sets are named ${valueSet.id}`);
+    sets.set(valueSet.id, concepts);
     names.set(url, valueSet.id);
   }
   return { sets, notEnumerable, nameOf: (/** @type {string} */ url) => names.get(url) };

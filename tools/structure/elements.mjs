@@ -43,7 +43,7 @@ function read(element, root, inner) {
   const types = inner ? [element.path] : typesOf(element, root);
   if (types.length !== 1 && !name.endsWith("[x]")) throw new Error(`${element.path}: several types, but no [x]`);
   const { binding } = element;
-  const checked = binding?.strength === "required" && types.includes("code");
+  const checked = binding?.strength === "required" && (types.includes("code") || types.includes("CodeableConcept"));
   if (checked && types.length > 1) throw new Error(`${element.path}: required binding on a choice of types`);
   return { name, types, many, valueSet: checked ? binding.valueSet : undefined };
 }

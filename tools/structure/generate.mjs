@@ -1,6 +1,6 @@
 // HL7's StructureDefinitions, ValueSets and CodeSystems in; generated/resource-types.json and structure.json out.
 // Refuses (throws) what it does not understand, so that nothing is left out in silence.
-import { codesOf } from "./codes.mjs";
+import { codesOf, conceptsOf } from "./codes.mjs";
 import { elementsOf } from "./elements.mjs";
 
 /** @typedef {import("../definitions.mjs").Definitions} Definitions */
@@ -32,10 +32,12 @@ export function generate(definitions) {
   }
   checkReferences(types, new Set(primitives));
 
-  const wanted = new Set([...types.values()].flatMap((type) => type.elements.map((element) => element.valueSet)));
-  wanted.delete(undefined);
-  const codes = codesOf(definitions, [...wanted].toSorted(byText));
-  for (const url of codes.notEnumerable) console.log(`no code check (cannot be enumerated): ${url}`);
+  const codes = codesOf(definitions, boundTo(types, "code"));
+  const concepts = conceptsOf(definitions, boundTo(types, "CodeableConcept"));
+  for (const url of [...codes.notEnumerable, ...concepts.notEnumerable]) {
+    console.log(`no code check (cannot be enumerated): ${url}`);
+  }
+  const nameOf = (element) => (element.types[0] === "code" ? codes : concepts).nameOf(element.valueSet);
 
   const structure = [
     "{",
@@ -44,10 +46,11 @@ export function generate(definitions) {
     `"codes":{`,
     lines(codes.sets),
     "},",
+    `"concepts":{`,
+    lines(concepts.sets),
+    "},",
     `"types":{`,
-    lines(
-      new Map([...types].map(([name, type]) => [name, { base: type.base, elements: written(type, codes.nameOf) }])),
-    ),
+    lines(new Map([...types].map(([name, type]) => [name, { base: type.base, elements: written(type, nameOf) }]))),
     "}",
     "}",
     "",
@@ -64,12 +67,21 @@ export function generate(definitions) {
   ]);
 }
 
+/** The value sets that elements of `type` are bound to. */
+function boundTo(types, bound) {
+  const urls = [...types.values()].flatMap(({ elements }) =>
+    elements.filter(({ types: [type], valueSet }) => type === bound && valueSet !== undefined),
+  );
+  return [...new Set(urls.map(({ valueSet }) => valueSet))].toSorted(byText);
+}
+
 /** `{ gender: "code#administrative-gender", contact: "Patient.contact*" }`: types by `|`, `*` for many, `#` codes. */
 function written(type, nameOf) {
   return Object.fromEntries(
-    type.elements.map(({ name, types, many, valueSet }) => {
-      const codes = valueSet === undefined ? undefined : nameOf(valueSet);
-      return [name, `${types.join("|")}${many ? "*" : ""}${codes === undefined ? "" : `#${codes}`}`];
+    type.elements.map((element) => {
+      const { name, types, many, valueSet } = element;
+      const set = valueSet === undefined ? undefined : nameOf(element);
+      return [name, `${types.join("|")}${many ? "*" : ""}${set === undefined ? "" : `#${set}`}`];
     }),
   );
 }

@@ -5,8 +5,15 @@ import { test } from "node:test";
 import { checkResource } from "../../dist/check/check-resource.js";
 import { openDefinitions } from "../definitions.mjs";
 
-/** Files that the check refuses, and why that is right. Of the 5,306 resources of 4.0.1 there is none. */
-const REFUSED = new Map([]);
+/**
+ * Files that the check refuses, and why that is right. Of the 5,306 resources of 4.0.1 there are two, both of HL7's own
+ * terminology: table v2-0550 has a code that is nothing but a no-break space.
+ */
+const BLANK = String.raw`"\u00a0" is not a valid code: expected text without leading, trailing or doubled spaces.`;
+const REFUSED = new Map([
+  ["Bundle-v2-valuesets.json", `Bundle.entry[814].resource.concept[444].code: ${BLANK}`],
+  ["CodeSystem-v2-0550.json", `CodeSystem.concept[444].code: ${BLANK}`],
+]);
 
 test("HL7's examples and definitions pass the structural check", () => {
   const definitions = openDefinitions();

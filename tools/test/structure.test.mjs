@@ -1,7 +1,7 @@
 // The generator of structure.json refuses what it does not understand.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { codesOf } from "../structure/codes.mjs";
+import { codesOf, conceptsOf } from "../structure/codes.mjs";
 import { elementsOf } from "../structure/elements.mjs";
 
 const CORE = "http://hl7.org/fhir/StructureDefinition/";
@@ -72,4 +72,22 @@ test("value sets with rules are refused", () => {
   assert.throws(() => codes({ include: [{ system: "urn:s" }], exclude: [] }), /exclude/);
   assert.throws(() => codes({ include: [{ system: "urn:unknown" }] }), /not in the package/);
   assert.throws(() => codes(undefined), /no compose/);
+});
+
+function concepts(include, url = "urn:v|4.0.1") {
+  const resources = {
+    ValueSet: [{ id: "v", url: "urn:v", version: "4.0.1", compose: { include } }],
+    CodeSystem: [{ url: "urn:s", content: "complete", concept: [{ code: "a", concept: [{ code: "b" }] }] }],
+  };
+  return conceptsOf({ ofType: (type) => resources[type], files: () => [], read: () => ({}) }, [url]);
+}
+
+test("concepts of CodeableConcepts: codes by system, and value sets that nobody can list", () => {
+  const both = [{ system: "urn:s" }, { system: "urn:x", concept: [{ code: "c" }] }];
+  assert.deepEqual(concepts(both).sets, new Map([["v", { "urn:s": ["a", "b"], "urn:x": ["c"] }]]));
+  assert.deepEqual(concepts([{ system: "http://unitsofmeasure.org" }]).notEnumerable, ["urn:v|4.0.1"]);
+  assert.deepEqual(concepts([], "http://loinc.org/vs/LL379-9|4.0.1").notEnumerable, [
+    "http://loinc.org/vs/LL379-9|4.0.1",
+  ]);
+  assert.throws(() => concepts([], "urn:unknown|1"), /no value set/);
 });

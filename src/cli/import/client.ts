@@ -153,11 +153,14 @@ async function send(server: ServerAddress, url: string, request: RequestInit): P
     throw new StokerError("database-unavailable", unreachable(server, cause), { cause });
   }
   if (answer.ok) return answer;
-  const reason = reasonOf(await answer.text());
+  const body = await answer.text();
+  const reason = reasonOf(body);
+  const details = firstIssue(body).details?.text;
   const isBase = answer.status !== 404 || /\/_operations\/import\/\d/.test(url);
   const hint = isBase ? "" : ` (--server takes the FHIR base of a server, such as http://127.0.0.1:8080/fhir)`;
   throw new StokerError(codeOf(answer.status), (reason ?? `${url} answered ${String(answer.status)}`) + hint, {
     status: answer.status,
+    ...(details === undefined ? {} : { details }),
   });
 }
 
@@ -180,10 +183,16 @@ function codeOf(status: number): ErrorCode {
 
 /** The reason in an OperationOutcome. */
 export function reasonOf(body: string): string | undefined {
+  const { diagnostics, details } = firstIssue(body);
+  return diagnostics ?? details?.text;
+}
+
+/** The first issue of an OperationOutcome; without members when the body is none. */
+function firstIssue(body: string): { readonly diagnostics?: string; readonly details?: { readonly text?: string } } {
   try {
-    const { issue } = JSON.parse(body) as { issue?: { diagnostics?: string; details?: { text?: string } }[] };
-    return issue?.[0]?.diagnostics ?? issue?.[0]?.details?.text;
+    const { issue } = JSON.parse(body) as { issue?: ReturnType<typeof firstIssue>[] };
+    return issue?.[0] ?? {};
   } catch {
-    return undefined;
+    return {};
   }
 }

@@ -125,16 +125,22 @@ async function followImport(options: RunOptions, inputs: readonly CliInput[], fl
   try {
     return await runImport(options);
   } catch (error) {
-    const local = inputs.some((input) => input.path !== undefined);
-    if (error instanceof StokerError && isSourceRefusal(error) && (flags.server === undefined || local)) {
-      const hint =
-        flags.server === undefined
-          ? "say whose blobs these are with --azure-storage-connection-string or STOKER_AZURE_STORAGE_CONNECTION_STRING"
-          : "the server reads files itself: start it with --file-root (STOKER_FILE_ROOT) on a folder that holds them";
-      throw new StokerError("bad-request", `${error.message.trim()} (${hint})`, { cause: error });
-    }
-    throw error;
+    throw error instanceof StokerError && isSourceRefusal(error) ? sourceRefusal(error, inputs, flags) : error;
   }
+}
+
+/** A refusal of R-008 or R-012 for people: what the server says beside the contract's text, and what to do. */
+function sourceRefusal(error: StokerError, inputs: readonly CliInput[], { server }: ImportFlags): StokerError {
+  const isUnset = server === undefined && error.message.startsWith("The import storage account is not configured");
+  const reason = isUnset ? "No storage account is configured" : (error.details ?? error.message.trim());
+  const local = inputs.some((input) => input.path !== undefined);
+  const hint =
+    server === undefined
+      ? "say whose blobs these are with --azure-storage-connection-string or STOKER_AZURE_STORAGE_CONNECTION_STRING"
+      : local
+        ? "the server reads files itself: start it with --file-root (STOKER_FILE_ROOT) on a folder that holds them"
+        : undefined;
+  return new StokerError("bad-request", hint === undefined ? reason : `${reason} (${hint})`, { cause: error });
 }
 
 /** Ctrl-C while the database was made or started. */

@@ -142,9 +142,21 @@ export async function areSegmentsLeftOver(database: Pool): Promise<boolean> {
   return rows[0]?.left === true;
 }
 
-/** The failure that a thrown error is. `input` is the URL of the input whose unit met it. */
-export function failureOf(thrown: unknown, input?: string): JobFailure {
+/** What is wrong with an import as one of its units meets it: the status names the input, too (contract 3.1). */
+export class InputError extends StokerError {
+  readonly input: string;
+
+  /** `input`: its URL. */
+  constructor(input: string, message: string) {
+    super("bad-request", message);
+    this.input = input;
+  }
+}
+
+/** The failure that a thrown error is. `unitOf` is the URL of the input whose unit met it. */
+export function failureOf(thrown: unknown, unitOf?: string): JobFailure {
   const error = databaseError(thrown);
+  const input = error instanceof InputError ? error.input : unitOf;
   const place = input === undefined ? {} : { input };
   if (!(error instanceof StokerError)) {
     return { status: 500, code: "internal", text: error instanceof Error ? error.message : String(error), ...place };

@@ -6,7 +6,7 @@ import type { Sources } from "../../source/sources.ts";
 import { planUnits } from "../../split/plan.ts";
 import { transaction } from "../../store/pool.ts";
 import { DEFAULT_ERROR_CONTAINER } from "./definition.ts";
-import { startJob, type ClaimedJob } from "./jobs.ts";
+import { InputError, startJob, type ClaimedJob } from "./jobs.ts";
 
 /** Inputs whose properties are asked for at once (contract 4.1). */
 const STATS_AT_ONCE = 16;
@@ -49,7 +49,6 @@ order by place`;
  * Throws a StokerError for what ends the job as failed (contract 7.1), anything else for what may be tried again.
  */
 export async function planJob(database: Pool, sources: Sources, job: ClaimedJob, signal: AbortSignal): Promise<void> {
-  checkErrorContainer(job);
   const logPlaces = new Set<Source>();
   for (let after = 0; ;) {
     const { rows } = await database.query<UnknownInput>(UNKNOWN_INPUTS, [job.id, after]);
@@ -65,6 +64,7 @@ export async function planJob(database: Pool, sources: Sources, job: ClaimedJob,
     for (const input of rows) logPlaces.add(sources.sourceFor(input.url));
     after = last.number;
   }
+  await checkErrorContainer(database, job);
   const container = job.definition.errorContainerName ?? DEFAULT_ERROR_CONTAINER;
   for (const place of logPlaces) await place.makeErrorContainer?.(container);
   signal.throwIfAborted();
@@ -75,11 +75,19 @@ export async function planJob(database: Pool, sources: Sources, job: ClaimedJob,
   });
 }
 
-/** Contract 7.2: a bad container name is no error of registration, but of the job. */
-function checkErrorContainer(job: ClaimedJob): void {
+/**
+ * Contract 7.2: a bad container name is no error of registration, but of the first unit, so it comes after what is wrong
+ * with the files, and names one of them.
+ */
+async function checkErrorContainer(database: Pool, job: ClaimedJob): Promise<void> {
   const name = job.definition.errorContainerName;
   const problem = name === null ? undefined : checkContainerName(name);
-  if (problem !== undefined) throw new StokerError("bad-request", problem);
+  if (problem === undefined) return;
+  const { rows } = await database.query<{ url: string }>(
+    "select url from import_input where job = $1 order by number limit 1",
+    [job.id],
+  );
+  throw new InputError(rows[0]?.url ?? "", problem);
 }
 
 /** Stats of `inputs` in their order. Of several that fail, the first in the order of the request is thrown. */

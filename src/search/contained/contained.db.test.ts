@@ -103,7 +103,13 @@ const OBSERVATIONS: JsonObject[][] = [
     { code: coded("a"), valueString: "first" },
     { code: coded("d"), valueString: "second" },
   ],
-  [{ code: coded("n"), valueQuantity: { value: 1 }, text: { status: "generated", div: "<div>narrated words</div>" } }],
+  [
+    {
+      code: coded("n"),
+      valueQuantity: { value: 1 },
+      text: { status: "generated", div: '<div xmlns="http://www.w3.org/1999/xhtml">narrated words</div>' },
+    },
+  ],
   [{ code: coded("n"), valueQuantity: quantity(123456789.5, "mg"), status: "amended" }],
   [],
 ];
