@@ -227,6 +227,63 @@ describe("$export of patients", () => {
   it("of a Group has its active members and their compartments only", async () => {
     expect(await names("Group/g/$export")).toEqual(["Condition/c-p1", "Group/g", "Observation/o-p1", "Patient/p1"]);
   });
+
+  it("of a Group brings what its resources refer to, where that is asked for", async () => {
+    const refer = (id: string, subject: string, n: number): Json => ({
+      resourceType: "Encounter",
+      id,
+      status: "finished",
+      class: { code: "AMB" },
+      subject: { reference: `Patient/${subject}` },
+      serviceProvider: { reference: `Organization/r${String(n)}` },
+      // Written as a URL of the server itself
+      participant: [{ individual: { reference: `${server.base}/Practitioner/r${String(n)}` } }],
+      location: [{ location: { reference: `Location/r${String(n)}` } }],
+    });
+    const wanted = ["Location", "Organization", "Practitioner"];
+    const stored = [1, 2].flatMap((n) => wanted.map((type) => ({ resourceType: type, id: `r${String(n)}` })));
+    const medication = { resourceType: "Medication", id: "r1" };
+    const request = {
+      resourceType: "MedicationRequest",
+      id: "r1",
+      status: "active",
+      intent: "order",
+      medicationReference: { reference: "Medication/r1" },
+      subject: { reference: "Patient/p1" },
+    };
+    const nobody = { resourceType: "Group", id: "nobody", type: "person", actual: true };
+    const managed = {
+      ...RESOURCES.find(({ id }) => id === "p1"),
+      managingOrganization: { reference: "Organization/org" },
+    };
+    for (const resource of [
+      ...stored,
+      medication,
+      request,
+      refer("e1", "p1", 1),
+      refer("e2", "p2", 2),
+      nobody,
+      managed,
+    ]) {
+      await write("PUT", `${String(resource.resourceType)}/${String(resource.id)}`, resource);
+    }
+    const types = `${wanted.join(",")},Medication`;
+    expect(await names(`Group/g/$export?_type=${types}`)).toEqual([
+      "Location/r1",
+      "Medication/r1",
+      "Organization/org",
+      "Organization/r1",
+      "Practitioner/r1",
+    ]);
+    expect(await names("Group/g/$export?_type=Patient,Practitioner")).toEqual(["Patient/p1", "Practitioner/r1"]);
+    expect(await names("Group/g/$export?_type=Organization&_typeFilter=Organization?_id=org")).toEqual([
+      "Organization/org",
+    ]);
+    expect(await names("Group/nobody/$export?_type=Practitioner")).toEqual([]);
+    for (const resource of [...stored, medication, request, refer("e1", "p1", 1), refer("e2", "p2", 2), nobody]) {
+      await write("DELETE", `${String(resource.resourceType)}/${String(resource.id)}`);
+    }
+  });
 });
 
 describe("changes", () => {

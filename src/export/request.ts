@@ -3,7 +3,7 @@ import { operationParameters } from "../fhir/operation-parameters.ts";
 import { instantMilliseconds, isInstant } from "../fhir/primitives.ts";
 import { RESOURCE_TYPES, resourceTypeId } from "../fhir/resource-types.ts";
 import type { SearchParameterLookup } from "../fhir/custom-search-parameters.ts";
-import { parseSelectionQuery, patientTypes } from "../search/selection.ts";
+import { parseSelectionQuery, patientTypes, REFERRED_TYPES } from "../search/selection.ts";
 import { checkElements } from "../search/shape/shape.ts";
 import type { ExportDefinition } from "./definition.ts";
 
@@ -56,6 +56,8 @@ class ParameterReader {
   readonly warnings: string[] = [];
   readonly #request: ExportRequest;
   readonly #lenient: boolean;
+  /** Types of an export that names none, and those that one may name. */
+  readonly #usual: readonly string[];
   readonly #possible: readonly string[];
   #types: Set<string> | undefined;
   #since: number | undefined;
@@ -70,7 +72,8 @@ class ParameterReader {
   constructor(request: ExportRequest, lenient: boolean) {
     this.#request = request;
     this.#lenient = lenient;
-    this.#possible = request.level === "system" ? RESOURCE_TYPES : patientTypes();
+    this.#usual = request.level === "system" ? RESOURCE_TYPES : patientTypes();
+    this.#possible = request.level === "group" ? [...this.#usual, ...REFERRED_TYPES] : this.#usual;
   }
 
   take(name: string, value: string): void {
@@ -111,7 +114,7 @@ class ParameterReader {
 
   finish(): ExportDefinition {
     const { level, group } = this.#request;
-    const types = this.#types === undefined ? this.#possible : this.#possible.filter((type) => this.#types?.has(type));
+    const types = this.#types === undefined ? this.#usual : this.#possible.filter((type) => this.#types?.has(type));
     if (types.length === 0) throw bad("_type: names no type that this export can have.", "_type");
     if (this.#patients !== undefined && level === "system") {
       throw bad("patient: confines exports of patients and groups only.", "patient");

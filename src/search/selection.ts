@@ -6,14 +6,15 @@ import { resourceTypeId } from "../fhir/resource-types.ts";
 import { searchParameter } from "../fhir/search-parameters.ts";
 import type { Queryable } from "../store/read.ts";
 import { readDefinitions } from "../store/search-parameters.ts";
-import { allOf, oneOf, type Condition } from "./conditions/condition.ts";
+import { allOf, conditionSql, linkRows, oneOf, type Condition } from "./conditions/condition.ts";
 import { refersToStored } from "./conditions/any-compartment.ts";
 import type { CriteriaGroup } from "./query/criteria.ts";
 import { gatheringSql } from "./conditions/planner.ts";
 import { searchCondition } from "./conditions/plan.ts";
 import { withOwnUrls } from "./conditions/own-urls.ts";
+import { linksOfSource, type Include } from "./query/include.ts";
 import { parseQuery } from "./query/query.ts";
-import { referenceLinks } from "./conditions/reference-link.ts";
+import { referenceLinks, type ReferenceLink } from "./conditions/reference-link.ts";
 import { resolveCondition } from "./conditions/resolve.ts";
 import { sql, type Sql } from "./sql.ts";
 
@@ -22,7 +23,10 @@ export interface Selection {
   readonly type: string;
   /** Query strings of which one must find the resource; undefined: all do. */
   readonly queries?: readonly string[] | undefined;
-  /** Ids of the patients in whose compartments it must be, or all patients of the store; undefined: anywhere. */
+  /**
+   * Ids of the patients in whose compartments it must be, or all patients of the store; undefined: anywhere. Of a type that is
+   * in no compartment, resources in these must refer to it.
+   */
   readonly patients?: readonly string[] | "any" | undefined;
 }
 
@@ -68,13 +72,65 @@ export async function selectionSql(db: Queryable, selection: Selection, rules: S
     const found = parsed.map((groups) => searchCondition(groups, asked));
     conditions.push(oneOf(found));
   }
-  if (patients !== undefined) conditions.push(await compartmentsCondition(db, type, patients, rules.baseUrl));
+  if (patients !== undefined) {
+    const condition = patientTypes().includes(type) ? compartmentsCondition : referredCondition;
+    conditions.push(await condition(db, type, patients, rules.baseUrl));
+  }
   return await gatheringSql(db, await resolveCondition(db, allOf(conditions)));
 }
 
 /** Types whose resources can be in a patient's compartment, patients themselves included. */
 export function patientTypes(): readonly string[] {
   return ["Patient", ...(compartmentOf("Patient")?.keys() ?? [])].filter((type, at, all) => all.indexOf(type) === at);
+}
+
+/**
+ * Types of what patients' resources refer to, which are in no compartment, and may be asked for beside them: who treated the
+ * patients, where, and with what.
+ */
+export const REFERRED_TYPES: readonly string[] = ["Location", "Medication", "Organization", "Practitioner"];
+
+/** It is referred to by what is in the compartments: all of that is gathered once, and its references looked at. */
+async function referredCondition(
+  db: Queryable,
+  type: string,
+  patients: readonly string[] | "any",
+  baseUrl: string,
+): Promise<Condition> {
+  const include: Include = {
+    direction: "forward",
+    source: undefined,
+    parameter: undefined,
+    targets: [type],
+    iterate: false,
+  };
+  const links: ReferenceLink[] = [];
+  const sources: Condition[] = [];
+  const values: bigint[] = [];
+  for (const source of patientTypes()) {
+    const from = linksOfSource(source, [include]);
+    if (from === undefined) continue;
+    links.push(...from.links);
+    const condition = await compartmentsCondition(db, source, patients, baseUrl);
+    if (condition.kind === "holds") values.push(...condition.values);
+    sources.push(allOf([{ kind: "within", low: from.low, high: from.high }, condition]));
+  }
+  const found = oneOf(sources);
+  // One look at the index for all types; which values count for which type is tested on what that finds.
+  const [keys, others] = [sources.filter(isOfKeys), sources.filter((each) => !isOfKeys(each))];
+  const gathered = patients === "any" ? found : oneOf([...keys, allOf([{ kind: "holds", values }, oneOf(others)])]);
+  const all = await withOwnUrls(db, links, baseUrl);
+  return {
+    kind: "sql",
+    test: sql`r.key in (
+      select u.value # l.constant
+      from (select unnest(r.equality) as value from search_resource r where ${conditionSql(gathered)}) u, ${linkRows(all)}
+      where (u.value # l.constant) between l.low and l.high)`,
+  };
+}
+
+function isOfKeys(condition: Condition): boolean {
+  return condition.kind === "and" && condition.conditions.some(({ kind }) => kind === "keys");
 }
 
 async function compartmentsCondition(

@@ -17,7 +17,7 @@ export const EXPORT_PARAMETERS: readonly ExportParameterRow[] = [
     names: ["_type"],
     type: "string",
     max: "*",
-    text: "types, with commas or several times; of patients and groups, types of the Patient compartment",
+    text: "types, with commas or several times; of patients and groups, types of the Patient compartment; of groups also Practitioner, Organization, Location and Medication, of which those come that the group's resources refer to",
   },
   {
     names: ["_since", "_until"],
