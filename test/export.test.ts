@@ -96,6 +96,21 @@ async function write(method: string, path: string, resource?: Json): Promise<voi
   if (!response.ok) throw new Error(await response.text());
 }
 
+/** An encounter of a patient with an organization, a practitioner and a location of this number. */
+function encounter(id: string, subject: string, n: number): Json {
+  return {
+    resourceType: "Encounter",
+    id,
+    status: "finished",
+    class: { code: "AMB" },
+    subject: { reference: `Patient/${subject}` },
+    serviceProvider: { reference: `Organization/r${String(n)}` },
+    // Written as a URL of the server itself
+    participant: [{ individual: { reference: `${server.base}/Practitioner/r${String(n)}` } }],
+    location: [{ location: { reference: `Location/r${String(n)}` } }],
+  };
+}
+
 const ALL = RESOURCES.map(({ resourceType, id }) => `${String(resourceType)}/${String(id)}`).toSorted();
 
 describe("$export of the system", () => {
@@ -229,17 +244,6 @@ describe("$export of patients", () => {
   });
 
   it("of a Group brings what its resources refer to, where that is asked for", async () => {
-    const refer = (id: string, subject: string, n: number): Json => ({
-      resourceType: "Encounter",
-      id,
-      status: "finished",
-      class: { code: "AMB" },
-      subject: { reference: `Patient/${subject}` },
-      serviceProvider: { reference: `Organization/r${String(n)}` },
-      // Written as a URL of the server itself
-      participant: [{ individual: { reference: `${server.base}/Practitioner/r${String(n)}` } }],
-      location: [{ location: { reference: `Location/r${String(n)}` } }],
-    });
     const wanted = ["Location", "Organization", "Practitioner"];
     const stored = [1, 2].flatMap((n) => wanted.map((type) => ({ resourceType: type, id: `r${String(n)}` })));
     const medication = { resourceType: "Medication", id: "r1" };
@@ -260,8 +264,8 @@ describe("$export of patients", () => {
       ...stored,
       medication,
       request,
-      refer("e1", "p1", 1),
-      refer("e2", "p2", 2),
+      encounter("e1", "p1", 1),
+      encounter("e2", "p2", 2),
       nobody,
       managed,
     ]) {
@@ -280,7 +284,14 @@ describe("$export of patients", () => {
       "Organization/org",
     ]);
     expect(await names("Group/nobody/$export?_type=Practitioner")).toEqual([]);
-    for (const resource of [...stored, medication, request, refer("e1", "p1", 1), refer("e2", "p2", 2), nobody]) {
+    for (const resource of [
+      ...stored,
+      medication,
+      request,
+      encounter("e1", "p1", 1),
+      encounter("e2", "p2", 2),
+      nobody,
+    ]) {
       await write("DELETE", `${String(resource.resourceType)}/${String(resource.id)}`);
     }
   });

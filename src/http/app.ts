@@ -16,6 +16,7 @@ import { leaveLengthOut } from "./exchange/head-answers.ts";
 import { registerHealthRoutes } from "./health-routes.ts";
 import { registerImportRoutes } from "./import-routes.ts";
 import { isLocked, lockedError } from "./initial-import-lock.ts";
+import { metaRoutes } from "./meta-routes.ts";
 import { openMetadata } from "./metadata/metadata.ts";
 import { metadataRoutes } from "./metadata/metadata-routes.ts";
 import { openMetrics } from "./metrics.ts";
@@ -134,6 +135,7 @@ export function createApp(context: HttpContext): FastifyInstance {
   });
   void app.register(writeRoutes, { prefix: "/fhir", reading, writer });
   void app.register(bundleRoutes, { prefix: "/fhir", reading, writer, metadata });
+  void app.register(metaRoutes, { prefix: "/fhir", reading, writer });
   void app.register(patchRoutes, { prefix: "/fhir", reading, writer });
   void app.register(validateRoutes, { prefix: "/fhir", reading });
   // Last: it looks at what the others have registered.

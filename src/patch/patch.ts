@@ -2,12 +2,14 @@ import { readFhirPathPatch, type FhirPathPatch } from "./fhirpath-operations.ts"
 import { applyJsonPatch, readJsonPatch, type JsonPatch } from "./json-patch.ts";
 import { applyMergePatch, readMergePatch, type MergePatch } from "./merge-patch.ts";
 import { RESULT_BYTES } from "./limits.ts";
+import { applyMetaEdit, type MetaEdit } from "./meta-edit.ts";
 import { unprocessable } from "./failure.ts";
 
 /** A patch of a resource, read and not yet applied. */
 export type Patch =
   | { kind: "json"; patch: JsonPatch }
   | { kind: "merge"; patch: MergePatch }
+  | { kind: "meta"; patch: MetaEdit }
   | { kind: "fhirpath"; patch: FhirPathPatch };
 
 /** Reads a JSON Patch (RFC 6902) from bytes that are JSON. Throws `bad-request`. */
@@ -43,6 +45,8 @@ async function applied(bytes: Buffer, { kind, patch }: Patch): Promise<Buffer> {
       return applyJsonPatch(bytes, patch);
     case "merge":
       return applyMergePatch(bytes, patch);
+    case "meta":
+      return applyMetaEdit(bytes, patch);
     default:
       return await applyPaths(bytes, patch);
   }

@@ -37,7 +37,7 @@ it.each<[Method, string, number]>([
   ["DELETE", "/Patient/1/2/3/4", 404],
   ["PUT", "/Patient", 412],
   ["GET", "/$nothing", 404],
-  ["GET", "/Patient/$everything", 404],
+  ["GET", "/Patient/$nothing", 404],
   ["GET", "/Patient/1/$nothing", 404],
 ])("%s %s stays %i", async (method, path, status) => {
   const answer = await server.send(method, path, { resourceType: "Patient" });

@@ -128,7 +128,7 @@ export const INTERACTIONS: readonly InteractionRow[] = [
 export interface OperationRow {
   /** Without the `$`. */
   readonly name: string;
-  /** Where it can be called: on the server, on all types, or on these, of which one may be the server. */
+  /** Where it can be called: on the server, on all types, or on several of these, or types. */
   readonly on: "server" | "every type" | readonly string[];
   /**
    * Canonical URL of its definition; a path like `/OperationDefinition/stoker-x` is one that this server serves itself. By
@@ -182,6 +182,28 @@ export const OPERATIONS: readonly OperationRow[] = [
     definition: "http://hl7.org/fhir/OperationDefinition/Resource-validate",
     request: "`POST [type]/$validate`, `POST [type]/[id]/$validate`, `GET [type]/[id]/$validate`",
     answers: "200 with all problems, 400 when a profile is asked for, 404, 410",
+  },
+  {
+    name: "meta",
+    on: ["server", "every type"],
+    definition: "http://hl7.org/fhir/OperationDefinition/Resource-meta",
+    request:
+      "`GET [type]/[id]/$meta`, `POST [type]/[id]/$meta`, `GET [type]/$meta`, `POST [type]/$meta`, `GET $meta`, `POST $meta`",
+    answers: "200, 404, 410; see below",
+  },
+  {
+    name: "meta-add",
+    on: "every type",
+    definition: "http://hl7.org/fhir/OperationDefinition/Resource-meta-add",
+    request: "`POST [type]/[id]/$meta-add`",
+    answers: "200, 404, 410, 412; see below",
+  },
+  {
+    name: "meta-delete",
+    on: "every type",
+    definition: "http://hl7.org/fhir/OperationDefinition/Resource-meta-delete",
+    request: "`POST [type]/[id]/$meta-delete`",
+    answers: "200, 404, 410, 412; see below",
   },
   {
     name: "everything",
@@ -284,7 +306,7 @@ export const MISSING: readonly { readonly feature: string; readonly why: string 
     feature: "operations in Bundles, but `$validate` in a batch, and `GET` of `$everything`",
     why: "what runs in the background is asked for by itself; 400 in the entry",
   },
-  { feature: "other operations (`$expand`, `$lookup`, `$meta` …)", why: "not there yet; 404 or 405" },
+  { feature: "other operations (`$expand`, `$lookup` …)", why: "not there yet; 404 or 405" },
   { feature: "subscriptions, GraphQL, documents, messages", why: "not there yet" },
   {
     feature:

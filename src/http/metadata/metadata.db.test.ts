@@ -31,7 +31,7 @@ describe("GET metadata", () => {
       expect(each.interaction.map(({ code }: Json) => code)).toContain("search-type");
       expect(each.searchParam.map(({ name }: Json) => name)).toEqual(expect.arrayContaining(["_id", "_lastUpdated"]));
     }
-    expect(text.length).toBeLessThan(560_000);
+    expect(text.length).toBeLessThan(630_000);
   });
 
   it("has an ETag, which is another one for another base", async () => {
