@@ -1,5 +1,6 @@
 import { totalmem } from "node:os";
 import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 
 /** Physical memory, or the control group's limit where that is lower. In bytes. */
 export function usableMemory(): number {
@@ -25,6 +26,20 @@ export function threadHeapMegabytes(memoryBytes: number, threads: number): numbe
 export function collectGarbageEarlier(): void {
   setFlagsFromString("--heap-growing-percent=100");
 }
+
+/**
+ * Collects the garbage of this thread at once, which takes some 20 ms, and 300 after a line of 10 MB: V8 by itself would keep what a
+ * large line left behind until as much memory again was needed. Not for the thread that answers requests.
+ */
+export function collectGarbage(): void {
+  if (collect === undefined) {
+    setFlagsFromString("--expose-gc");
+    collect = runInNewContext("gc") as () => void;
+  }
+  collect();
+}
+
+let collect: (() => void) | undefined;
 
 /** Whether a thread ended because it needed more than its heap. */
 export function isOutOfMemory(error: unknown): boolean {

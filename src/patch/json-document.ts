@@ -223,15 +223,20 @@ function read(node: JsonNode): JsonChild[] {
       : itemsAt(bytes, 0).map((item) => ({ ...item, valueStart: item.start, name: undefined }));
   let from = 1; // behind the opening bracket
   const children = ranges.map(({ name, start, valueStart, end }, index): JsonChild => {
-    const lead = bytes.subarray(from, start);
+    const lead = between(bytes, from, start);
     const isLast = index === ranges.length - 1;
     const comma = isLast ? end : bytes.indexOf(COMMA, end);
     from = isLast ? end : comma + 1;
     const value = { bytes: bytes.subarray(valueStart, end), children: undefined, tail: NOTHING };
-    return { name, lead, label: bytes.subarray(start, valueStart), value, trail: bytes.subarray(end, comma) };
+    return { name, lead, label: between(bytes, start, valueStart), value, trail: between(bytes, end, comma) };
   });
   node.tail = bytes.subarray(from, bytes.length - 1);
   return children;
+}
+
+/** A Buffer is 200 bytes of memory, and in a text without white space most of them would have nothing in them. */
+function between(bytes: Buffer, start: number, end: number): Buffer {
+  return start === end ? NOTHING : bytes.subarray(start, end);
 }
 
 function write(node: JsonNode, pieces: Buffer[]): void {

@@ -53,6 +53,9 @@ export interface RejectedLine {
   expression: string | undefined;
 }
 
+/** Bytes of a line after which garbage is to be collected: what it was parsed into is many times the usual. */
+const LARGE_LINE = 2 << 20;
+
 /** Times of the stages are taken of one line in so many, and multiplied: always on, and too cheap to matter. */
 const SAMPLE_EVERY = 64;
 /** … of no more characters: parsing a line twice also takes twice the memory. */
@@ -78,6 +81,8 @@ export class Batch {
   readonly rejected: RejectedLine[] = [];
   /** Bytes of bodies in `lines`. */
   bytes = 0;
+  /** Whether it has had a line of more than {@link LARGE_LINE}, loaded or not. */
+  hasLargeLine = false;
   /** Bytes of the blocks that lines were taken from. */
   #chunkBytes = 0;
   readonly #times: StageTimes;
@@ -99,6 +104,7 @@ export class Batch {
     this.lines.length = 0;
     this.rejected.length = 0;
     this.bytes = 0;
+    this.hasLargeLine = false;
     this.#chunkBytes = 0;
   }
 
@@ -166,6 +172,7 @@ export class Batch {
         this.#reject(place, "invalid", "Invalid Json encountered. Details: the line is not valid UTF-8.", undefined);
         continue;
       }
+      if (end - start > LARGE_LINE) this.hasLargeLine = true;
       const text = bytes.toString(ascii ? "latin1" : "utf8", start, end);
       this.#addLine(text, bytes.subarray(start, end), place, rules);
     }

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ClientBase } from "pg";
+import { collectGarbage } from "../../base/memory.ts";
 import type { LineRules } from "../../check/check-line.ts";
 import type { Indexer } from "../../index/indexer.ts";
 import type { Sources } from "../../source/sources.ts";
@@ -170,7 +171,9 @@ export class UnitRunner {
     this.#lastCommit = Date.now();
     const { lines, bytes, rejected } = this.#batch;
     this.#report({ job: unit.job, bytes, loaded: lines.length, rejected: rejected.length });
+    const { hasLargeLine } = this.#batch;
     await this.#clearBatch();
+    if (hasLargeLine) collectGarbage();
   }
 
   /** Search parameters were defined, or ids displaced, since the lines were indexed. */
