@@ -554,13 +554,50 @@ describe("one file each, in one import", () => {
       name: "c028",
       content: compressed,
       loaded: 0,
-      // Lines end where a byte of the compressed text happens to be a line end
-      errors: compressed
-        .toString("latin1")
-        .replace(/\n$/, "")
-        .split("\n")
-        .flatMap((text, index) => (/^[ \t\r]*$/.test(text) ? [] : [{ line: index + 1, text: /^Invalid Json/ }])),
+      errors: [
+        { line: 1, text: /^The file is compressed with gzip: unpack it \(gunzip\) and import what is in it\.$/ },
+      ],
       found: [],
+    },
+    {
+      row: "a Bundle over several lines",
+      name: "bundle",
+      content: JSON.stringify({ resourceType: "Bundle", entry: [{ resource: patient("b") }] }, undefined, 2),
+      loaded: 0,
+      errors: [{ line: 1, text: /^The file is one Bundle over several lines, not NDJSON/ }],
+      found: [],
+    },
+    {
+      row: "a Bundle without an id as the only line",
+      name: "lone-bundle",
+      content: `${JSON.stringify({ resourceType: "Bundle", type: "transaction", entry: [] })}\n`,
+      loaded: 0,
+      errors: [{ line: 1, text: /^The file is one Bundle on one line, not NDJSON, and it has no id/ }],
+      found: [],
+    },
+    {
+      row: "an array",
+      name: "array",
+      content: `[\n${one("array-1")},\n${one("array-2")}\n]\n`,
+      loaded: 0,
+      errors: [{ line: 1, text: /^The file is a JSON array, not NDJSON/ }],
+      found: [],
+    },
+    {
+      row: "a table",
+      name: "table",
+      content: "id,family\n1,Ada\n2,Grace\n",
+      loaded: 0,
+      errors: [{ line: 1, text: /^The file is a table of text \(CSV\), not NDJSON/ }],
+      found: [],
+    },
+    {
+      row: "a byte order mark inside a file",
+      name: "mark",
+      content: `${one("mark-1")}\n\ufeff${one("mark-2")}\n`,
+      loaded: 1,
+      errors: [{ line: 2, text: /unexpected byte order mark \(U\+FEFF\) at character 1, expected a value/ }],
+      found: ["mark-1"],
     },
     {
       row: "C-039 good and bad ids mixed",
@@ -635,6 +672,33 @@ describe("one file each, in one import", () => {
     expect(outcome.body.error.map((entry: Json) => entry.inputUrl)).toEqual(
       FILES.filter(({ errors }) => errors.length > 0).map(({ name }) => urls.get(name)),
     );
+  });
+
+  test("a file of the wrong kind is rejected once, however many units it has; there are no lines to correct", async () => {
+    const entry = { resource: patient("b", { name: [{ family: "x".repeat(50) }] }) };
+    const bundle = JSON.stringify(
+      { resourceType: "Bundle", entry: Array.from({ length: 20 }, () => entry) },
+      undefined,
+      2,
+    );
+    const rows = `[\n${Array.from({ length: 20 }, (_, n) => one(`units-${String(n)}`)).join(",\n")}\n]`;
+    const inputs = [await server.file("units-bundle.ndjson", bundle), await server.file("units-array.ndjson", rows)];
+    const { status, body } = await server.load({ inputs, unitBytes: 100 });
+    expect(status).toBe(200);
+    expect(body.output.map((output: Json) => output.count)).toEqual([0, 0]);
+    expect(body.error.map((error: Json) => error.count)).toEqual([1, 1]);
+    expect(await (await fetch(body.error[0].rejectedUrl)).text()).toBe("");
+    expect(await server.search("Patient?_id=units-19")).toEqual([]);
+  });
+
+  test("a file that is not UTF-8 fails the import", async () => {
+    const url = await server.file("utf16.ndjson", Buffer.from(`${one("utf16")}\n`, "utf16le"));
+    const { status, body } = await server.load({ inputs: [url] });
+    expect(status).toBe(400);
+    expect(body.issue[0]).toMatchObject({
+      code: "processing",
+      diagnostics: `import operation failed for reason: Input file is encoded as UTF-16LE; only UTF-8 is read. ErrorFile: ${url}`,
+    });
   });
 
   test("C-020: the line is whole, and the second unit has nothing", async () => {

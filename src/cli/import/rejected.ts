@@ -51,7 +51,8 @@ export async function readRejectedLines(
     logs.push({
       input,
       errorLog: counted === undefined ? entry.url : (kept ?? entry.url),
-      rejectedLines: copied === undefined ? entry.rejectedUrl : copy,
+      // A file that was rejected as a whole has no lines to be corrected.
+      rejectedLines: copied === undefined ? entry.rejectedUrl : copied === 0 ? undefined : copy,
     });
   }
   const { causes, otherLines } = counter.top(TOP_CAUSES);

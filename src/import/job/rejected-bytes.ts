@@ -27,7 +27,8 @@ export async function* rejectedBytes(
   signal?: AbortSignal,
 ): AsyncGenerator<Buffer, void, undefined> {
   for await (const page of rejectedLines(database, jobId, input)) {
-    for (const span of spansOf(page)) yield* readSpan(sources, from, span, signal);
+    // An entry about a whole file has no length.
+    for (const span of spansOf(page.filter((line) => line.length > 0))) yield* readSpan(sources, from, span, signal);
   }
 }
 

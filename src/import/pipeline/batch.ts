@@ -238,6 +238,11 @@ export class Batch {
     return true;
   }
 
+  /** Rejects a whole file instead of its lines: an entry at its first line, which has no bytes to be sent again. */
+  rejectFile(message: string): void {
+    this.#reject({ byteOffset: 0, length: 0, line: 1 }, "not-supported", message, undefined);
+  }
+
   #reject(place: PlaceOfLine, code: string, message: string, expression: string | undefined): void {
     const { byteOffset, length, line } = place;
     this.rejected.push({ byteOffset, length, line, code, message, expression });

@@ -3,7 +3,9 @@ import type { ClientBase } from "pg";
 import { collectGarbage } from "../../base/memory.ts";
 import type { LineRules } from "../../check/check-line.ts";
 import type { Indexer } from "../../index/indexer.ts";
+import type { Source } from "../../source/source.ts";
 import type { Sources } from "../../source/sources.ts";
+import { LONE_BUNDLE, type WrongKind } from "../../split/file-kind.ts";
 import { checkpointBefore, type Checkpoint, type LineBlock } from "../../split/line-block.ts";
 import { copyRows } from "../../store/copy.ts";
 import { copyTogether, type CopyStep } from "../../store/copy-together.ts";
@@ -12,6 +14,7 @@ import { isRepeatable } from "../../store/database-errors.ts";
 import { checkRoom, type DiskRoom } from "../../store/disk-room.ts";
 import { holdStatement, isOutdated } from "../../store/search-parameters.ts";
 import { Stamps } from "../../store/stamps.ts";
+import { InputError } from "../job/jobs.ts";
 import { BATCH_LINES, Batch, type RejectedLine } from "./batch.ts";
 import type { BatchCounts } from "./batch-decision.ts";
 import { BatchWriter, ClockWait, SegmentClosed, type TargetSegment } from "./batch-writer.ts";
@@ -21,11 +24,13 @@ import { noTimes, type StageTimes } from "./stage-times.ts";
 import { TargetSegments } from "./target-segments.ts";
 import { WorkPlace } from "./worker-messages.ts";
 import { advanceUnit, renewUnit, type ClaimedUnit } from "./unit-lease.ts";
-import { readLineBlocks } from "./unit-lines.ts";
+import { NotLines, readKind, readLineBlocks } from "./unit-lines.ts";
 
 /** Milliseconds after which a worker without a commit looks whether the unit is still its own. */
 const HEARTBEAT_MS = 10_000;
 const MAX_REPEATS = 30;
+/** Files whose kind is remembered. */
+const MOST_KINDS = 100;
 /**
  * Bytes of rows that are sent with the commit in one message. An import of ten thousand files of one line spends its time on
  * round trips; larger batches are streamed.
@@ -63,6 +68,8 @@ export class UnitRunner {
   readonly #segmentFull: (segment: number) => void;
   readonly #segments: TargetSegments = new TargetSegments();
   readonly #stamps: Stamps = new Stamps();
+  /** What the files of units are that were worked on last, by job and URL. */
+  readonly #kinds: Map<string, WrongKind | undefined> = new Map();
   #lastCommit = 0;
 
   constructor(options: {
@@ -114,18 +121,50 @@ export class UnitRunner {
             linesBefore: unit.lines,
           };
     const source = this.#sources.sourceFor(input.url);
+    if (unit.startOffset > 0 && (await this.#kindOf(unit, source, signal)) !== undefined) {
+      // The first unit of the file says what it is.
+      return await this.#commit(unit, checkpoint, true, signal);
+    }
     let waiting = performance.now();
-    for await (const block of readLineBlocks(source, input.url, range, input.etag, signal)) {
+    let frames = 0;
+    for await (const block of untilKnown(readLineBlocks(source, input.url, range, input.etag, signal), (kind) => {
+      this.#rejectFile(unit, kind);
+    })) {
       this.times.read += performance.now() - waiting;
       signal.throwIfAborted();
       rules.now = Date.now();
       await this.#takeBlock(unit, block, rules, signal);
       checkpoint = checkpointBefore(block, block.count);
+      frames += block.count;
       // Lines are few and slow, or all of them wrong: is anybody still interested?
       if (Date.now() - this.#lastCommit > HEARTBEAT_MS) await this.#beat(unit);
       waiting = performance.now();
     }
+    if (frames === 1 && unit.position === undefined && checkpoint.position === input.length) this.#explainBundle(unit);
     await this.#commit(unit, checkpoint, true, signal);
+  }
+
+  /** What the file of a later unit is instead of NDJSON; asked once for each file. */
+  async #kindOf(unit: ClaimedUnit, source: Source, signal: AbortSignal): Promise<WrongKind | undefined> {
+    const { url, etag, length } = unit.input;
+    const key = `${unit.job} ${url}`;
+    if (!this.#kinds.has(key)) {
+      if (this.#kinds.size >= MOST_KINDS) this.#kinds.clear();
+      this.#kinds.set(key, await readKind(source, url, length, etag, signal));
+    }
+    return this.#kinds.get(key);
+  }
+
+  /** A file that is no NDJSON is rejected as a whole, with one entry; one that is no UTF-8 fails the import. */
+  #rejectFile(unit: ClaimedUnit, { text, isEncoding }: WrongKind): void {
+    if (isEncoding) throw new InputError(unit.input.url, text);
+    this.#batch.rejectFile(text);
+  }
+
+  /** A file of one line, a Bundle without an id, is one that was meant to be taken apart. */
+  #explainBundle({ startOffset }: ClaimedUnit): void {
+    const [rejected] = this.#batch.rejected;
+    if (startOffset === 0 && rejected?.expression === "Bundle.id") rejected.message = LONE_BUNDLE;
   }
 
   async #takeBlock(unit: ClaimedUnit, block: LineBlock, rules: LineRules, signal: AbortSignal): Promise<void> {
@@ -257,5 +296,18 @@ export class UnitRunner {
       else rows.text(line.expression.replaceAll("\0", ""));
     }
     return { table: "import_rejected_line", columns: REJECTED_COLUMNS, buffer: rows };
+  }
+}
+
+/** The blocks of a file, which end at once when its beginning tells that it is no NDJSON. */
+async function* untilKnown(
+  blocks: AsyncIterable<LineBlock>,
+  tell: (kind: WrongKind) => void,
+): AsyncGenerator<LineBlock, void, undefined> {
+  try {
+    yield* blocks;
+  } catch (error) {
+    if (!(error instanceof NotLines)) throw error;
+    tell(error.kind);
   }
 }
