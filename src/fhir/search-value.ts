@@ -9,7 +9,9 @@ import { hashPair, hashText, type Int64Halves } from "../base/hash.ts";
  * What is stored, by the type of the parameter (no number twice in one resource); nothing is for parameters that are
  * derived from others (`derived-parameters.ts`):
  * - every parameter with at least one element of a type it can search: `present`.
- * - token: with a system `code`, `systemCode` and `system`; without `code` and `noSystemCode`. An element of FHIR type
+ * - token: with a system `code`, `systemCode` and `system`; without `code` and `noSystemCode`. Codes of Codings with a system and
+ *   with letters are terms of {@link CODE_TERMS}, so that a search finds all spellings of a code whose system's stored CodeSystem says
+ *   that case does not matter; such a CodeSystem has `caselessSystem`. An element of FHIR type
  *   code has all four, the last two for each code system of its required binding that has the code. Identifier: its value is the
  *   code. A string, a ContactPoint's value, and a media type have `caselessCode` in the place of `code` and `noSystemCode`
  *   (`token-case.ts`); media types are terms of {@link MEDIA_TYPE_TERMS}, too. Booleans are "true" and "false". Texts for `:text` (CodeableConcept.text,
@@ -18,7 +20,9 @@ import { hashPair, hashText, type Int64Halves } from "../base/hash.ts";
  * - reference: `Type/id` is a {@link referenceValue}, as is a bare id where one type only is possible. A URL
  *   `[base]/Type/id` is one with the constant of that base ({@link absoluteReferenceConstant}), so that it counts as a
  *   reference to a resource here where the base is this server's; bases are terms of {@link BASE_TERMS}. Anything else is
- *   `referenceText`. Both without `/_history/…`; canonicals are texts, once with and once without `|version`. `referenceType` where the text, or Reference.type, names a type to which some derived parameter is restricted.
+ *   `referenceText`. All of them without `/_history/…`; a reference to a version of a resource is `referenceText` with it, too, and
+ *   `versionedReference`, and its parameter a term of {@link VERSIONED_TERMS}. Canonicals: `canonical-value.ts`; one that is a place is
+ *   stored as a reference, too. A resource with a canonical URL has values of its own for it. `referenceType` where the text, or Reference.type, names a type to which some derived parameter is restricted.
  *   Reference.identifier: `identifier…`.
  * - uri: `uri` and a string row (value = folded = the uri). Canonicals also without `|version`.
  * - string: `stringExact` and a string row for each distinct part (of a name: family, given, prefix, suffix, text; of an
@@ -56,7 +60,7 @@ export const EqualityForm = {
   system: 4,
   /** A code without a system: `|code`. Text: the code. */
   noSystemCode: 5,
-  /** A reference kept as text: absolute URL, canonical (with and without `|version`), `urn:`, conditional reference, or a bare id of unknown type. Text: as written. */
+  /** A reference kept as text: absolute URL, `urn:`, conditional reference, or a bare id of unknown type. Text: as written. */
   referenceText: 6,
   /** A uri, exactly. Text: the uri. */
   uri: 7,
@@ -77,6 +81,10 @@ export const EqualityForm = {
   contained: 16,
   /** A token, whatever its case and without a system. Text: the token, by `foldCode`. */
   caselessCode: 17,
+  /** A reference to one version of a resource. Text: empty. */
+  versionedReference: 18,
+  /** A CodeSystem whose codes are compared without regard to case. Text: its URL. */
+  caselessSystem: 19,
 } as const;
 
 /** One of {@link EqualityForm}. */
@@ -151,6 +159,36 @@ export function compositeValue(parameter: number, first: Int64Halves, second: In
 
 /** The qualifier of rows that have another form of a string which has a row without a qualifier as well. */
 export const OTHER_FORM: Readonly<Int64Halves> = { high: 0, low: 1 };
+
+/** Stands for the parameter of terms that are codes of a system as they are written, letters among them; no parameter has this number. */
+export const CODE_TERMS = -6;
+
+/** Characters of the longest code that is among the terms. */
+export const LONGEST_SPELLED_CODE = 60;
+
+/** A code among the terms: as it is compared without regard to case, its system, and as it is written. */
+export function codeTerm(system: string, code: string, folded: string): string {
+  return `${folded}\n${system}\n${code}`;
+}
+
+/** The number of a {@link codeTerm}. */
+export function codeTermValue(term: string, out: Int64Halves): void {
+  hashText(term, CODE, out);
+}
+
+/**
+ * Stands for the parameter of terms that are URLs of CodeSystems, behind their equality number of form `caselessSystem`; no parameter
+ * has this number.
+ */
+export const CASELESS_SYSTEM_TERMS = -7;
+
+/** Stands for the parameter of terms that are parameters with references to versions; no parameter has this number. */
+export const VERSIONED_TERMS = -5;
+
+/** The number of a parameter among the terms. */
+export function versionedTermValue(parameter: number, out: Int64Halves): void {
+  hashText(String(parameter), VERSIONED, out);
+}
 
 /** Stands for the parameter of terms that are media types; no parameter has this number. */
 export const MEDIA_TYPE_TERMS = -3;
@@ -231,6 +269,8 @@ const UNIT = 0x7a11;
 const BASE = 0x7a12;
 const CONTAINED = 0x7a13;
 const MEDIA_TYPE = 0x7a14;
+const VERSIONED = 0x7a17;
+const CODE = 0x7a18;
 
 /** 5 bits of form below the parameter id: distinct for every (parameter, form). */
 function seedOf(parameter: number, form: number): number {

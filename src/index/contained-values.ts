@@ -1,7 +1,6 @@
 import type { JsonObject } from "../base/json.ts";
 import { resourceTypeId } from "../fhir/resource-types.ts";
 import {
-  BASE_TERMS,
   CONTAINED_TERMS,
   containedTerm,
   containedTermValue,
@@ -68,13 +67,13 @@ export function emitContained(
 /** Of one resource: 2000 values. */
 const MAX_HALVES = 4000;
 
-/** A sink for equality numbers alone; bases of references are terms like those of other resources. */
+/** A sink for equality numbers alone; terms that are of no parameter are like those of other resources. */
 function catching(halves: number[], terms: SearchValueSink): SearchValueSink {
   return {
     ...NOWHERE,
     equality: (high, low) => void halves.push(high, low),
     term(parameter, high, low, folded) {
-      if (parameter === BASE_TERMS) terms.term(parameter, high, low, folded);
+      if (parameter < 0) terms.term(parameter, high, low, folded);
     },
   };
 }

@@ -9,7 +9,8 @@ import {
   emitRange,
   emitSampledData,
 } from "./quantities.ts";
-import { emitCanonicalReference, emitReference, emitResourceReference } from "./references.ts";
+import { emitCanonicalReference } from "./canonicals.ts";
+import { emitReference, emitResourceReference } from "./references.ts";
 import { emitAddress, emitCanonicalUri, emitHumanName, emitString, emitUri } from "./strings.ts";
 import { emitCodeableConcept, emitCoding, emitContactPoint, emitIdentifier, emitPrimitiveToken } from "./tokens.ts";
 import type { Emitter } from "./value-group.ts";

@@ -2,6 +2,7 @@ import type { JsonObject } from "../base/json.ts";
 import { resourceTypeId, resourceTypeName } from "../fhir/resource-types.ts";
 import { qualifiedQuantities } from "../fhir/qualified-quantities.ts";
 import type { SearchValueSink } from "../fhir/search-value.ts";
+import { emitOwnCanonical, isCanonicalType } from "./canonicals.ts";
 import { compileExtractor, type Extractor } from "./compile.ts";
 import { readExtractionTrees, type ExtractionTrees } from "../fhir/extraction-tree.ts";
 import { createCacheBudget } from "./value-cache.ts";
@@ -59,6 +60,7 @@ export function createIndexer(): Indexer {
     extractR4(typeId, resource);
     const more = further[typeId];
     if (more !== undefined) for (const one of more) one(collector, resource);
+    if (isCanonicalType(resourceTypeName(typeId))) emitOwnCanonical(collector, resource);
   };
 
   return {

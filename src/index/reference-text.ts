@@ -13,6 +13,8 @@ export interface ReferenceText {
   idAtBase: string;
   /** The id of a relative `Type/id`, or of a bare id; empty for everything else. */
   id: string;
+  /** What stands behind `/_history/`; empty where there is none. */
+  version: string;
 }
 
 /**
@@ -20,9 +22,10 @@ export interface ReferenceText {
  * (`#contained`, `urn:uuid:…`, other URLs) only the text is known.
  */
 export function readReference(reference: string, out: ReferenceText): void {
-  const history = reference.indexOf("/_history/");
+  const history = reference.indexOf(HISTORY);
   const text = history > 0 ? reference.slice(0, history) : reference;
   out.text = text;
+  out.version = history > 0 ? reference.slice(history + HISTORY.length) : "";
   out.type = "";
   out.typeId = 0;
   out.id = "";
@@ -50,6 +53,8 @@ export function readReference(reference: string, out: ReferenceText): void {
     out.idAtBase = text.slice(slash + 1);
   }
 }
+
+const HISTORY = "/_history/";
 
 function setType(type: string, out: ReferenceText): void {
   const typeId = resourceTypeId(type);

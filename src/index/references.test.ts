@@ -1,6 +1,12 @@
 import { describe, expect, it } from "vitest";
 import type { JsonObject } from "../base/json.ts";
-import { baseNumber, number, numbers, record, target, targetAt } from "./testing/recorder.ts";
+import {
+  canonicalConstantOf,
+  canonicalKeyOf,
+  ownCanonicalConstantOf,
+  type CanonicalLink,
+} from "../fhir/canonical-value.ts";
+import { baseNumber, number, numbers, parameterId, record, target, targetAt } from "./testing/recorder.ts";
 
 const PRACTITIONER = "Patient.general-practitioner";
 const ORGANIZATION = "Patient.organization";
@@ -17,11 +23,32 @@ function bundle(resourceType: string): bigint[] {
   return record({ resourceType: "Bundle", entry }).equality;
 }
 
+const FORM = "QuestionnaireResponse.questionnaire";
+
+/** The equality number of a reference by canonical. */
+function canonical(name: string, link: CanonicalLink, text: string): bigint {
+  return canonicalKeyOf(text) ^ canonicalConstantOf(parameterId(name), link);
+}
+
 describe("references (contract 10.7)", () => {
-  it.each(["Practitioner/dr1", "Practitioner/dr1/_history/3"])("gives %s its target", (reference) => {
-    expect(patient({ generalPractitioner: [{ reference }] })).toEqual(
+  it("gives a relative reference its target", () => {
+    expect(patient({ generalPractitioner: [{ reference: "Practitioner/dr1" }] })).toEqual(
       numbers(number(PRACTITIONER, "present"), target(PRACTITIONER, "Practitioner", "dr1")),
     );
+  });
+
+  it("gives a reference to a version its target, and the version", () => {
+    const reference = "Practitioner/dr1/_history/3";
+    const { rows } = record({ resourceType: "Patient", generalPractitioner: [{ reference }] });
+    expect(patient({ generalPractitioner: [{ reference }] })).toEqual(
+      numbers(
+        number(PRACTITIONER, "present"),
+        target(PRACTITIONER, "Practitioner", "dr1"),
+        number(PRACTITIONER, "referenceText", reference),
+        number(PRACTITIONER, "versionedReference"),
+      ),
+    );
+    expect(rows).toEqual([expect.stringMatching(new RegExp(`^term -5 -?\\d+ ${parameterId(PRACTITIONER)}$`))]);
   });
 
   it("infers the type of a bare id where one only is possible", () => {
@@ -59,7 +86,10 @@ describe("references (contract 10.7)", () => {
       const base = "http://other.example/fhir";
       expect(recorded.equality).toContain(targetAt(PRACTITIONER, base, "Practitioner", "dr1"));
       expect(recorded.equality).not.toContain(target(PRACTITIONER, "Practitioner", "dr1"));
-      expect(recorded.rows).toEqual([`term -1 ${baseNumber(base)} ${base}`]);
+      expect(recorded.rows).toContain(`term -1 ${baseNumber(base)} ${base}`);
+      expect(recorded.equality.includes(number(PRACTITIONER, "referenceText", reference))).toBe(
+        reference.includes("_history"),
+      );
     },
   );
 
@@ -119,10 +149,37 @@ describe("references (contract 10.7)", () => {
     expect(equality).toEqual(
       numbers(
         number(name, "present"),
-        number(name, "referenceText", "http://c.example/l|1.0"),
-        number(name, "referenceText", "http://c.example/l"),
+        canonical(name, "versioned", "http://c.example/l|1.0"),
+        canonical(name, "url of versioned", "http://c.example/l"),
       ),
     );
+  });
+
+  it.each([
+    ["http://c.example/l", [canonical(FORM, "unversioned", "http://c.example/l")]],
+    ["urn:oid:1.2", [canonical(FORM, "unversioned", "urn:oid:1.2")]],
+    ["Questionnaire/x", [target(FORM, "Questionnaire", "x")]],
+    ["Questionnaire/x|2", [target(FORM, "Questionnaire", "x"), canonical(FORM, "versioned", "Questionnaire/x|2")]],
+    [
+      "http://h.example/fhir/Questionnaire/x",
+      [
+        targetAt(FORM, "http://h.example/fhir", "Questionnaire", "x"),
+        canonical(FORM, "unversioned", "http://h.example/fhir/Questionnaire/x"),
+      ],
+    ],
+    ["#q", [number(FORM, "referenceText", "#q")]],
+    ["q|", [number(FORM, "referenceText", "q"), canonical(FORM, "unversioned", "q")]],
+  ])("gives the canonical %s its target, if it is a place, and its text", (questionnaire, expected) => {
+    const { equality } = record({ resourceType: "QuestionnaireResponse", questionnaire });
+    expect(equality).toEqual(numbers(number(FORM, "present"), ...expected));
+  });
+
+  it("gives a resource with a canonical URL what it is referred to by", () => {
+    const own = record({ resourceType: "Questionnaire", url: "http://c.example/q", version: "2" }).equality;
+    expect(own).toContain(canonicalKeyOf("http://c.example/q") ^ ownCanonicalConstantOf("url"));
+    expect(own).toContain(canonicalKeyOf("http://c.example/q|2") ^ ownCanonicalConstantOf("url|version"));
+    // Questionnaires have a number for the parameter, one for the uri, two for the version; and these two.
+    expect(own).toHaveLength(6);
   });
 
   it("finds the composition or message header at the head of a Bundle", () => {

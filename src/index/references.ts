@@ -1,18 +1,25 @@
 import type { Int64Halves } from "../base/hash.ts";
 import { resourceKey } from "../fhir/resource-key.ts";
 import { resourceTypeId } from "../fhir/resource-types.ts";
-import { absoluteReferenceConstant, BASE_TERMS, baseValue, EqualityForm } from "../fhir/search-value.ts";
+import {
+  absoluteReferenceConstant,
+  BASE_TERMS,
+  baseValue,
+  EqualityForm,
+  VERSIONED_TERMS,
+  versionedTermValue,
+} from "../fhir/search-value.ts";
 import { readReference, type ReferenceText } from "./reference-text.ts";
 import { storableText } from "./storable-text.ts";
-import type { CachedToken } from "./value-cache.ts";
+import type { CachedTerm, CachedToken } from "./value-cache.ts";
 import type { ValueCollector } from "./value-collector.ts";
-import { emitEquality, emitPresent, isObject, isText, type GroupParameter, type ValueGroup } from "./value-group.ts";
+import { emitEquality, isObject, isText, type GroupParameter, type ValueGroup } from "./value-group.ts";
 
 /** Reference (contract 10.7): the target, its type, and the logical identifier. */
 export function emitReference(to: ValueCollector, group: ValueGroup, value: unknown): void {
   if (!isObject(value)) return;
   const { reference, type, identifier } = value;
-  const read: ReferenceText = { text: "", type: "", typeId: 0, base: "", idAtBase: "", id: "" };
+  const read: ReferenceText = { text: "", type: "", typeId: 0, base: "", idAtBase: "", id: "", version: "" };
   if (isText(reference)) readReference(reference, read);
   // `resolve()` finds what is contained; of other texts that name no type only Reference.type tells.
   const inside = read.text.startsWith("#") ? to.containedResource(read.text) : undefined;
@@ -47,20 +54,10 @@ export function emitReference(to: ValueCollector, group: ValueGroup, value: unkn
       emitEquality(to, parameter.id, EqualityForm.referenceText, read.text);
     }
     if (!group.component) emitType(to, parameter, typeId);
+    if (read.version !== "" && typeId !== 0 && !group.component) emitVersion(to, parameter.id, read);
     if (inside !== undefined && !group.component)
       to.localReferences.push({ parameter: parameter.id, resource: inside });
     if (isObject(identifier) && !group.component) emitReferenceIdentifier(to, parameter.id, identifier);
-  }
-}
-
-/** A canonical, or a uri where a reference is searched: as written, and without `|version`. */
-export function emitCanonicalReference(to: ValueCollector, group: ValueGroup, value: unknown): void {
-  if (!isText(value)) return;
-  emitPresent(to, group);
-  const version = value.indexOf("|");
-  for (const { id } of group.parameters) {
-    emitEquality(to, id, EqualityForm.referenceText, value);
-    if (version > 0) emitEquality(to, id, EqualityForm.referenceText, value.slice(0, version));
   }
 }
 
@@ -78,15 +75,29 @@ export function emitResourceReference(to: ValueCollector, group: ValueGroup, val
 function emitBase(to: ValueCollector, group: ValueGroup, base: string): void {
   let number = group.cache.find("", base);
   if (number === undefined) {
-    const halves = { high: 0, low: 0 };
-    baseValue(base, halves);
-    number = { values: Int32Array.of(halves.high, halves.low), resource: 0 } satisfies CachedToken;
+    number = { values: NO_NUMBERS, resource: 0, terms: [baseTerm(base)] } satisfies CachedToken;
     group.cache.keep("", base, number);
   }
   if (number.resource === to.resource) return;
   number.resource = to.resource;
-  const { values } = number;
-  to.sink.term(BASE_TERMS, values[0] ?? 0, values[1] ?? 0, storableText(base));
+  for (const { parameter, high, low, folded } of number.terms ?? []) to.sink.term(parameter, high, low, folded);
+}
+
+const NO_NUMBERS = new Int32Array();
+
+/** A base of references among the terms. */
+export function baseTerm(base: string): CachedTerm {
+  const halves = { high: 0, low: 0 };
+  baseValue(base, halves);
+  return { parameter: BASE_TERMS, high: halves.high, low: halves.low, folded: storableText(base) };
+}
+
+/** A reference to one version: it is found by that version, too, and chains over it are known to lead to another one. */
+function emitVersion(to: ValueCollector, parameter: number, { text, version }: ReferenceText): void {
+  emitEquality(to, parameter, EqualityForm.referenceText, `${text}/_history/${version}`);
+  emitEquality(to, parameter, EqualityForm.versionedReference, "");
+  versionedTermValue(parameter, to.halves);
+  to.sink.term(VERSIONED_TERMS, to.halves.high, to.halves.low, String(parameter));
 }
 
 function emitTarget(to: ValueCollector, parameter: GroupParameter, key: Int64Halves): void {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { JsonValue } from "../base/json.ts";
-import { number, numbers, parameterId, record } from "./testing/recorder.ts";
+import { number, numbers, parameterId, record, spelling } from "./testing/recorder.ts";
 
 const METHOD = "Observation.method";
 
@@ -17,8 +17,17 @@ describe("tokens (contract 10.6)", () => {
         number(METHOD, "systemCode", "s1|Red"),
         number(METHOD, "system", "s1"),
       ),
-      rows: [],
+      rows: [spelling("s1", "Red")],
     });
+  });
+
+  it.each([
+    [{ system: "s1", code: "1234-5" }],
+    [{ code: "Red" }],
+    [{ system: "s1", code: "R".repeat(61) }],
+    [{ system: "s1" }],
+  ])("gives no spelling of %j", (coding) => {
+    expect(method({ coding: [coding] }).rows).toEqual([]);
   });
 
   it("gives a coding without a system as code and |code", () => {

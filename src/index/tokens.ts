@@ -1,5 +1,14 @@
 import { foldCode, foldString } from "../fhir/fold-text.ts";
-import { equalityValue, EqualityForm, MEDIA_TYPE_TERMS, mediaTypeValue } from "../fhir/search-value.ts";
+import {
+  CODE_TERMS,
+  codeTerm,
+  codeTermValue,
+  equalityValue,
+  EqualityForm,
+  LONGEST_SPELLED_CODE,
+  MEDIA_TYPE_TERMS,
+  mediaTypeValue,
+} from "../fhir/search-value.ts";
 import { codeOf, MEDIA_TYPES } from "../fhir/token-case.ts";
 import { storableText } from "./storable-text.ts";
 import type { CachedTerm, CachedToken } from "./value-cache.ts";
@@ -74,30 +83,47 @@ function emitToken(to: ValueCollector, group: ValueGroup, system: string, code: 
     if (token.resource === to.resource) return;
     token.resource = to.resource;
   }
-  const { values, term } = token;
+  const { values, terms } = token;
   for (let index = 0; index < values.length; index += 2) to.equality(values[index] ?? 0, values[index + 1] ?? 0);
-  if (term !== undefined && !group.component) to.sink.term(term.parameter, term.high, term.low, term.folded);
+  if (terms === undefined || group.component) return;
+  for (const term of terms) to.sink.term(term.parameter, term.high, term.low, term.folded);
 }
 
 function tokenOf(group: ValueGroup, system: string, code: string): CachedToken {
   if (group.tokenCase === "written") {
-    return { values: tokenNumbers(group, system, code, group.systemsOf(code)), resource: 0 };
+    const terms = system === "" || group.component ? undefined : spellingTerms(system, code);
+    const values = tokenNumbers(group, system, code, group.systemsOf(code));
+    return terms === undefined ? { values, resource: 0 } : { values, resource: 0, terms };
   }
   const folded = foldCode(code);
   const systems = group.systemsOf(folded);
-  const term = systems.includes(MEDIA_TYPES) ? mediaTypeTerm(folded) : undefined;
-  return { values: foldedNumbers(group, folded, systems), resource: 0, term };
+  const isMediaType = systems.includes(MEDIA_TYPES) && folded.length <= LONGEST_MEDIA_TYPE;
+  const values = foldedNumbers(group, folded, systems);
+  return isMediaType ? { values, resource: 0, terms: [mediaTypeTerm(folded)] } : { values, resource: 0 };
 }
 
-/** A media type for `:below`; what is longer than any of them is none. */
-function mediaTypeTerm(folded: string): CachedTerm | undefined {
-  if (folded.length > LONGEST_MEDIA_TYPE) return undefined;
+/** A code that can be written in another case, for systems where that does not matter. */
+function spellingTerms(system: string, code: string): CachedTerm[] | undefined {
+  if (code === "" || code.length > LONGEST_SPELLED_CODE || system.length > LONGEST_SYSTEM) return undefined;
+  const folded = foldCode(code);
+  if (folded === code && code === code.toUpperCase()) return undefined;
+  const halves = { high: 0, low: 0 };
+  const text = storableText(codeTerm(system, code, folded));
+  codeTermValue(text, halves);
+  return [{ parameter: CODE_TERMS, high: halves.high, low: halves.low, folded: text }];
+}
+
+const LONGEST_SYSTEM = 255;
+
+/** A media type for `:below`. */
+function mediaTypeTerm(folded: string): CachedTerm {
   const halves = { high: 0, low: 0 };
   const text = storableText(folded);
   mediaTypeValue(text, halves);
   return { parameter: MEDIA_TYPE_TERMS, high: halves.high, low: halves.low, folded: text };
 }
 
+/** What is longer is none. */
 const LONGEST_MEDIA_TYPE = 255;
 
 /** The numbers of a token that is found without regard to case. */

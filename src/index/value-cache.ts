@@ -6,8 +6,8 @@ export interface CachedToken {
   resource: number;
   /** Of a text: as it is compared. */
   folded?: string;
-  /** A term that comes with it. */
-  term?: CachedTerm | undefined;
+  /** Terms that come with it. */
+  terms?: readonly CachedTerm[];
 }
 
 /** What is handed to a `SearchValueSink` as a term. */

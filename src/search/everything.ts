@@ -11,7 +11,7 @@ import { NO_DATE, queryDateRange } from "./query/query-date.ts";
 import { parseQuery, type SearchRequest } from "./query/query.ts";
 import type { BundleAnswer } from "./links.ts";
 import { answerQuery } from "./search.ts";
-import { malformed } from "./query/values.ts";
+import { malformed } from "./query/value-context.ts";
 
 /**
  * `Patient/[id]/$everything`, or `Patient/$everything` of all patients, where `id` is undefined, as a searchset Bundle in bytes: the patients and what is in their compartments as matches, over

@@ -9,6 +9,7 @@ import { searchCondition } from "./conditions/plan.ts";
 import { parseQuery } from "./query/query.ts";
 import { resolveCondition } from "./conditions/resolve.ts";
 import { sql, statement, type Sql } from "./sql.ts";
+import { withSpellings } from "./terminology/spellings.ts";
 
 const COLUMNS: Sql = { texts: [VERSION_COLUMNS], values: [] };
 
@@ -43,7 +44,8 @@ export async function findMatches(
       const deadline = { timeout: most, signal, text, hasStaleRows: hasStaleRows(begun) };
       return await withKnownIds(client, begun, () =>
         withDeadline(client, deadline, async (db) => {
-          const rows = await gatheringSql(db, await resolveCondition(db, searchCondition(query.groups, rules)));
+          const condition = searchCondition(await withSpellings(db, query.groups), rules);
+          const rows = await gatheringSql(db, await resolveCondition(db, condition));
           const found = await db.query<VersionColumns>(
             statement(sql`select v.id, ${COLUMNS} from search_resource r join head v on v.key = r.key
               where ${rows} limit ${limit}`),

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { withMeta } from "../fhir/meta-bytes.ts";
+import { resourceKeyOf } from "../fhir/resource-key.ts";
 import type { Queryable, StoredVersion } from "../store/read.ts";
 import { bundleBytes, type Entry } from "./bundle.ts";
 import { readSnapshot, withSearchParameters, type ReadContext } from "./context.ts";
@@ -18,6 +19,8 @@ import { shaped, type Shape } from "./shape/shape.ts";
 import { readSortTexts } from "./page/sort-texts.ts";
 import { readSortedPage } from "./page/sorted-page.ts";
 import type { Sql } from "./sql.ts";
+import { withSpellings } from "./terminology/spellings.ts";
+import { versionWarnings } from "./versioned-chains.ts";
 
 /**
  * Searches and answers with a searchset Bundle as bytes (contract 10). Throws what {@link parseQuery} throws, and
@@ -32,7 +35,7 @@ export async function search(context: ReadContext, request: Omit<SearchRequest, 
 /** Answers a query that has been understood; `path` and `query.used` make the links. */
 export async function answerQuery(context: ReadContext, query: SearchQuery, path: string): Promise<BundleAnswer> {
   const { baseUrl } = context;
-  const { total, page, matches, included } = await find(context, query);
+  const { total, page, matches, included, warnings } = await find(context, query);
   const links = pageLinks(query, page, (parameters) => queryUrl(baseUrl, path, parameters));
   const { shape } = query;
   const near = nearValues(query.groups);
@@ -42,7 +45,8 @@ export async function answerQuery(context: ReadContext, query: SearchQuery, path
     ...matches.map((match) => resourceEntry(baseUrl, match, "match", shape, near)),
     ...included.map((resource) => resourceEntry(baseUrl, resource, "include", shapeOfIncluded)),
   ];
-  if (query.warnings.length > 0) entries.push(outcomeEntry(query.warnings));
+  const all = [...query.warnings, ...warnings];
+  if (all.length > 0) entries.push(outcomeEntry(all));
   const bytes = bundleBytes({ type: "searchset", ...(total === undefined ? {} : { total }), links, entries });
   return { bytes, links };
 }
@@ -85,19 +89,21 @@ interface Found {
   page: Page;
   matches: ReadResource[];
   included: ReadResource[];
+  warnings: string[];
 }
 
 async function find(context: ReadContext, query: SearchQuery): Promise<Found> {
   const readPageOf = pageReader(query, context.baseUrl);
   const rules = { dateEquality: context.dateEquality, now: Date.now(), baseUrl: context.baseUrl };
   return readSnapshot(context, async (client) => {
-    const resolved = await resolveCondition(client, searchCondition(query.groups, rules), context.blocks);
+    const found = searchCondition(await withSpellings(client, query.groups), rules);
+    const resolved = await resolveCondition(client, found, context.blocks);
     let condition: Promise<Sql> | undefined;
     // Finding out how it is gathered can take as long as reading a page without it.
     const gathering = (): Promise<Sql> => (condition ??= gatheringSql(client, resolved));
     if (query.count === 0) {
       const total = await countResources(client, await gathering());
-      return { total, page: NO_PAGE, matches: [], included: [] };
+      return { total, page: NO_PAGE, matches: [], included: [], warnings: [] };
     }
     const page = await readPageOf(client, { resolved, gathering });
     let total: number | undefined;
@@ -106,8 +112,10 @@ async function find(context: ReadContext, query: SearchQuery): Promise<Found> {
     else if (query.total === "accurate") total = await countResources(client, await gathering());
     else if (query.total === "estimate") total = await estimateResources(client, await gathering());
     const matches = await withBodies(client, context, page.versions);
+    const keys = matches.map(({ version }) => resourceKeyOf(version.type, version.id));
+    const ofChains = await versionWarnings(client, query.groups, keys);
     const included = await readIncluded(client, context, query.includes, matches);
-    return { total, page, matches, included };
+    return { total, page, matches, included: included.resources, warnings: [...ofChains, ...included.warnings] };
   });
 }
 

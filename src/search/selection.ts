@@ -17,6 +17,7 @@ import { parseQuery } from "./query/query.ts";
 import { referenceLinks, type ReferenceLink } from "./conditions/reference-link.ts";
 import { resolveCondition } from "./conditions/resolve.ts";
 import { sql, type Sql } from "./sql.ts";
+import { withSpellings } from "./terminology/spellings.ts";
 
 /** Which resources of one type are wanted, however many there are: there are no pages. */
 export interface Selection {
@@ -69,7 +70,8 @@ export async function selectionSql(db: Queryable, selection: Selection, rules: S
     // As they are in the snapshot, like the rows.
     const lookup = lookupOf((await readDefinitions(db)).parameters);
     const parsed = queries.map((query) => parseSelectionQuery(type, query, { baseUrl: rules.baseUrl, lookup }));
-    const found = parsed.map((groups) => searchCondition(groups, asked));
+    const found: Condition[] = [];
+    for (const groups of parsed) found.push(searchCondition(await withSpellings(db, groups), asked));
     conditions.push(oneOf(found));
   }
   if (patients !== undefined) {

@@ -1,4 +1,5 @@
 // Everything that one resource must yield, from fhirpath's selections and the conversion in expected.mjs.
+import { readFileSync } from "node:fs";
 import { fromBigInt, toBigInt } from "../../dist/base/hash.js";
 import { resourceKey } from "../../dist/fhir/resource-key.js";
 import { resourceTypeId } from "../../dist/fhir/resource-types.js";
@@ -8,6 +9,9 @@ import {
   BASE_TERMS,
   baseValue,
   compositeValue,
+  CODE_TERMS,
+  codeTermValue,
+  CASELESS_SYSTEM_TERMS,
   CONTAINED_TERMS,
   containedTerm,
   containedTermValue,
@@ -21,7 +25,15 @@ import {
   UCUM,
   UNIT_TERMS,
   unitValue,
+  VERSIONED_TERMS,
+  versionedTermValue,
 } from "../../dist/fhir/search-value.js";
+import {
+  canonicalConstant,
+  canonicalKey,
+  CANONICAL_TERMS,
+  ownCanonicalConstant,
+} from "../../dist/fhir/canonical-value.js";
 import { convert, OF_REFERENCE, referredType } from "./expected.mjs";
 import { compile } from "./select.mjs";
 
@@ -85,6 +97,7 @@ export function openExpectation(paths) {
   return function expectedOf(resource) {
     const out = expectedAlone(resource);
     addContained(out, resource, expectedAlone);
+    addOwnCanonical(out, resource);
     return out;
   };
 
@@ -119,15 +132,24 @@ export function openExpectation(paths) {
         for (const row of values.equality) {
           number(halvesOf(parameter.id, row), `${name} ${row.join(" ")}`);
           if (row[2] === OF_REFERENCE) out.local.push([parameter.id, row[1]]);
+          if (row[0] === "version") {
+            number(halvesOf(parameter.id, [EqualityForm.versionedReference, ""]), `${name} has a version`);
+            out.rows.add(`term ${VERSIONED_TERMS} ${numberOf(versionedTermValue, parameter.id)} ${parameter.id}`);
+          }
+          if (row[0] === "canonical" && row[1] === "versioned") {
+            out.rows.add(`term ${CANONICAL_TERMS} ${numberOf(canonicalKey, row[2])} ${row[2]}`);
+          }
           if (row[0] === "key at") out.rows.add(`term ${BASE_TERMS} ${base(row[3])} ${row[3]}`);
         }
         for (const qualifier of qualifiersOf(parameter, planOf(resource.resourceType), resource)) {
           addRows(out, parameter.id, qualifier, values);
         }
+        for (const [system, code] of values.codes) {
+          const term = `${code.toLowerCase()}\n${system}\n${code}`;
+          out.rows.add(`term ${CODE_TERMS} ${numberOf(codeTermValue, term)} ${term}`);
+        }
         for (const mediaType of values.mediaTypes) {
-          const halves = { high: 0, low: 0 };
-          mediaTypeValue(mediaType, halves);
-          out.rows.add(`term ${MEDIA_TYPE_TERMS} ${toBigInt(halves)} ${mediaType}`);
+          out.rows.add(`term ${MEDIA_TYPE_TERMS} ${numberOf(mediaTypeValue, mediaType)} ${mediaType}`);
         }
         for (const text of values.texts) {
           const value = number(halvesOf(parameter.id, [EqualityForm.text, text]), `${name} text ${text}`);
@@ -162,7 +184,7 @@ function addContained(out, resource, expectedAlone) {
     if (typeId === undefined) continue;
     marker(out.equality, parameter, found.resourceType);
     const own = expectedAlone({ ...found, contained: [...contained, itself] });
-    for (const row of own.rows) if (row.startsWith(`term ${BASE_TERMS} `)) out.rows.add(row);
+    for (const row of own.rows) if (row.startsWith("term -")) out.rows.add(row);
     for (const [further, local] of own.local) {
       const sibling = inside(local);
       if (sibling !== undefined) marker(own.equality, further, sibling.resourceType, "nested");
@@ -214,9 +236,48 @@ function qualifiersOf(parameter, plan, resource) {
   return qualifiers.size === 0 || qualifiers.size > 4 ? ["0"] : [...qualifiers];
 }
 
+/** What a function of a text gives, as text. */
+function numberOf(hash, text) {
+  const halves = { high: 0, low: 0 };
+  hash(text, halves);
+  return String(toBigInt(halves));
+}
+
+/** Types with a canonical URL and a business version. */
+const { types } = JSON.parse(readFileSync(new URL("../../generated/structure.json", import.meta.url), "utf8"));
+const CANONICAL = new Set(
+  Object.keys(types).filter((type) => types[type].elements.url === "uri" && types[type].elements.version === "string"),
+);
+
+/** What resources with a canonical URL are referred to by. */
+function addOwnCanonical(out, { resourceType, url, version, caseSensitive }) {
+  if (!CANONICAL.has(resourceType) || !url) return;
+  const add = (own, text) => {
+    const [key, constant] = [numberOf(canonicalKey, text), numberOf(ownCanonicalConstant, own)];
+    out.equality.set(String(BigInt(key) ^ BigInt(constant)), `own ${text}`);
+  };
+  add("url", url);
+  if (resourceType === "CodeSystem" && caseSensitive === false) {
+    const value = String(toBigInt(halvesOf(0, [EqualityForm.caselessSystem, url])));
+    out.equality.set(value, `caseless ${url}`);
+    out.rows.add(`term ${CASELESS_SYSTEM_TERMS} ${value} ${url}`);
+  }
+  if (version) add("url|version", `${url}|${version}`);
+}
+
 /** Halves of an equality row for a parameter. */
 function halvesOf(parameter, [form, text, id, base]) {
   const halves = { high: 0, low: 0 };
+  if (form === "canonical") {
+    const key = { high: 0, low: 0 };
+    canonicalKey(id, key);
+    canonicalConstant(parameter, text, halves);
+    return { high: halves.high ^ key.high, low: halves.low ^ key.low };
+  }
+  if (form === "version") {
+    equalityValue(parameter, EqualityForm.referenceText, text, halves);
+    return halves;
+  }
   if (form === "key at") {
     const key = { high: 0, low: 0 };
     resourceKey(resourceTypeId(text), id, key);
@@ -297,7 +358,12 @@ function addComposite(out, name, parameter, { described, parts }, plain, number)
 }
 
 function isComponentForm([form]) {
-  return form !== EqualityForm.referenceType && form !== EqualityForm.ofType && !(form >= 9 && form <= 12);
+  return (
+    form !== "version" &&
+    form !== EqualityForm.referenceType &&
+    form !== EqualityForm.ofType &&
+    !(form >= 9 && form <= 12)
+  );
 }
 
 function asText(value) {

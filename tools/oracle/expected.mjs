@@ -8,7 +8,16 @@ const FORM = EqualityForm;
 
 /** Values of one element: `equality` rows are [form, text] or ["key", type, id]; undefined: the type yields nothing. */
 export function convert(parameter, { type, value, path }, paths) {
-  const none = { equality: [], dates: [], quantities: [], strings: [], otherForms: [], texts: [], mediaTypes: [] };
+  const none = {
+    equality: [],
+    dates: [],
+    quantities: [],
+    strings: [],
+    otherForms: [],
+    texts: [],
+    mediaTypes: [],
+    codes: [],
+  };
   const kind = `${parameter.type}:${type === "String" ? "string" : type === "Boolean" ? "boolean" : type}`;
   const rule = RULES[parameter.type === "reference" && isResource(value) ? "reference:*resource" : kind];
   if (rule === undefined) return undefined;
@@ -32,6 +41,12 @@ function systemRows(systems, code) {
     [FORM.system, system],
     ...(code ? [[FORM.systemCode, `${system}|${system === MEDIA_TYPES ? code.toLowerCase() : code}`]] : []),
   ]);
+}
+
+/** A code that can be written in another case. */
+function spelled({ system, code = "" }) {
+  const hasCase = code.toLowerCase() !== code.toUpperCase();
+  return system && hasCase && code.length <= 60 ? [[system, code]] : [];
 }
 
 const MEDIA_TYPES = "urn:ietf:bcp:13";
@@ -63,8 +78,13 @@ const RULES = {
   "token:CodeableConcept": (concept) => ({
     equality: (concept.coding ?? []).flatMap(({ system, code }) => token(system, code)),
     texts: texts([concept.text, ...(concept.coding ?? []).map(({ display }) => display)]),
+    codes: (concept.coding ?? []).flatMap(spelled),
   }),
-  "token:Coding": ({ system, code, display }) => ({ equality: token(system, code), texts: texts([display]) }),
+  "token:Coding": ({ system, code, display }) => ({
+    equality: token(system, code),
+    texts: texts([display]),
+    codes: spelled({ system, code }),
+  }),
   "token:Identifier": ({ system, value, type }) => ({
     equality: [
       ...token(system, value),
@@ -104,8 +124,8 @@ const RULES = {
     context.parameter.target.includes(resource.resourceType)
       ? reference({ reference: `${resource.resourceType}/${resource.id}` }, context)
       : undefined,
-  "reference:canonical": (value) => ({ equality: versions(value).map((text) => [FORM.referenceText, text]) }),
-  "reference:uri": (value) => ({ equality: versions(value).map((text) => [FORM.referenceText, text]) }),
+  "reference:canonical": canonicalReference,
+  "reference:uri": canonicalReference,
   "date:date": (value) => ({ dates: [period(value, value)] }),
   "date:dateTime": (value) => ({ dates: [period(value, value)] }),
   "date:instant": (value) => ({ dates: [period(value, value)] }),
@@ -192,6 +212,8 @@ function reference(value, { path, paths, parameter }) {
   else if (base !== undefined && resourceTypeId(text.split("/").at(-2)) !== undefined) {
     rows.push(["key at", text.split("/").at(-2), atBase, base]);
   } else if (text !== "") rows.push([FORM.referenceText, text, OF_REFERENCE]);
+  const version = /\/_history\/(.*)$/.exec(value.reference ?? "")?.[1];
+  if (version !== undefined && inferred !== undefined) rows.push(["version", `${text}/_history/${version}`]);
   const { system, value: code } = value.identifier ?? {};
   const forms = new Map([
     [FORM.code, FORM.identifierCode],
@@ -200,6 +222,20 @@ function reference(value, { path, paths, parameter }) {
     [FORM.noSystemCode, FORM.identifierNoSystemCode],
   ]);
   for (const [form, token_] of token(system, code)) rows.push([forms.get(form), token_]);
+  return { equality: rows };
+}
+
+/** A canonical: where it is, if it is a place of a resource, and its text. */
+function canonicalReference(value) {
+  if (value.startsWith("#")) return { equality: [[FORM.referenceText, value, OF_REFERENCE]] };
+  const [url, version = ""] = value.split("|");
+  const rows = version === "" ? [] : [["canonical", "versioned", value]];
+  const [, base, type, id] = /^(?:(.+)\/)?([A-Za-z]+)\/([A-Za-z0-9\-.]{1,64})$/.exec(url) ?? [];
+  const isPlace = resourceTypeId(type ?? "") !== undefined;
+  if (isPlace && base === undefined) return { equality: [...rows, ["key", type, id]] };
+  rows.push(["canonical", version === "" ? "unversioned" : "url of versioned", url]);
+  if (isPlace) rows.push(["key at", type, id, base]);
+  else if (/^[A-Za-z0-9\-.]{1,64}$/.test(url)) rows.push([FORM.referenceText, url]);
   return { equality: rows };
 }
 

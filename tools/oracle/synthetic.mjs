@@ -124,7 +124,14 @@ export function openSynthetic(definitions) {
         case "unsignedInt":
           return count++;
         case "canonical":
-          return pick([`http://canon.example/c${count}`, `http://canon.example/c${count}|1.0`]);
+          return pick([
+            `http://canon.example/c${count}`,
+            `http://canon.example/c${count}|1.0`,
+            `Library/c${count}`,
+            `Library/c${count}|2`,
+            `http://canon.example/fhir/Library/c${count}`,
+            "#c",
+          ]);
         case "code":
           return pick(CODES[path] ?? ["active", `code-${count % 5}`]);
         case "uri":

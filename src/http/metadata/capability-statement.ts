@@ -3,7 +3,6 @@ import { compartmentTypes } from "../../fhir/compartments.ts";
 import type { SearchParameterLookup } from "../../fhir/custom-search-parameters.ts";
 import { RESOURCE_TYPES } from "../../fhir/resource-types.ts";
 import { UNSUPPORTED_FILTERS } from "../../search/query/filter-name.ts";
-import { isFollowable } from "../../search/query/followable.ts";
 import {
   INTERACTIONS,
   OPERATIONS,
@@ -74,9 +73,7 @@ function resourceOf(
     searchInclude: [
       "*",
       `${type}:*`,
-      ...parameters
-        .filter((parameter) => parameter.type === "reference" && isFollowable(parameter))
-        .map(({ code }) => `${type}:${code}`),
+      ...parameters.filter((parameter) => parameter.type === "reference").map(({ code }) => `${type}:${code}`),
     ],
     searchRevInclude: [...(referring ?? [])].map((source) => `${source}:*`),
     searchParam: parameters
@@ -110,7 +107,7 @@ function referringTypes(lookup: SearchParameterLookup): ReadonlyMap<string, Read
   const byTarget = new Map<string, Set<string>>(RESOURCE_TYPES.map((type) => [type, new Set<string>()]));
   for (const source of RESOURCE_TYPES) {
     for (const parameter of lookup.of(source)) {
-      if (parameter.type !== "reference" || !isFollowable(parameter)) continue;
+      if (parameter.type !== "reference") continue;
       for (const each of parameter.target) byTarget.get(each)?.add(source);
     }
   }

@@ -6,6 +6,8 @@ import { searchParameter } from "../../fhir/search-parameters.ts";
 import {
   absoluteReferenceConstant,
   baseValue,
+  codeTerm,
+  codeTermValue,
   compositeValue,
   equalityValue,
   EqualityForm,
@@ -60,6 +62,14 @@ export function numbers(...values: readonly bigint[]): bigint[] {
 
 function compareNumbers(a: bigint, b: bigint): number {
   return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** The term of a code that can be written in another case. */
+export function spelling(system: string, code: string): string {
+  const term = codeTerm(system, code, code.toLowerCase());
+  const out: Int64Halves = { high: 0, low: 0 };
+  codeTermValue(term, out);
+  return `term -6 ${toBigInt(out)} ${term}`;
 }
 
 /** The id of a parameter, `Observation.code`. */

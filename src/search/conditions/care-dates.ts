@@ -5,7 +5,8 @@ import type { Criterion, DateValue } from "../query/criteria.ts";
 import { dateRowTest } from "./ordered.ts";
 import { presence } from "./simple.ts";
 import { any } from "../sql.ts";
-import { malformed, parseDate } from "../query/values.ts";
+import { malformed } from "../query/value-context.ts";
+import { parseDate } from "../query/values.ts";
 
 /** A period of care, as the closed range of ticks that it can mean. */
 export interface CarePeriod {

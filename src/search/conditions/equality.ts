@@ -1,4 +1,5 @@
 import { fromBigInt, toBigInt, type Int64Halves } from "../../base/hash.ts";
+import { canonicalConstantOf, canonicalKeyOf } from "../../fhir/canonical-value.ts";
 import { foldCode } from "../../fhir/fold-text.ts";
 import { resourceKey } from "../../fhir/resource-key.ts";
 import { resourceTypeId } from "../../fhir/resource-types.ts";
@@ -10,8 +11,9 @@ import {
   referenceValue,
   unitValue,
 } from "../../fhir/search-value.ts";
+import { storedElements } from "../../fhir/parameter-elements.ts";
 import { codeOf, tokenCases } from "../../fhir/token-case.ts";
-import type { ReferenceValue, TokenValue } from "../query/criteria.ts";
+import type { CanonicalValue, ReferenceValue, TokenValue } from "../query/criteria.ts";
 
 /** The equality value of (parameter, form, text), as stored. */
 export function equalityOf(parameter: number, form: EqualityForm, text: string): bigint {
@@ -29,7 +31,20 @@ export function referenceEqualities(parameter: number, value: ReferenceValue): b
     referenceValue(parameter, target, out);
     return toBigInt(out);
   });
-  return [...typed, ...value.texts.flatMap((text) => textEqualities(parameter, text))];
+  return [
+    ...typed,
+    ...value.texts.flatMap((text) => textEqualities(parameter, text)),
+    ...(value.canonicals ?? []).flatMap((canonical) => canonicalEqualities(parameter, canonical)),
+  ];
+}
+
+/** A canonical without a version is found with any version; none where a parameter does not refer by canonicals. */
+function canonicalEqualities(parameter: number, { url, version }: CanonicalValue): bigint[] {
+  const elements = storedElements(parameter);
+  if (elements?.every(({ type }) => type === "Reference" || type === "Resource") === true) return [];
+  if (version !== undefined) return [canonicalKeyOf(`${url}|${version}`) ^ canonicalConstantOf(parameter, "versioned")];
+  const key = canonicalKeyOf(url);
+  return (["unversioned", "url of versioned"] as const).map((link) => key ^ canonicalConstantOf(parameter, link));
 }
 
 /** A URL of a resource is stored by its base and the resource's key, or, where it is a canonical, as text. */

@@ -1,7 +1,8 @@
 import { resourceKeyOf } from "../../fhir/resource-key.ts";
 import { RESOURCE_TYPES } from "../../fhir/resource-types.ts";
 import { storedParameters, type StoredParameter } from "../../fhir/derived-parameters.ts";
-import type { SearchParameter } from "../../fhir/search-parameters.ts";
+import { canonicalKeyOf, ownCanonicalConstantOf } from "../../fhir/canonical-value.ts";
+import { searchParameter, type SearchParameter } from "../../fhir/search-parameters.ts";
 import { EqualityForm } from "../../fhir/search-value.ts";
 import { anyCompartment } from "./any-compartment.ts";
 import { refusingAmbiguous } from "./ambiguous-reference.ts";
@@ -19,7 +20,8 @@ import {
   type Lookups,
 } from "./condition.ts";
 import type { Comparison, CriteriaGroup, Criterion, CriterionValue } from "../query/criteria.ts";
-import { equalityOf } from "./equality.ts";
+import { belowCanonical, canonicalReferred, canonicalRefers, refersByCanonical } from "./canonical-links.ts";
+import { equalityOf, tokenEqualities } from "./equality.ts";
 import { instantTest, stringContainsTest, stringPrefixTest, uriBelowTest } from "./ordered.ts";
 import { ownUrls, readReferenceKinds, type ReferenceKinds } from "./own-urls.ts";
 import { qualifiersOf } from "./qualifiers.ts";
@@ -112,6 +114,8 @@ function chainCondition(
 ): Condition {
   const { told: pairs } = rules;
   const links = referenceLinks(parameter, types ?? RESOURCE_TYPES);
+  const byCanonical = (target: Condition): Condition =>
+    refersByCanonical(parameter) ? canonicalRefers(parameter, types ?? RESOURCE_TYPES, target) : NEVER;
   if (pairs !== undefined) {
     const nested = groups.flatMap((group) => nestedLinks(parameter, types ?? RESOURCE_TYPES, group, pairs));
     const target: Condition = {
@@ -119,11 +123,11 @@ function chainCondition(
       find: (lookups) => storedCondition(lookups, groups, planning(rules)),
     };
     const stored = followed(links, rules, (each) => ({ kind: "refers", links: each, target }));
-    return oneOf([stored, { kind: "holds", values: nested.map(markerOf) }]);
+    return oneOf([stored, byCanonical(target), { kind: "holds", values: nested.map(markerOf) }]);
   }
   const target = searchCondition(groups, rules);
   const others = { types, criteria: criteria.filter(({ kind }) => kind !== "chain" && kind !== "text") };
-  return followed(
+  const stored = followed(
     links,
     rules,
     (each) => ({ kind: "refers", links: each, target }),
@@ -141,6 +145,7 @@ function chainCondition(
         contained,
       ),
   );
+  return oneOf([stored, byCanonical(target)]);
 }
 
 function planning(rules: SearchRules): Planning {
@@ -171,7 +176,9 @@ function criterionCondition(criterion: Criterion, types: readonly string[], rule
     case "has": {
       const source = searchCondition(criterion.groups, rules);
       const links = referenceLinks(criterion.parameter, [criterion.type], types);
-      return followed(links, rules, (each) => ({ kind: "referred", links: each, source }));
+      const referred = followed(links, rules, (each) => ({ kind: "referred", links: each, source }));
+      if (!refersByCanonical(criterion.parameter)) return referred;
+      return oneOf([referred, canonicalReferred(criterion.parameter, criterion.type, source)]);
     }
     case "chain":
     case "text":
@@ -249,8 +256,30 @@ function valueCondition(
     return inValueSet(stored, value.text, name);
   }
   if (value.type === "string") return stringCondition(stored, comparison, value.text);
+  if (value.type === "reference" && comparison === "below") return belowCanonical(stored, value);
+  if (value.type === "uri" && value.version !== undefined) {
+    const isUrl = simpleCondition(stored, { type: "uri", text: value.text }, rules);
+    return allOf([isUrl, versionCondition(types, value.text, value.version)]);
+  }
   if (value.type === "uri" && comparison !== "plain") return uriCondition(stored, comparison, value.text);
   return simpleCondition(stored, value, rules);
+}
+
+/** That a resource with a canonical URL has this business version: by its parameter, or, where it has none, as it is written. */
+function versionCondition(types: readonly string[], url: string, version: string): Condition {
+  return oneOf(
+    types.flatMap((type) => {
+      const parameter = searchParameter(type, "version");
+      if (parameter === undefined) return { kind: "holds", values: [ownCanonicalOf(`${url}|${version}`)] };
+      return storedParameters(parameter, [type]).map(({ parameter: id }): Condition => {
+        return { kind: "holds", values: tokenEqualities(id, { type: "token", code: version }) };
+      });
+    }),
+  );
+}
+
+function ownCanonicalOf(canonical: string): bigint {
+  return canonicalKeyOf(canonical) ^ ownCanonicalConstantOf("url|version");
 }
 
 function stringCondition(stored: readonly StoredParameter[], comparison: Comparison, text: string): Condition {

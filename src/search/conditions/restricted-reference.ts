@@ -1,6 +1,6 @@
 import { resourceTypeId } from "../../fhir/resource-types.ts";
 import type { ReferenceValue } from "../query/criteria.ts";
-import { BARE_ID } from "../query/values.ts";
+import { BARE_ID } from "../query/value-context.ts";
 
 /**
  * What of a value can be a reference to a resource of `type`: keys of that type and texts that name it (`typed`), and
@@ -18,5 +18,5 @@ export function restrictTo(type: string, value: ReferenceValue): { typed: Refere
   };
 }
 
-/** A resource's URL. A conditional reference names its type elsewhere, and counts as untyped here. */
-const NAMED_TYPE = /^[^?]*\/([A-Za-z]+)\/[A-Za-z0-9\-.]{1,64}$/;
+/** A resource's URL, or a version of a resource. A conditional reference names its type elsewhere, and counts as untyped here. */
+const NAMED_TYPE = /^(?:[^?]*\/)?([A-Za-z]+)\/[A-Za-z0-9\-.]{1,64}(?:\/_history\/[A-Za-z0-9\-.]{1,64})?$/;

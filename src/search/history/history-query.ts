@@ -5,7 +5,8 @@ import { DEFAULT_COUNT, parseCount } from "../query/control.ts";
 import { isEmptyValue } from "../query/escape.ts";
 import { checkElements, parseElements, type Shape } from "../shape/shape.ts";
 import { NO_DATE, queryDateRange } from "../query/query-date.ts";
-import { malformed, parseDate } from "../query/values.ts";
+import { malformed } from "../query/value-context.ts";
+import { parseDate } from "../query/values.ts";
 
 /** A history as it was asked for: of a resource, of a type, or of the system. */
 export interface HistoryRequest {

@@ -3,7 +3,7 @@ import { readExtractionTrees, type TreeNode } from "../../fhir/extraction-tree.t
 import { resourceTypeId } from "../../fhir/resource-types.ts";
 import type { StoredParameter } from "../../fhir/derived-parameters.ts";
 import { objectIn, objectsIn, textIn } from "../json-members.ts";
-import { BARE_ID } from "../query/values.ts";
+import { BARE_ID } from "../query/value-context.ts";
 
 /** Takes from a resource the texts that tokens and references are sorted by. */
 export type TextsOf = (resource: JsonObject) => string[];
@@ -38,6 +38,7 @@ export function textReaders(
   return readers;
 }
 
+/** Is told of an element that has values, and of the tree's node for it. */
 type Visit = (node: TreeNode, value: JsonValue) => void;
 
 function idsIn(nodes: readonly TreeNode[]): Set<number> {
@@ -50,8 +51,8 @@ function idsIn(nodes: readonly TreeNode[]): Set<number> {
   return ids;
 }
 
-/** The elements of a tree's nodes, as `index/compile.ts` has them. */
-function visit(node: TreeNode, owner: JsonValue, found: Visit): void {
+/** Visits the elements of a tree's node, as `index/compile.ts` has them. */
+export function visit(node: TreeNode, owner: JsonValue, found: Visit): void {
   const members = objectIn(owner) ?? {};
   if (node.truth !== undefined) {
     content(

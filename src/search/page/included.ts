@@ -1,5 +1,6 @@
 import { StokerError } from "../../base/errors.ts";
-import { resourceKeyOf } from "../../fhir/resource-key.ts";
+import { keyRangeOfType, resourceKeyOf } from "../../fhir/resource-key.ts";
+import { resourceTypeId } from "../../fhir/resource-types.ts";
 import { readBodies } from "../../store/body.ts";
 import {
   VERSION_COLUMNS,
@@ -13,12 +14,22 @@ import { takeRoom, type ReadContext } from "../context.ts";
 import { linksOfSource, typeOfKey, type Include, type SourceLinks } from "../query/include.ts";
 import { ownUrls, withOwnUrls } from "../conditions/own-urls.ts";
 import { resolveCondition } from "../conditions/resolve.ts";
+import { mayNameVersions, readVersions, targetsInText } from "./included-by-text.ts";
+import { canonicalReferences, canonicalTargets, isTarget } from "./included-canonicals.ts";
 import { sql, statement, type Sql } from "../sql.ts";
 
 /** A resource with its body. */
 export interface ReadResource {
   version: StoredVersion;
   body: Buffer;
+  /** It is there because this version is meant: perhaps not the current one. */
+  isVersion?: boolean;
+}
+
+/** What is included with a page, and what could not be. */
+export interface Included {
+  resources: ReadResource[];
+  warnings: string[];
 }
 
 /** Resources, bytes and steps from one included resource to the next, that one page may include. */
@@ -27,7 +38,8 @@ const MAX_BYTES = 64 * 1024 * 1024;
 const MAX_ROUNDS = 32;
 
 /**
- * The resources that are included with a page's matches: each once, none that is a match, in the order of keys. Throws
+ * The resources that are included with a page's matches: each once, none that is a match, in the order of keys. Of a reference to
+ * a version that version is included, where it is stored; a warning says where it is not (R4 search, 3.1.1.4.13). Throws
  * `too-costly` when there are more than one answer should hold: cutting them off would say that there are no others.
  */
 export async function readIncluded(
@@ -35,30 +47,107 @@ export async function readIncluded(
   context: Pick<ReadContext, "blocks" | "baseUrl" | "memory">,
   includes: readonly Include[],
   matches: readonly ReadResource[],
-): Promise<ReadResource[]> {
+): Promise<Included> {
   const { baseUrl } = context;
-  const seen = new Set(matches.map(keyOf));
+  const seen = new Set(matches.map(({ version }) => nameOf(version)));
   const included: ReadResource[] = [];
+  const missing = new Set<string>();
   let sources = matches;
   let bytes = 0;
   for (let round = 0; sources.length > 0; round++) {
     const applied = round === 0 ? includes : includes.filter(({ iterate }) => iterate);
     if (applied.length === 0) break;
     if (round === MAX_ROUNDS) throw tooMany(`leads over more than ${MAX_ROUNDS} references`);
-    const found = [
-      ...(await readForward(db, baseUrl, applied, sources)),
-      ...(await readReverse(db, baseUrl, applied, sources)),
-    ];
-    const fresh = new Map(found.filter(({ key }) => !seen.has(key)).map((row) => [row.key, row.version]));
-    bytes += [...fresh.values()].reduce((sum, { place }) => sum + place.length, 0);
+    const found = await readTargets(db, baseUrl, applied, sources, missing);
+    const fresh = new Map(
+      found.filter(({ version }) => !seen.has(nameOf(version))).map((row) => [nameOf(row.version), row]),
+    );
+    bytes += [...fresh.values()].reduce((sum, { version: { place } }) => sum + place.length, 0);
     if (included.length + fresh.size > MAX_INCLUDED) throw tooMany(`adds more than ${MAX_INCLUDED} resources`);
     if (bytes > MAX_BYTES) throw tooMany("adds resources of more than 64 MiB");
-    const versions = [...fresh].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, version]) => version);
-    sources = await withBodies(db, context, versions);
-    for (const key of fresh.keys()) seen.add(key);
+    const rows = [...fresh.values()].toSorted(inOrder);
+    const read = await withBodies(
+      db,
+      context,
+      rows.map(({ version }) => version),
+    );
+    sources = read.map((resource, index) =>
+      rows[index]?.isVersion === true ? { ...resource, isVersion: true } : resource,
+    );
+    for (const name of fresh.keys()) seen.add(name);
     included.push(...sources);
   }
-  return included;
+  return { resources: included, warnings: missingWarnings([...missing]) };
+}
+
+/** A version of a resource. */
+function nameOf({ type, id, versionId }: StoredVersion): string {
+  return `${type}/${id}/_history/${versionId}`;
+}
+
+function inOrder(a: Found, b: Found): number {
+  if (a.key === b.key) return a.version.versionId - b.version.versionId;
+  return a.key < b.key ? -1 : 1;
+}
+
+function missingWarnings(names: readonly string[]): string[] {
+  const shown = names
+    .slice(0, MAX_WARNINGS)
+    .map((name) => `${name} is referred to and not stored: nothing was included for this reference.`);
+  const more = names.length - shown.length;
+  return more > 0 ? [...shown, `${more} more references to versions lead to nothing that is stored.`] : shown;
+}
+
+const MAX_WARNINGS = 20;
+
+/** What the sources refer to, and what refers to them. `missing` takes the names of versions that are not stored. */
+async function readTargets(
+  db: Queryable,
+  baseUrl: string,
+  includes: readonly Include[],
+  sources: readonly ReadResource[],
+  missing: Set<string>,
+): Promise<Found[]> {
+  const forward = includes.filter(({ direction }) => direction === "forward");
+  // Which version a reference means, its text alone says.
+  const isByText = ({ body, isVersion }: ReadResource): boolean => isVersion === true || mayNameVersions(body);
+  const byText = sources.filter(isByText);
+  const byValue = sources.filter((source) => !isByText(source));
+  const current = sources.filter(({ isVersion }) => isVersion !== true);
+  const texts = targetsInText(forward, byText, baseUrl);
+  const versions = await readVersions(db, texts.versions);
+  for (const name of versions.missing) missing.add(name);
+  const canonicals = [...(await canonicalTargets(db, forward, current.map(sourceOf))), ...texts.canonicals];
+  return [
+    ...(await readForward(db, baseUrl, forward, byValue)),
+    ...(await readKeys(db, texts.keys)),
+    ...versions.stored.map((version) => ({ key: resourceKeyOf(version.type, version.id), version, isVersion: true })),
+    ...(canonicals.length === 0 ? [] : await readMeeting(db, isTarget(canonicals))),
+    ...(await readReverse(db, baseUrl, includes, current)),
+  ];
+}
+
+function sourceOf(source: ReadResource): { type: string; key: bigint } {
+  return { type: source.version.type, key: keyOf(source) };
+}
+
+/** The current versions that have these keys. */
+async function readKeys(db: Queryable, keys: ReadonlySet<bigint>): Promise<Found[]> {
+  if (keys.size === 0) return [];
+  const { rows } = await db.query<FoundRow>(
+    statement(sql`select v.key::text, v.id, ${COLUMNS} from head v
+      where v.key = any(${[...keys]}::bigint[]) and ${CURRENT} limit ${LIMIT}`),
+  );
+  return rows.map(foundOf);
+}
+
+/** The current versions that meet a condition. */
+async function readMeeting(db: Queryable, condition: Condition): Promise<Found[]> {
+  const { rows } = await db.query<FoundRow>(
+    statement(sql`select v.key::text, v.id, ${COLUMNS} from search_resource r join head v on v.key = r.key
+      where ${conditionSql(await resolveCondition(db, condition))} limit ${LIMIT}`),
+  );
+  return rows.map(foundOf);
 }
 
 /** The versions with their bodies. */
@@ -82,6 +171,7 @@ export async function withBodies(
 interface Found {
   key: bigint;
   version: StoredVersion;
+  isVersion?: boolean;
 }
 
 type FoundRow = VersionColumns & { key: string };
@@ -96,11 +186,10 @@ async function readForward(
   includes: readonly Include[],
   sources: readonly ReadResource[],
 ): Promise<Found[]> {
-  const forward = includes.filter(({ direction }) => direction === "forward");
   const types = new Set(sources.map(({ version }) => version.type));
   const links: SourceLinks[] = [];
   for (const type of types) {
-    const written = linksOfSource(type, forward);
+    const written = linksOfSource(type, includes);
     if (written === undefined) continue;
     // To look for references by URL costs less than to ask whether there are any.
     links.push({ ...written, links: [...written.links, ...ownUrls(written.links, baseUrl)] });
@@ -136,16 +225,14 @@ async function readReverse(
     const values = links.flatMap(({ constant, low, high }) =>
       keys.filter((key) => low <= key && key <= high).map((key) => key ^ constant),
     );
-    if (from === undefined || values.length === 0) continue;
+    values.push(...(await canonicalReferences(db, reverse, type, sources.map(sourceOf))));
+    if (values.length === 0) continue;
+    const { low, high } = keyRangeOfType(resourceTypeId(type) ?? 0);
     const condition: Condition = allOf([
-      { kind: "sql", test: sql`r.key between ${from.low} and ${from.high}` },
+      { kind: "sql", test: sql`r.key between ${low} and ${high}` },
       { kind: "holds", values },
     ]);
-    const { rows } = await db.query<FoundRow>(
-      statement(sql`select v.key::text, v.id, ${COLUMNS} from search_resource r join head v on v.key = r.key
-        where ${conditionSql(await resolveCondition(db, condition))} limit ${LIMIT}`),
-    );
-    found.push(...rows.map(foundOf));
+    found.push(...(await readMeeting(db, condition)));
     if (found.length >= LIMIT) break;
   }
   return found;

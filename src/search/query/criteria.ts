@@ -29,6 +29,8 @@ export interface StringValue {
 export interface UriValue {
   type: "uri";
   text: string;
+  /** Of the canonical URL of a resource: the version that is asked for with it. */
+  version?: string;
 }
 
 /** A reference to a resource of this server by one of several types, or one that is compared as text, or both. */
@@ -38,6 +40,14 @@ export interface ReferenceValue {
   targets: readonly { type: string; id: string }[];
   /** Texts it may have been written as, when it could not be typed. */
   texts: readonly string[];
+  /** What it means where the parameter refers by canonical URL. */
+  canonicals?: readonly CanonicalValue[];
+}
+
+/** A canonical URL, of any version or of one. */
+export interface CanonicalValue {
+  url: string;
+  version?: string;
 }
 
 /** A date as the closed range of 100 ns ticks since 1970 that it can mean. */

@@ -4,7 +4,7 @@ import { resourceTypeId } from "../../fhir/resource-types.ts";
 import type { SearchParameter } from "../../fhir/search-parameters.ts";
 import { targetsOf } from "../conditions/reference-link.ts";
 import { hasIllegalEscape } from "./escape.ts";
-import { malformed } from "./values.ts";
+import { malformed } from "./value-context.ts";
 
 /** One AND-joined parameter of the query before it is looked up. */
 export type Filter =

@@ -4,7 +4,6 @@ import { keyRangeOfType, typeIdOfKey } from "../../fhir/resource-key.ts";
 import { resourceTypeId, resourceTypeName } from "../../fhir/resource-types.ts";
 import { searchParametersOf, type SearchParameter } from "../../fhir/search-parameters.ts";
 import { referenceParameter } from "./filter-name.ts";
-import { checkFollowable } from "./followable.ts";
 import { referenceLinks, targetsOf, type ReferenceLink } from "../conditions/reference-link.ts";
 
 /** One `_include` or `_revinclude`. */
@@ -24,7 +23,7 @@ export interface Include {
 
 /**
  * Reads `Type:parameter`, `Type:parameter:TargetType`, `Type:*` or `*`. Throws `bad-request` when it names no type or
- * reference parameter of R4, `not-supported` for `_revinclude=*` and for references by canonical URL.
+ * reference parameter of R4, `not-supported` for `_revinclude=*`.
  */
 export function parseInclude(name: string, value: string, lookup: SearchParameterLookup): Include {
   const direction = name.startsWith("_include") ? "forward" : "reverse";
@@ -40,7 +39,6 @@ export function parseInclude(name: string, value: string, lookup: SearchParamete
   const parameter = code === "*" ? undefined : referenceParameter(source, code, lookup);
   const isKnown = resourceTypeId(source) !== undefined && (code === "*" || parameter !== undefined);
   if (!isKnown || more.length > 0) throw refused(name, "needs a resource type and a reference parameter of it");
-  if (parameter !== undefined) checkFollowable(parameter, name);
   if (target !== undefined) {
     const isTarget =
       parameter === undefined ? resourceTypeId(target) !== undefined : targetsOf(parameter).includes(target);
@@ -64,13 +62,20 @@ export interface SourceLinks {
   links: readonly ReferenceLink[];
 }
 
+/** The reference parameters by which an include follows, or looks for, references of resources of a type. */
+export function parametersOfInclude(
+  { source, parameter, parametersOf = searchParametersOf }: Include,
+  type: string,
+): readonly SearchParameter[] {
+  if (source !== undefined && source !== type) return [];
+  return parameter === undefined ? parametersOf(type).filter(isReference) : [parameter];
+}
+
 /** What the includes say of resources of this type as sources. */
 export function linksOfSource(type: string, includes: readonly Include[]): SourceLinks | undefined {
-  const links = includes.flatMap(({ source, parameter, targets, parametersOf = searchParametersOf }) => {
-    if (source !== undefined && source !== type) return [];
-    const parameters = parameter === undefined ? parametersOf(type).filter(isReference) : [parameter];
-    return parameters.flatMap((each) => referenceLinks(each, [type], targets));
-  });
+  const links = includes.flatMap((include) =>
+    parametersOfInclude(include, type).flatMap((each) => referenceLinks(each, [type], include.targets)),
+  );
   if (links.length === 0) return undefined;
   const distinct = new Map(links.map((link) => [`${link.constant} ${link.low} ${link.high}`, link]));
   return { ...keyRangeOfType(resourceTypeId(type) ?? 0), links: [...distinct.values()] };

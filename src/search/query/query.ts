@@ -2,10 +2,12 @@ import { StokerError } from "../../base/errors.ts";
 import { R4_SEARCH_PARAMETERS, type SearchParameterLookup } from "../../fhir/custom-search-parameters.ts";
 import { RESOURCE_TYPES, resourceTypeId } from "../../fhir/resource-types.ts";
 import type { SearchParameter } from "../../fhir/search-parameters.ts";
+import { isCanonicalType } from "../../index/canonicals.ts";
+import { refersByCanonical } from "../conditions/canonical-links.ts";
 import { compartmentCriterion, typesInCompartment, type Compartment } from "./compartment.ts";
 import { parseControl, type Control } from "./control.ts";
 import type { Comparison, CriteriaGroup, Criterion, CriterionValue } from "./criteria.ts";
-import { checkChain, checkFollowable } from "./followable.ts";
+import { checkChain } from "./followable.ts";
 import { alternativesIn, isEmptyValue, unescape } from "./escape.ts";
 import {
   chainTypes,
@@ -23,8 +25,9 @@ import type { TextPlace } from "../text/resource-text.ts";
 import { parseSort, type SortKey } from "./sort.ts";
 import { parseWords } from "./words.ts";
 import { checkSystem } from "./token-system.ts";
+import { malformed } from "./value-context.ts";
 import {
-  malformed,
+  parseCanonicalUrl,
   parseDate,
   parseMediaType,
   parseOfType,
@@ -194,7 +197,6 @@ function parseCriterion(filter: Filter, parameter: SearchParameter | undefined, 
   if (filter.kind === "has") {
     const reference = referenceParameter(filter.type, filter.code, lookupOf(request));
     if (reference === undefined) throw malformed(filter, "no reference parameter");
-    checkFollowable(reference, filter.name);
     return {
       kind: "has",
       type: filter.type,
@@ -297,10 +299,16 @@ function valueParser(
   if (parameter.type === "token" && (comparison === "above" || comparison === "below")) {
     return (text) => parseSystemCode(text, context);
   }
+  if (comparison === "plain" && isCanonicalUrl(parameter)) return (text) => parseCanonicalUrl(text, context);
   return (text) => {
     const value = parseValue(parameter, text, context);
     return value.type === "token" ? checkSystem(parameter, value, context) : value;
   };
+}
+
+/** `url` of the types that are referred to by canonical URL. */
+function isCanonicalUrl({ type, code, base }: SearchParameter): boolean {
+  return type === "uri" && code === "url" && base.every(isCanonicalType);
 }
 
 function parseModifier(
@@ -313,6 +321,9 @@ function parseModifier(
   if (known !== undefined) return { comparison: known };
   if (parameter.type === "reference" && resourceTypeId(modifier) !== undefined) {
     return { comparison: "plain", referenceType: modifier };
+  }
+  if (modifier === "below" && parameter.type === "reference" && refersByCanonical(parameter)) {
+    return { comparison: "below" };
   }
   if (parameter.type === "reference" && (modifier === "above" || modifier === "below")) {
     throw new StokerError(

@@ -1,7 +1,7 @@
 import { elementsOf } from "../../fhir/parameter-elements.ts";
 import type { SearchParameter } from "../../fhir/search-parameters.ts";
 import type { TokenValue } from "./criteria.ts";
-import { malformed, type ValueContext } from "./values.ts";
+import { malformed, type ValueContext } from "./value-context.ts";
 
 /**
  * Refuses `system|code` where no value has a system (R4 search, table of 3.1.1.4.10): it would find nothing, whatever is

@@ -1,5 +1,3 @@
-import { StokerError } from "../../base/errors.ts";
-import { resourceTypeId } from "../../fhir/resource-types.ts";
 import type { SearchParameter, SearchParameterType } from "../../fhir/search-parameters.ts";
 import type {
   CompositeValue,
@@ -7,27 +5,19 @@ import type {
   DateValue,
   Prefix,
   QuantityValue,
-  ReferenceValue,
   SimpleValue,
   StringValue,
   TokenValue,
+  UriValue,
 } from "./criteria.ts";
 import { PREFIXES } from "./criteria.ts";
 import { parseNear } from "../conditions/near.ts";
 import { parseDecimal } from "./decimal.ts";
 import { MEDIA_TYPES } from "../../fhir/token-case.ts";
 import { splitEscaped, unescape } from "./escape.ts";
+import { parseReference } from "./reference-value.ts";
+import { malformed, type ValueContext } from "./value-context.ts";
 import { NO_DATE, queryDateRange } from "./query-date.ts";
-
-/** What the meaning of a value depends on beside its text. */
-export interface ValueContext {
-  /** The parameter as written in the query, for messages: `value-quantity`, `subject:Patient`. */
-  name: string;
-  /** This server's base, without a slash at the end: references to it are references to resources here. */
-  baseUrl: string;
-  /** The type in `subject:Patient`. */
-  referenceType?: string;
-}
 
 /**
  * Reads one value (no unescaped commas left) of a parameter, FHIR escapes included (contract 10.3 to 10.9). Throws
@@ -64,6 +54,13 @@ export function parseSystemCode(raw: string, context: ValueContext): TokenValue 
   return token;
 }
 
+/** The canonical URL of a resource, perhaps with `|version` (R4 search, 3.1.1.4.9). */
+export function parseCanonicalUrl(raw: string, context: ValueContext): UriValue {
+  const [url = "", ...rest] = splitEscaped(nonEmpty(raw, context), "|");
+  const version = unescape(rest.join("|"));
+  return { type: "uri", text: unescape(url), ...(version !== "" && { version }) };
+}
+
 /** A media type, or the first part of one, with or without their code system (`:below`). */
 export function parseMediaType(raw: string, context: ValueContext): TokenValue {
   const { system, code } = parseToken(raw, context);
@@ -88,11 +85,6 @@ export function parseDate(raw: string, context: ValueContext): DateValue {
   return { type: "date", prefix, low: range.low, high: range.high };
 }
 
-/** The `bad-request` for a value that makes no sense; values themselves are not repeated (they may be personal data). */
-export function malformed(context: { name: string }, why: string): StokerError {
-  return new StokerError("bad-request", `Search parameter '${context.name}': ${why}.`, { expression: context.name });
-}
-
 function parseSimple(
   type: SearchParameterType,
   targets: readonly string[],
@@ -108,7 +100,7 @@ function parseSimple(
     case "uri":
       return { type: "uri", text: unescape(raw) };
     case "reference":
-      return parseReference(unescape(raw), targets, context);
+      return parseReference(raw, targets, context);
     case "date":
       return parseDate(raw, context);
     case "number":
@@ -155,41 +147,6 @@ function parseQuantity(raw: string, plain: boolean, context: ValueContext): Quan
 }
 
 const QUANTITY_FORMS = "a quantity is number, number|system|code or number||code";
-
-/** Contract 10.7: `Type/id`, a bare id, or a URL, of which those below the own base are relative in truth. */
-function parseReference(text: string, types: readonly string[], context: ValueContext): ReferenceValue {
-  const own = `${context.baseUrl}/`;
-  const relative = text.startsWith(own) ? text.slice(own.length) : text;
-  const typed = TYPED_REFERENCE.exec(relative);
-  const type = typed?.[1] ?? "";
-  const id = typed?.[2] ?? "";
-  if (resourceTypeId(type) !== undefined) {
-    if (context.referenceType !== undefined && context.referenceType !== type) {
-      throw malformed(context, `the value refers to another type, ${type}`);
-    }
-    return { type: "reference", targets: [{ type, id }], texts: [`${own}${type}/${id}`] };
-  }
-  if (!BARE_ID.test(text)) {
-    const [, url = text, named = ""] = RESOURCE_URL.exec(text) ?? [];
-    if (resourceTypeId(named) === undefined) return { type: "reference", targets: [], texts: [text] };
-    if (context.referenceType !== undefined && context.referenceType !== named) {
-      throw malformed(context, `the value refers to another type, ${named}`);
-    }
-    return { type: "reference", targets: [], texts: [url] };
-  }
-  if (context.referenceType !== undefined) {
-    const { referenceType: type } = context;
-    return { type: "reference", targets: [{ type, id: text }], texts: [`${own}${type}/${text}`] };
-  }
-  const urls = types.map((type) => `${own}${type}/${text}`);
-  return { type: "reference", targets: types.map((type) => ({ type, id: text })), texts: [text, ...urls] };
-}
-
-const TYPED_REFERENCE = /^([A-Za-z]+)\/([A-Za-z0-9\-.]{1,64})(?:\/_history\/[A-Za-z0-9\-.]{1,64})?$/;
-/** A URL of a resource on any server; versions are not stored. */
-const RESOURCE_URL = /^(.+\/([A-Za-z]+)\/[A-Za-z0-9\-.]{1,64})(?:\/_history\/[A-Za-z0-9\-.]{1,64})?$/s;
-/** An id without a type. */
-export const BARE_ID: RegExp = /^[A-Za-z0-9\-.]{1,64}$/;
 
 function splitPrefix(raw: string, context: ValueContext): { prefix: Prefix; rest: string } {
   const letters = /^[A-Za-z]+/.exec(raw)?.[0];

@@ -1,5 +1,5 @@
 import { foldLetters } from "../../fhir/fold-text.ts";
-import { malformed } from "./values.ts";
+import { malformed } from "./value-context.ts";
 
 /** What is asked of a text: `_text` and `_content`. */
 export type WordTest =

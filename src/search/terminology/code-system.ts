@@ -1,5 +1,6 @@
 import { StokerError } from "../../base/errors.ts";
 import type { JsonObject } from "../../base/json.ts";
+import { foldCode } from "../../fhir/fold-text.ts";
 import { readCanonical } from "./canonical.ts";
 import type { Lookups } from "../conditions/condition.ts";
 import { objectsIn, textIn } from "../json-members.ts";
@@ -11,6 +12,8 @@ export interface CodeSystem {
   readonly concepts: ReadonlyMap<string, Concept>;
   /** Whether the hierarchy is one of meaning: a code below another is a kind of it. */
   readonly isHierarchy: boolean;
+  /** False where the CodeSystem says so. */
+  readonly isCaseSensitive: boolean;
 }
 
 /** Members are missing where there is nothing: most concepts of large systems have none of them. */
@@ -46,7 +49,8 @@ export async function readCodeSystem(lookups: Lookups, canonical: string): Promi
     }
   }
   const meaning = textIn(resource["hierarchyMeaning"]);
-  return { url: canonical, concepts, isHierarchy: meaning === undefined || meaning === "is-a" };
+  const isHierarchy = meaning === undefined || meaning === "is-a";
+  return { url: canonical, concepts, isHierarchy, isCaseSensitive: resource["caseSensitive"] !== false };
 }
 
 function addChild(concept: Concept | undefined, code: string): void {
@@ -60,16 +64,24 @@ function addChild(concept: Concept | undefined, code: string): void {
 export function hierarchy(system: CodeSystem, code: string, direction: "above" | "below"): Set<string> {
   if (!system.isHierarchy)
     throw refused(`the hierarchy of CodeSystem '${system.url}' does not say which codes are kinds of others`);
-  if (!system.concepts.has(code)) {
+  const known = knownCode(system, code);
+  if (known === undefined) {
     throw new StokerError("bad-request", `Code '${code.slice(0, 100)}' is not in CodeSystem '${system.url}'.`);
   }
-  const found = new Set([code]);
+  const found = new Set([known]);
   // What is added while the set is walked is visited, too; nothing twice, so circles do not matter.
   for (const each of found) {
     const concept = system.concepts.get(each);
     for (const next of (direction === "above" ? concept?.parents : concept?.children) ?? []) found.add(next);
   }
   return found;
+}
+
+/** A code as the system defines it. */
+function knownCode({ concepts, isCaseSensitive }: CodeSystem, code: string): string | undefined {
+  if (concepts.has(code) || isCaseSensitive) return concepts.has(code) ? code : undefined;
+  const folded = foldCode(code);
+  return [...concepts.keys()].find((each) => foldCode(each) === folded);
 }
 
 /** The codes that a filter of a value set selects. Throws `not-supported` for filters that cannot be told here. */

@@ -5,6 +5,7 @@ import { codesOf, type CodeSet } from "./code-set.ts";
 import { NEVER, remembered, type Condition } from "../conditions/condition.ts";
 import type { TokenValue } from "../query/criteria.ts";
 import { tokenEqualities } from "../conditions/equality.ts";
+import { withCodeSpellings } from "./spellings.ts";
 import { expandValueSet } from "./value-set.ts";
 
 /** The condition that a token is in a stored value set (`:in`); `name` is the parameter's. */
@@ -13,7 +14,8 @@ export function inValueSet(stored: readonly StoredParameter[], reference: string
     kind: "lookup",
     find: async (lookups) => {
       const expand = (): Promise<CodeSet> => named(name, expandValueSet(lookups, reference));
-      return tokensOf(stored, await remembered(lookups, `value set ${reference}`, expand));
+      const codes = await remembered(lookups, `value set ${reference}`, expand);
+      return tokensOf(stored, await withCodeSpellings(lookups.db, codes));
     },
   };
 }
@@ -37,7 +39,7 @@ export function inHierarchy(
         name,
         Promise.resolve().then(() => hierarchy(codeSystem, code, direction)),
       );
-      return tokensOf(stored, codesOf(system, codes));
+      return tokensOf(stored, await withCodeSpellings(lookups.db, codesOf(system, codes)));
     },
   };
 }

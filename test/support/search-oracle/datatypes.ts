@@ -50,6 +50,15 @@ const CANONICALS = [
   "http://canon.example/q1|1.0",
   "http://canon.example/q1|2.0",
   "http://canon.example/q2",
+  // Those of resources here: see URIS and WORDS, of which their url and version are.
+  "http://lib.example/vs",
+  "http://lib.example/vs|Ida",
+  "http://lab.example/t#77|Noël",
+  "urn:oid:1.2.3.4",
+  "Questionnaire/r1",
+  "Library/r2|Ida",
+  `${BASE}/Questionnaire/r2`,
+  "https://other.example/fhir/Library/r1",
 ];
 const UCUM = "http://unitsofmeasure.org";
 const UNITS = [

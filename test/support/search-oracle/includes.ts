@@ -45,6 +45,6 @@ function follow(world: World, resource: Stored, { name, source, code, target }: 
       ? definitionsOf(source).filter(({ type }) => type === "reference")
       : [definitionOf(source, code)].filter((definition) => definition !== undefined);
   return definitions
-    .flatMap((definition) => world.targets(resource, definition))
+    .flatMap((definition) => world.included(resource, definition))
     .filter(({ resourceType }) => target === undefined || resourceType === target);
 }

@@ -110,7 +110,7 @@ const MODIFIERS: Readonly<Record<string, readonly (string | undefined)[]>> = {
 function modifierFor(random: Random, type: string, values: readonly Value[]): string | undefined {
   const modifier = random.pick(MODIFIERS[type] ?? [undefined]);
   const isPossible =
-    (modifier !== "identifier" || !values.some(({ kind }) => kind === "canonical")) &&
+    (modifier !== "identifier" || !values.some(({ kind }) => kind === "canonical reference")) &&
     (modifier !== "text" || values.some((value) => value.kind === "token" && value.texts.length > 0)) &&
     (modifier !== "of-type" || values.some((value) => value.kind === "token" && value.types.length > 0));
   return isPossible ? modifier : undefined;
@@ -143,7 +143,9 @@ export function operandFor(
         ...unitFor(random, value),
       };
     default:
-      if (value?.kind === "canonical") return { kind: "reference", text: random.pick(value.texts) };
+      if (value?.kind === "canonical reference") {
+        return { kind: "reference", text: random.pick([...value.texts, value.url]) };
+      }
       return referenceOperand(random, modifier, value?.kind === "reference" ? value : undefined);
   }
 }

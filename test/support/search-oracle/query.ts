@@ -45,8 +45,9 @@ function writtenOperand(operand: Operand): string {
     case "set":
       return operand.isToken === true ? operand.text.split("|").map(escaped).join("|") : escaped(operand.text);
     case "text":
-    case "reference":
       return escaped(operand.text);
+    case "reference":
+      return operand.text.split("|").map(escaped).join("|");
     case "date":
       return `${operand.prefix}${operand.text}`;
     case "quantity": {

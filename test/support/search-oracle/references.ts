@@ -8,6 +8,8 @@ export interface ReferenceValue {
   readonly id: string | undefined;
   /** What is compared otherwise: foreign URLs, `urn:`, `#contained`, conditional references, bare ids of unknown type. */
   readonly text: string | undefined;
+  /** The one version that is meant. */
+  readonly version?: string | undefined;
   readonly identifier: { readonly system: string | undefined; readonly code: string | undefined } | undefined;
 }
 
@@ -41,12 +43,13 @@ export function targetTypeOf(reference: Members, container: Members): string | u
 export function readReference(reference: Members, possible: readonly string[], base: string): ReferenceValue {
   const written = withoutVersion(textOf(reference["reference"]) ?? "");
   const text = written.startsWith(`${base}/`) ? written.slice(base.length + 1) : written;
+  const version = /\/_history\/(.*)$/.exec(textOf(reference["reference"]) ?? "")?.[1];
   const { system, value } = (reference["identifier"] ?? {}) as Members;
   const identifier =
     textOf(system) === undefined && textOf(value) === undefined
       ? undefined
       : { system: textOf(system), code: textOf(value) };
-  const none = { kind: "reference", type: undefined, id: undefined, text: undefined, identifier } as const;
+  const none = { kind: "reference", type: undefined, id: undefined, text: undefined, version, identifier } as const;
   const [, type, id] = /^([A-Za-z]+)\/([A-Za-z0-9\-.]{1,64})$/.exec(text) ?? [];
   if (type !== undefined && TYPES.includes(type)) return { ...none, type, id };
   if (ID.test(text)) {
@@ -73,7 +76,10 @@ export function refersTo(
   base: string,
 ): boolean {
   const asked = text.startsWith(`${base}/`) ? text.slice(base.length + 1) : text;
-  const [, type, id] = /^([A-Za-z]+)\/([A-Za-z0-9\-.]{1,64})(?:\/_history\/.*)?$/.exec(asked) ?? [];
+  const [, type, id, version] = /^([A-Za-z]+)\/([A-Za-z0-9\-.]{1,64})(?:\/_history\/(.*))?$/.exec(asked) ?? [];
+  const [, ofOther] = /\/_history\/(.*)$/.exec(asked) ?? [];
+  if (ofOther !== undefined && stored.version !== ofOther) return false;
+  if (version !== undefined && stored.version !== version) return false;
   if (type !== undefined && TYPES.includes(type)) return stored.type === type && stored.id === id;
   if (!ID.test(text)) return stored.text === withoutVersion(text);
   if (ofType !== undefined) return stored.type === ofType && stored.id === text;

@@ -68,7 +68,7 @@ async function matchesOf(server: WriteServer, path: string): Promise<string[]> {
   const names: string[] = [];
   for (let next: string | undefined = `${search}&_count=3`; next !== undefined;) {
     const { found, total, next: following } = await page(server, next);
-    names.push(...found.map(({ resource }) => nameOf(resource)));
+    names.push(...found.filter(({ search }) => search.mode === "match").map(({ resource }) => nameOf(resource)));
     next = following;
     if (next === undefined && total !== names.length) throw new Error(`${total} in all, ${names.length} on the pages`);
   }
@@ -83,7 +83,8 @@ async function page(
   const { status, text, body } = await server.send("GET", path);
   if (status !== 200) throw new Error(`${status} ${(body.issue?.[0]?.diagnostics as string | undefined) ?? text}`);
   const found = (body.entry ?? []) as Entry[];
-  const warning = found.find(({ search }) => search.mode === "outcome");
+  const outcome = found.find(({ search }) => search.mode === "outcome")?.resource as { issue?: Issue[] } | undefined;
+  const warning = outcome?.issue?.find(({ diagnostics }) => !OF_VERSIONS.test(diagnostics));
   if (warning !== undefined) throw new Error(`not understood: ${JSON.stringify(warning)}`);
   const links = body.link as { relation: string; url: string }[];
   const next = links.find(({ relation }) => relation === "next")?.url.slice(BASE.length);
@@ -94,6 +95,13 @@ async function page(
   }
   return { found, total, next };
 }
+
+interface Issue {
+  readonly diagnostics: string;
+}
+
+/** What is said of references to versions is no matter here. */
+const OF_VERSIONS = /references to one version|is referred to and not stored|references to versions/;
 
 /** `Type/id`. */
 export function nameOf({ resourceType, id }: Stored): string {

@@ -27,6 +27,7 @@ function keysOf(value: Value): (string | bigint)[] {
     case "uri":
       return value.texts.map((text) => Array.from(text).slice(0, 64).join(""));
     case "canonical":
+    case "canonical reference":
       return [...value.texts];
     case "token":
       return value.codes.flatMap(({ code }) => code ?? []);

@@ -30,8 +30,24 @@ interface TextValue {
   readonly families?: readonly string[];
 }
 
+/** A reference by canonical URL, or by a relative one, which is a place. */
+export interface CanonicalValue {
+  readonly kind: "canonical reference";
+  readonly texts: readonly string[];
+  /** Those of this server are relative. */
+  readonly url: string;
+  readonly version: string | undefined;
+}
+
 /** What an element is compared by. `nothing`: the element is there, and has no value that could be compared. */
-export type Value = TokenValue | TextValue | DateValue | QuantityValue | ReferenceValue | { readonly kind: "nothing" };
+export type Value =
+  | TokenValue
+  | TextValue
+  | DateValue
+  | QuantityValue
+  | ReferenceValue
+  | CanonicalValue
+  | { readonly kind: "nothing" };
 
 /** An asked value. */
 export type Operand =
@@ -157,7 +173,7 @@ function versions(uri: string, canonical: boolean): string[] {
 
 function referenceOf(targets: readonly string[], node: Node, members: Members): Value | undefined {
   const { type, value, path } = node;
-  if (typeof value === "string") return { kind: "canonical", texts: versions(value, true) };
+  if (typeof value === "string") return canonicalOf(value);
   const { resourceType, id } = members;
   // Bundle's first entry is in the place of a reference.
   if (typeof resourceType === "string") {
@@ -226,11 +242,23 @@ export function isValue(
     case "quantity":
       return value.kind === "quantity" && isQuantity(value, operand);
     case "reference":
-      if (value.kind === "canonical") return value.texts.includes(operand.text);
+      if (value.kind === "canonical reference") return isCanonical(value, operand, targets);
       return value.kind === "reference" && refersTo(value, operand, targets, BASE);
     default:
       throw new Error("a composite has no value of its own");
   }
+}
+
+function canonicalOf(text: string): CanonicalValue {
+  const [url = "", version] = versions(text, true).length > 1 ? text.split("|") : [text];
+  const relative = url.startsWith(`${BASE}/`) ? url.slice(BASE.length + 1) : url;
+  return { kind: "canonical reference", texts: versions(text, true), url: relative, version };
+}
+
+function isCanonical(stored: CanonicalValue, { text: asked }: ReferenceOperand, targets: readonly string[]): boolean {
+  const { url, version } = canonicalOf(asked);
+  if (version !== undefined && stored.version !== version) return false;
+  return stored.url === url || targets.some((type) => stored.url === `${type}/${url}`);
 }
 
 function isCode(stored: Coding, { system, code }: { system?: string; code?: string }): boolean {

@@ -1,6 +1,6 @@
-import { definitionOf, definitionsOf, fromResource, TYPES, type Definition } from "./definitions.ts";
+import { definitionOf, definitionsOf, elementsOf, fromResource, TYPES, type Definition } from "./definitions.ts";
 import { compileExpression, unionOf, type Json, type Select } from "./select.ts";
-import { isValue, valueOf, type Operand, type Value } from "./values.ts";
+import { isValue, valueOf, type CanonicalValue, type Operand, type Value } from "./values.ts";
 
 /** A stored resource. */
 export interface Stored extends Json {
@@ -40,6 +40,8 @@ export interface World {
   matches(resource: Stored, criterion: Criterion): boolean;
   /** The stored resources that a reference parameter leads to, of the types that it is defined for. */
   targets(resource: Stored, definition: Definition): readonly Stored[];
+  /** {@link World.targets} without those of which another version is meant. */
+  included(resource: Stored, definition: Definition): readonly Stored[];
   /** What a chain leads to: {@link World.targets}, what the resource contains, and, of a contained one, what that can refer to. */
   reached(resource: Stored, definition: Definition): readonly Stored[];
   /** The resources that refer to it, and by which parameters. */
@@ -100,11 +102,47 @@ export function openWorld(resources: readonly Stored[]): World {
     );
   }
 
+  /** By canonical URL, the resources that have it. */
+  const byUrl = new Map<string, Stored[]>();
+  for (const resource of resources.filter(({ resourceType }) => hasCanonical(resourceType))) {
+    const url = String(resource["url"]);
+    byUrl.set(url, [...(byUrl.get(url) ?? []), resource]);
+  }
+
+  function withCanonical({ url, version }: CanonicalValue): readonly Stored[] {
+    const [, type = ""] = /^([A-Za-z]+)\/[A-Za-z0-9\-.]{1,64}$/.exec(url) ?? [];
+    const here = TYPES.includes(type) ? byName.get(url) : undefined;
+    const known = byUrl.get(url) ?? [];
+    return [
+      ...known.filter((each) => version === undefined || each["version"] === version),
+      ...(here === undefined ? [] : [here]),
+    ];
+  }
+
   function targets(resource: Stored, definition: Definition): readonly Stored[] {
     return values(resource, definition).flatMap((value) => {
+      if (value.kind === "canonical reference") {
+        return withCanonical(value).filter(
+          ({ resourceType }) => definition.target.length === 0 || definition.target.includes(resourceType),
+        );
+      }
       if (value.kind !== "reference" || value.type === undefined) return [];
       if (definition.target.length > 0 && !definition.target.includes(value.type)) return [];
       return byName.get(`${value.type}/${value.id}`) ?? [];
+    });
+  }
+
+  function included(resource: Stored, definition: Definition): readonly Stored[] {
+    const versions = new Map<Stored, (string | undefined)[]>();
+    for (const value of values(resource, definition)) {
+      if (value.kind !== "reference" || value.type === undefined) continue;
+      const target = byName.get(`${value.type}/${value.id}`);
+      if (target !== undefined) versions.set(target, [...(versions.get(target) ?? []), value.version]);
+    }
+    // Of the versions that references mean only the second can be there, and then it is the current one.
+    return targets(resource, definition).filter((target) => {
+      const { versionId } = target["meta"] as { versionId: string };
+      return versions.get(target)?.some((version) => version === undefined || version === versionId) ?? true;
     });
   }
 
@@ -217,7 +255,13 @@ export function openWorld(resources: readonly Stored[]): World {
     return sources.get(resource) ?? [];
   }
 
-  return { resources, values, meetings, matches, targets, reached, referring };
+  return { resources, values, meetings, matches, targets, included, reached, referring };
+}
+
+/** Whether resources of a type have a canonical URL and a business version. */
+function hasCanonical(type: string): boolean {
+  const { url, version } = elementsOf(type);
+  return url?.[0]?.type === "uri" && version?.[0]?.type === "string";
 }
 
 /** Where components meet in an element there is no value unless each can be compared: FHIR leaves it open. */
