@@ -10,6 +10,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
+const R4_GIVEN = "http://hl7.org/fhir/SearchParameter/individual-given";
 const EXTENSION = "http://example.org/fhir/StructureDefinition/";
 
 function parameter(id: string, fields: Record<string, unknown>): Json {
@@ -257,13 +258,11 @@ describe("a definition that cannot be carried out", () => {
   it.each<[string, Record<string, unknown>, string]>([
     ["no code", { code: undefined }, "SearchParameter.code"],
     ["a code with a colon", { code: "a:b" }, "SearchParameter.code"],
-    ["R4's own code", { code: "birthdate" }, "SearchParameter.code"],
     ["no base", { base: undefined }, "SearchParameter.base"],
     ["an unknown base", { base: ["Patinet"] }, "SearchParameter.base"],
     ["no type", { type: undefined }, "SearchParameter.type"],
     ["a composite without components", { type: "composite" }, "SearchParameter.component"],
     ["a special one", { type: "special" }, "SearchParameter.type"],
-    ["no expression", { expression: undefined }, "SearchParameter.expression"],
     ["an unknown element", { expression: "Patient.nickname" }, "SearchParameter.expression"],
     ["an unknown function", { expression: "Patient.name.family.lower()" }, "SearchParameter.expression"],
     ["elements that do not fit", { expression: "Patient.maritalStatus" }, "SearchParameter.expression"],
@@ -289,6 +288,69 @@ describe("a definition that cannot be carried out", () => {
     ).toBe(201);
     const answer = await put(parameter("two", { type: "string", expression: "Patient.name.use", code: "same" }));
     expect([answer.status, issueOf(answer).diagnostics]).toEqual([400, expect.stringContaining("SearchParameter/one")]);
+  });
+});
+
+describe("a definition that is stored, and not indexed", () => {
+  const fields = { type: "string", expression: "Patient.name.given" };
+  it.each<[string, Record<string, unknown>, "warning" | "information", string]>([
+    ["without expression", { expression: undefined }, "warning", "expression"],
+    ["of type special without expression", { type: "special", expression: undefined }, "warning", "expression"],
+    ["with R4's own code", { code: "birthdate" }, "warning", "code"],
+    ["with R4's own code for one of its types", { code: "birthdate", base: ["Basic", "Patient"] }, "warning", "code"],
+    ["that ends at an extension", { expression: `Patient.extension('${EXTENSION}x')` }, "warning", "expression"],
+    ["a part of which ends at one", { expression: "Patient.name.given | Patient.extension" }, "warning", "expression"],
+    ["that repeats one of R4's", { code: "given" }, "information", "code"],
+    ["that selects another thing than R4's", { code: "given", expression: "Patient.name.family" }, "warning", "code"],
+    [
+      "that is derived from R4's",
+      { code: "given", expression: "Patient.name.where(use='official').given", derivedFrom: R4_GIVEN },
+      "information",
+      "code",
+    ],
+    ["of another type than R4's", { type: "token", code: "given", derivedFrom: R4_GIVEN }, "warning", "code"],
+  ])("%s", async (_, changed, severity, element) => {
+    const resource = parameter("kept", { ...fields, ...changed });
+    const issue = { severity, expression: [`SearchParameter.${element}`] };
+    const asked = { prefer: "return=OperationOutcome" };
+    const answer = await server.send("PUT", "/SearchParameter/kept", resource, asked);
+    expect([200, 201]).toContain(answer.status);
+    expect(answer.body.issue).toEqual([
+      expect.objectContaining({ severity: "information" }),
+      expect.objectContaining(issue),
+    ]);
+    expect(answer.headers["warning"]).toContain(`SearchParameter.${element}`);
+    const valid = await server.send("POST", "/SearchParameter/$validate", resource);
+    expect(valid.body.issue).toContainEqual(expect.objectContaining(issue));
+    expect(valid.body.issue.some((each: Json) => each.severity === "error")).toBe(false);
+    const entry = { resource, request: { method: "PUT", url: "SearchParameter/kept" } };
+    const bundle = { resourceType: "Bundle", type: "transaction", entry: [entry] };
+    const { body } = await server.send("POST", "/", bundle);
+    expect(body.entry[0].response.outcome.issue).toEqual([expect.objectContaining(issue)]);
+    const stored = (await server.send("GET", "/SearchParameter/kept")).body;
+    expect(stored).toMatchObject(JSON.parse(JSON.stringify(resource)));
+  });
+
+  it("leaves R4's own parameter, and no other name to search by", async () => {
+    await put(patient("p-born", {}));
+    await put({ ...patient("p-born"), birthDate: "1999-09-09" });
+    await put(parameter("born", { code: "birthdate", type: "string", expression: "Patient.name.given" }));
+    expect(await server.ids("/Patient?birthdate=1999-09-09")).toEqual(["p-born"]);
+    await put(parameter("nothing", { type: "string", expression: undefined }));
+    const answer = await server.send("GET", "/Patient?nothing=x", undefined, { prefer: "handling=strict" });
+    expect(answer.status).toBe(400);
+  });
+
+  it("is indexed once it can be, and no longer once it cannot", async () => {
+    await put(parameter("becomes", { type: "string", expression: undefined }));
+    await put(parameter("becomes", { type: "string", expression: "Patient.name.suffix" }));
+    await reindex();
+    await put({ ...patient("p-suffix"), name: [{ suffix: ["MD"] }] });
+    expect(await server.ids("/Patient?becomes=md")).toEqual(["p-suffix"]);
+    await put(parameter("becomes", { type: "string", expression: "Patient.extension" }));
+    expect((await server.send("GET", "/Patient?becomes=md", undefined, { prefer: "handling=strict" })).status).toBe(
+      400,
+    );
   });
 });
 

@@ -1,7 +1,8 @@
 import { StokerError } from "../base/errors.ts";
-import type { JsonValue } from "../base/json.ts";
+import type { JsonObject, JsonValue } from "../base/json.ts";
 import type { Issue } from "../fhir/operation-outcome.ts";
 import { isSubsetted, SUBSETTED } from "../fhir/subsetted.ts";
+import { notesOf } from "../import/api/definition-notes.ts";
 import { repeatedIssue } from "../import/api/checked-body.ts";
 import { parseText, validate, type Validation } from "../import/api/validate.ts";
 import type { ReadContext } from "../search/context.ts";
@@ -65,7 +66,12 @@ export async function validationIssues(reading: ReadContext, request: Validation
   const repeated =
     parsed === undefined || request.body === undefined ? undefined : repeatedIssue(parsed.value, request.body);
   if (repeated !== undefined) validation.issues.push(repeated);
-  return [...issuesOf(validation, type), ...(resource !== undefined && isSubsetted(value) ? [shortened(type)] : [])];
+  const notes = validation.issues.length === 0 ? notesOf(value as JsonObject) : [];
+  return [
+    ...issuesOf(validation, type),
+    ...notes,
+    ...(resource !== undefined && isSubsetted(value) ? [shortened(type)] : []),
+  ];
 }
 
 function issuesOf({ issues, isCut, profiles }: Validation, type: string): Issue[] {

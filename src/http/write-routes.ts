@@ -3,6 +3,7 @@ import { errorCodes, type FastifyInstance, type FastifyReply, type FastifyReques
 import { StokerError } from "../base/errors.ts";
 import { withMeta } from "../fhir/meta-bytes.ts";
 import { checkBody } from "../import/api/checked-body.ts";
+import { storedNotes } from "../import/api/definition-notes.ts";
 import type { ResourceWriter } from "../import/api/resource-writer.ts";
 import type { WrittenResource } from "../import/api/write-request.ts";
 import { readOneVersion } from "../search/read.ts";
@@ -162,6 +163,8 @@ async function answerWrite(
       reply.header("location", location).header("content-location", location);
     }
   }
+  const [note] = storedNotes(type, body);
+  if (note !== undefined) reply.header("warning", `199 stoker ${JSON.stringify(asciiOf(note.diagnostics))}`);
   const preferred = returnPreference(request.headers["prefer"]);
   if (preferred === "OperationOutcome") return sendResource(reply, status, successOutcome(request.id, written));
   if (outcome === "deleted" || outcome === "absent" || version === undefined) return reply.code(204).send();
@@ -200,11 +203,11 @@ export function together(results: readonly WrittenResource[]): Written {
 /** What was done, in words. */
 export function successOutcome(
   requestId: string,
-  { outcome, type, id, version, several }: Written,
+  { outcome, type, id, version, several, body }: Written,
 ): {
   resourceType: string;
   id: string;
-  issue: { severity: string; code: string; diagnostics: string }[];
+  issue: { severity: string; code: string; diagnostics: string; expression?: string[] }[];
 } {
   const at = version === undefined ? "" : `, version ${version.versionId}`;
   const absent = id === "" ? `No ${type} matches the condition.` : `${type}/${id} is not there.`;
@@ -213,8 +216,13 @@ export function successOutcome(
   return {
     resourceType: "OperationOutcome",
     id: requestId,
-    issue: [{ severity: "information", code: "informational", diagnostics }],
+    issue: [{ severity: "information", code: "informational", diagnostics }, ...storedNotes(type, body)],
   };
+}
+
+/** Headers are ASCII; names of elements and URLs are nearly always. */
+function asciiOf(text: string): string {
+  return text.replaceAll(/[^\x20-\x7e]/g, "?");
 }
 
 /** The type in the path. Throws `not-found` when FHIR R4 has no such type. */

@@ -1,6 +1,7 @@
 import { STATUS_CODES } from "node:http";
 import type { JsonObject } from "../../base/json.ts";
 import { withMeta } from "../../fhir/meta-bytes.ts";
+import { storedNotes } from "../../import/api/definition-notes.ts";
 import type { WrittenResource } from "../../import/api/write-request.ts";
 import type { EntryReading } from "./bundle-reads.ts";
 import { etagOf, type Return } from "../exchange/preferences.ts";
@@ -40,7 +41,9 @@ export function writtenEntry(
     response["etag"] = etagOf(version.versionId);
     response["lastModified"] = new Date(version.lastUpdated).toISOString();
   }
+  const notes = storedNotes(type, body);
   if (preferred === "OperationOutcome") response["outcome"] = outcome();
+  else if (notes.length > 0) response["outcome"] = { resourceType: "OperationOutcome", issue: notes };
   const fullUrl = isGone ? {} : { fullUrl: `${baseUrl}/${type}/${id}` };
   if (preferred !== "representation" || body === undefined || version === undefined) return { ...fullUrl, response };
   return { ...fullUrl, resource: withMeta(body, version.versionId, version.lastUpdated), response };

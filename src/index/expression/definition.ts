@@ -1,12 +1,7 @@
 import type { JsonObject, JsonValue } from "../../base/json.ts";
 import type { ParameterDefinition } from "../../fhir/custom-search-parameters.ts";
 import { resourceTypeId } from "../../fhir/resource-types.ts";
-import {
-  concreteTypes,
-  searchParameter,
-  type CompositeContext,
-  type SearchParameterType,
-} from "../../fhir/search-parameters.ts";
+import { concreteTypes, type CompositeContext, type SearchParameterType } from "../../fhir/search-parameters.ts";
 import { checkExtractor } from "../compile.ts";
 import type { ExtractionTrees, TreeNode } from "../../fhir/extraction-tree.ts";
 import { readComponents, type DefinitionFinder } from "./components.ts";
@@ -16,15 +11,17 @@ import { ExpressionError } from "./parse.ts";
 import { refused } from "./refused.ts";
 import { selectFrom, type Selection } from "./select.ts";
 import { addValues, newTree, searchableOfOpen } from "./tree.ts";
+import { whyUnindexed, type Unindexed } from "./unindexed.ts";
 import { newWork, type ExpressionWork } from "./work.ts";
 
 /**
- * What a SearchParameter resource (checked against R4's structure) defines; undefined when its status is `retired`. `find` finds
+ * What a SearchParameter resource (checked against R4's structure) defines; undefined when its status is `retired`, and when it is
+ * stored without being indexed ({@link unindexed}). `find` finds
  * the parameters of one's own that a composite names; without it, a composite of such parameters is not checked to its end.
  * Throws `bad-request` or `not-supported` with the element that is missing or cannot be carried out.
  */
 export function readDefinition(resource: JsonObject, find?: DefinitionFinder): ParameterDefinition | undefined {
-  if (resource["status"] === "retired") return undefined;
+  if (resource["status"] === "retired" || unindexed(resource) !== undefined) return undefined;
   const version = textOf(resource["version"]);
   const definition: ParameterDefinition = {
     url: textOf(resource["url"]),
@@ -51,6 +48,13 @@ export function readDefinition(resource: JsonObject, find?: DefinitionFinder): P
   definition.components = readComponents(resource, find);
   if (definition.components !== undefined) compileDefinition(definition, 0);
   return definition;
+}
+
+export type { Unindexed };
+
+/** Why nothing is indexed by a SearchParameter resource that is stored all the same; undefined where it is indexed, or refused. */
+export function unindexed(resource: JsonObject): Unindexed | undefined {
+  return whyUnindexed(ELEMENTS, resource);
 }
 
 /** What a definition comes to: what is stored of it beside the definition itself. */
@@ -153,13 +157,9 @@ function basesOf(value: JsonValue | undefined): readonly string[] {
 const ABSTRACT: ReadonlySet<string> = new Set(["Resource", "DomainResource"]);
 
 /** Names are written in queries, where `.`, `:` and `,` have a meaning; those with `_` in front are FHIR's. */
-function checkCode({ code, base }: ParameterDefinition): void {
+function checkCode({ code }: ParameterDefinition): void {
   if (!/^[A-Za-z][A-Za-z0-9_-]{0,63}$/.test(code)) {
     throw refused("code", "it must begin with a letter and have only letters, digits, '-' and '_', at most 64.");
-  }
-  for (const type of base.flatMap(concreteTypes)) {
-    const known = searchParameter(type, code);
-    if (known !== undefined) throw refused("code", `${type} has a search parameter '${code}' already (${known.url}).`);
   }
 }
 
