@@ -1,4 +1,5 @@
 import { StokerError } from "../../base/errors.ts";
+import { parseBoundedJson } from "../../fhir/json-limits.ts";
 import type { HistoryPosition } from "../../store/history.ts";
 import { timeOrder, type SortKey } from "../query/sort.ts";
 
@@ -78,7 +79,7 @@ export function readSortedCursor(text: string, keys: readonly SortKey[]): Sorted
   if (bytes[0] !== SORTED || bytes.toString("base64url") !== text) throw noCursor();
   let values: unknown;
   try {
-    values = JSON.parse(bytes.toString("utf8", 1));
+    values = parseBoundedJson(bytes.toString("utf8", 1));
   } catch {
     throw noCursor();
   }
