@@ -77,10 +77,15 @@ function problems(page: Json): string[] {
     if (response !== undefined) rule(/^\d{3}/.test(response.status), `${at}: a response needs a status`);
     if (type === "searchset") rule(/^(?:match|include|outcome)$/.test(search?.mode), `${at}: a search mode is needed`);
     if (resource !== undefined && fullUrl !== undefined) {
-      rule(fullUrl === `${BASE}/${resource.resourceType}/${resource.id}`, `${at}: ${fullUrl} is of another resource`);
-      full.push(`${fullUrl} ${resource.meta.versionId}`);
+      // What is not stored has no address, but a name of its own.
+      const isOwn =
+        search?.mode === "outcome"
+          ? /^urn:uuid:[0-9a-f-]{36}$/.test(fullUrl)
+          : fullUrl === `${BASE}/${resource.resourceType}/${resource.id}`;
+      rule(isOwn, `${at}: ${fullUrl} is of another resource`);
+      full.push(`${fullUrl} ${resource.meta?.versionId}`);
     }
-    if (type === "searchset" && search.mode !== "outcome") rule(fullUrl !== undefined, `${at}: a fullUrl is needed`);
+    if (type === "searchset") rule(fullUrl !== undefined, `${at}: a fullUrl is needed`);
     const outcome = resource?.resourceType === "OperationOutcome" ? resource : response?.outcome;
     if (outcome !== undefined) {
       rule(outcome.issue?.length > 0, `${at}: an outcome needs issues`);

@@ -35,7 +35,7 @@ describe("pages of other origins", () => {
     expect([created.status, missing.status]).toEqual([201, 404]);
     for (const { headers } of [created, missing]) {
       expect(headers["access-control-allow-origin"]).toBe(APP);
-      expect(headers["access-control-expose-headers"]).toMatch(/ETag, Last-Modified, Location/);
+      expect(headers["access-control-expose-headers"]).toMatch(/ETag, Last-Modified, Link, Location/);
       expect(headers["vary"]?.split(/, ?/)).toContain("Origin");
     }
   });
