@@ -119,7 +119,7 @@ export function hasQuantity(values: readonly unknown[], operand: string): boolea
     if (code !== "" && quantity.code !== code) return false;
     switch (prefix) {
       case "":
-        return quantity.value >= wanted - half && quantity.value <= wanted + half;
+        return quantity.value >= wanted - half && quantity.value < wanted + half;
       case "lt":
         return quantity.value < wanted;
       case "le":
