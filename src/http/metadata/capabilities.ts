@@ -309,15 +309,13 @@ export const MISSING: readonly { readonly feature: string; readonly why: string 
   { feature: "other operations (`$expand`, `$lookup` …)", why: "not there yet; 404 or 405" },
   { feature: "subscriptions, GraphQL, documents, messages", why: "not there yet" },
   {
-    feature:
-      "chains, `_has`, `_include`, `_revinclude` over canonical URLs (`QuestionnaireResponse?questionnaire.title=…`)",
-    why: "a URL may mean several versions; 400. They can be searched for",
-  },
-  {
     feature: "chains into the resources inside of a Bundle",
     why: "stored and contained resources only are looked into; 400",
   },
-  { feature: "`:above`, `:below` of references", why: "hierarchies of resources are not followed; 400" },
+  {
+    feature: "`:above` and `:below` of references, but `:below` of canonical ones",
+    why: "hierarchies of resources are not followed; 400",
+  },
 ];
 
 function modifiersText(): string {

@@ -12,6 +12,7 @@ export interface Definition {
 
 interface Structure {
   readonly codes: Readonly<Record<string, readonly string[]>>;
+  readonly concepts: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>;
   readonly types: Readonly<Record<string, { base?: string; elements: Readonly<Record<string, string>> }>>;
 }
 
@@ -21,6 +22,8 @@ export interface ElementType {
   readonly many: boolean;
   /** The codes of a required binding. */
   readonly codes: readonly string[] | undefined;
+  /** The same of a CodeableConcept, by code system. */
+  readonly concepts: Readonly<Record<string, readonly string[]>> | undefined;
 }
 
 function table<T>(name: string): T {
@@ -84,7 +87,13 @@ export function elementsOf(path: string): Readonly<Record<string, readonly Eleme
 
 function readType(written: string): ElementType {
   const [, type = "", many, codes] = /^([\w.]+)(\*)?(?:#(.*))?$/.exec(written) ?? [];
-  return { type, many: many !== undefined, codes: codes === undefined ? undefined : STRUCTURE.codes[codes] };
+  const isCode = type === "code";
+  return {
+    type,
+    many: many !== undefined,
+    codes: codes === undefined || !isCode ? undefined : STRUCTURE.codes[codes],
+    concepts: codes === undefined || isCode ? undefined : STRUCTURE.concepts[codes],
+  };
 }
 
 /** Where a path such as `Patient.contact[0].gender` is defined: `Patient.contact.gender`, `Identifier.assigner`. */

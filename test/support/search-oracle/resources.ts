@@ -131,7 +131,12 @@ const MAKERS: Readonly<Record<string, Make>> = {
   Narrative: () => undefined,
 };
 
-function valueInto(random: Random, { type, codes }: ElementType, place: Place): unknown {
+function valueInto(random: Random, { type, codes, concepts }: ElementType, place: Place): unknown {
+  if (concepts !== undefined) {
+    const [system, members] = random.pick(Object.entries(concepts));
+    const coding = { system, code: random.pick(members) };
+    return type === "Coding" ? coding : { coding: [coding], ...(random.chance(0.4) ? { text: "Red" } : {}) };
+  }
   if (codes !== undefined) {
     const named = codes.filter((code) => place.names.has(code));
     return random.pick(named.length > 0 && random.chance(0.7) ? named : codes);
