@@ -59,6 +59,14 @@ const RESOURCES: JsonObject[] = [
     title: "Three",
   },
   { resourceType: "MeasureReport", id: "report", status: "complete", type: "summary", measure: "http://m.example/m" },
+  {
+    resourceType: "Observation",
+    id: "derived",
+    status: "final",
+    code: { text: "x" },
+    derivedFrom: [{ reference: "#r" }],
+    contained: [response("r", `${FORM}|1.1`, { authored: "2020-01-01" })],
+  },
   { resourceType: "Patient", id: "p", name: [{ family: "Holm" }] },
   {
     resourceType: "Bundle",
@@ -144,6 +152,10 @@ describe("canonical references are followed", () => {
     ["QuestionnaireResponse?questionnaire.title=third", "any v2"],
     ["QuestionnaireResponse?questionnaire.version=1.1", "any v1.1"],
     ["QuestionnaireResponse?questionnaire.title=within", "inside"],
+    ["Observation?derived-from:QuestionnaireResponse.questionnaire.title=second", "derived"],
+    ["Observation?derived-from:QuestionnaireResponse.questionnaire.title=third", ""],
+    // Those that several conditions can be met by are read.
+    ["Observation?derived-from:QuestionnaireResponse.questionnaire:Questionnaire.title:contains=eco", "derived"],
     ["QuestionnaireResponse?questionnaire.title=none", ""],
     ["QuestionnaireResponse?questionnaire.title=first&questionnaire.title=third", "any"],
     ["MeasureReport?measure.depends-on.title=three", "report"],

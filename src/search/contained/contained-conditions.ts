@@ -1,5 +1,6 @@
 import { resourceTypeId } from "../../fhir/resource-types.ts";
 import { ALWAYS, allOf, NEVER, remembered, type Condition, type Lookups } from "../conditions/condition.ts";
+import { canonicalRefers, refersByCanonical } from "../conditions/canonical-links.ts";
 import { ownUrls } from "../conditions/own-urls.ts";
 import { gatheringSql } from "../conditions/planner.ts";
 import { referenceLinks } from "../conditions/reference-link.ts";
@@ -97,9 +98,10 @@ async function referring(
     [...stored].filter((key) => low <= key && key <= high).map((key) => key ^ constant),
   );
   const found = local.filter(({ target, isContainer }) => (isContainer ? stored : inside).has(target));
+  const byCanonical = refersByCanonical(parameter) ? canonicalRefers(parameter, types, plan(groups)) : NEVER;
   return {
     kind: "or",
-    conditions: [{ kind: "holds", values: [...new Set(values)] }, keysOf(found.map(({ entry }) => entry))],
+    conditions: [{ kind: "holds", values: [...new Set(values)] }, keysOf(found.map(({ entry }) => entry)), byCanonical],
   };
 }
 
