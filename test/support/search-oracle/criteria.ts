@@ -27,8 +27,14 @@ export function criterionOn(
     return { kind: "values", code, operands };
   }
   const values = resources.flatMap((resource) => world.values(resource, definition));
-  return { kind: "values", code, ...questionAbout(random, type, values) };
+  let question = questionAbout(random, type, values);
+  // What is below a media type is told by its text, not by the hierarchy of a code system.
+  while (question.modifier === "below" && MEDIA_TYPES.has(code)) question = questionAbout(random, type, values);
+  return { kind: "values", code, ...question };
 }
+
+/** The parameters of R4 whose codes are media types. */
+const MEDIA_TYPES: ReadonlySet<string> = new Set(["contenttype", "content-type", "payload", "format"]);
 
 /** Components mostly of one element, sometimes of two. */
 function compositeOperand(random: Random, world: World, definition: Definition, resources: readonly Stored[]): Operand {
