@@ -251,6 +251,32 @@ describe("two ids with one key", () => {
     await asked("Observation?subject:Patient.family=family12&_count=50");
   });
 
+  it("are not taken for ids that are not stored", async () => {
+    const absent = numbers.slice(0, 200).map((number) => `absent${number}`);
+    expect(await asked(`Patient?_id=${absent.join()}`)).toEqual([]);
+    expect(await asked(`Patient?_id:not=${absent.join()}&_summary=count`)).toEqual([`total ${PATIENTS}`]);
+    for (const id of absent.slice(0, 25)) {
+      expect(await asked(`Observation?subject=Patient/${id}`)).toEqual([]);
+      expect(await asked(`Patient/${id}/Observation`)).toEqual([]);
+      expect(await asked(`Observation?subject=Patient/${id}&_total=accurate`)).toEqual(["total 0"]);
+    }
+    // References to what is not there lead nowhere.
+    await load(
+      "IncrementalLoad",
+      "dangling",
+      absent.map((id, number) => observation("dangling", number, { subject: { reference: `Patient/${id}` } })),
+    );
+    for (const [number, id] of absent.slice(0, 25).entries()) {
+      expect(await asked(`Observation?subject=Patient/${id}`)).toEqual([`Observation/dangling${number} 1 match`]);
+      expect(await asked(`Observation?_id=dangling${number}&_include=Observation:subject`)).toHaveLength(1);
+    }
+    for (const id of await interesting()) expect(await asked(`Observation?subject=Patient/${id}`)).toHaveLength(2);
+    const entry = absent.map((_id, number) => ({
+      request: { method: "DELETE", url: `Observation/dangling${number}` },
+    }));
+    await send("POST", "", { resourceType: "Bundle", type: "batch", entry });
+  });
+
   it("are written by the API: single writes, made-up ids, transactions and batches", async () => {
     // One after another, by both servers in turn: hundreds of ids, of which some are displaced.
     for (let number = 0; number < 60; number++) {

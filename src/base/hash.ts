@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { StokerError } from "./errors.ts";
 
 /**
@@ -32,6 +33,28 @@ export function installHashKey(key: Uint8Array): void {
   isKeyed = true;
 }
 
+/**
+ * Runs `work`, which must not wait for anything, with a second key, which each process draws at random and which leaves it as little as
+ * the first. Texts that share a hash under one key do not share it under the other.
+ */
+export function withSecondKey<Result>(work: () => Result): Result {
+  const first = [isKeyed, key0Low, key0High, key1Low, key1High] as const;
+  second ??= new Int32Array(new Uint8Array(randomBytes(HASH_KEY_BYTES)).buffer);
+  [isKeyed, key0Low, key0High, key1Low, key1High] = [
+    true,
+    second[0] ?? 0,
+    second[1] ?? 0,
+    second[2] ?? 0,
+    second[3] ?? 0,
+  ];
+  try {
+    return work();
+  } finally {
+    [isKeyed, key0Low, key0High, key1Low, key1High] = first;
+  }
+}
+
+let second: Int32Array | undefined;
 let isKeyed = false;
 let key0Low = 0;
 let key0High = 0;

@@ -67,6 +67,17 @@ export function withDisplacedIds<Result>(ids: DisplacedIds, work: () => Result):
   }
 }
 
+/** Runs `work`, which must not wait for anything, as if keys had all their bits and no id were displaced. */
+export function withWholeKeys<Result>(work: () => Result): Result {
+  const masks = [highMask, lowMask] as const;
+  cutKeys(KEY_BITS);
+  try {
+    return withDisplacedIds({ generation: 0, byType: [] }, work);
+  } finally {
+    [highMask, lowMask] = masks;
+  }
+}
+
 let displaced: DisplacedIds = { generation: 0, byType: [] };
 
 /** {@link resourceKey} as a signed 64-bit integer, for SQL parameters. The type must be a resource type of R4. */

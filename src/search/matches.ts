@@ -1,6 +1,7 @@
 import type { ClientBase } from "pg";
 import { StokerError } from "../base/errors.ts";
-import { VERSION_COLUMNS, versionOf, type StoredVersion, type VersionColumns } from "../store/read.ts";
+import { BlockCache, readBodies } from "../store/body.ts";
+import { VERSION_COLUMNS, versionOf, type Queryable, type StoredVersion, type VersionColumns } from "../store/read.ts";
 import { beginSnapshot, hasStaleRows } from "../store/snapshot.ts";
 import { READ_TIMEOUT_MS, untilIdsAreKnown, withKnownIds, withSearchParameters, type ReadContext } from "./context.ts";
 import { tooLong, withDeadline } from "./deadline.ts";
@@ -10,13 +11,14 @@ import { parseQuery } from "./query/query.ts";
 import { resolveCondition } from "./conditions/resolve.ts";
 import { sql, statement, type Sql } from "./sql.ts";
 import { withSpellings } from "./terminology/spellings.ts";
+import { verifierOf, type Verifier } from "./verification.ts";
 
 const COLUMNS: Sql = { texts: [VERSION_COLUMNS], values: [] };
 
 /**
  * The resources that the criteria of a conditional interaction find, at most `limit` of them, on a client that is not in a
  * transaction. `criteria` is a query string. Throws what parsing a query throws, also for a parameter that is not known:
- * leaving one out would find too much. Throws `precondition-failed` for criteria that ask nothing, and `too-costly` when it takes
+ * leaving one out would find too much. What hashes have found is compared with what was asked. Throws `precondition-failed` for criteria that ask nothing, and `too-costly` when it takes
  * longer than so many milliseconds, or than reads may.
  */
 export async function findMatches(
@@ -26,7 +28,7 @@ export async function findMatches(
   criteria: string,
   limit: number,
   { timeout, signal }: { timeout: number; signal?: AbortSignal | undefined } = { timeout: READ_TIMEOUT_MS },
-): Promise<StoredVersion[]> {
+): Promise<readonly StoredVersion[]> {
   const parameters = [...new URLSearchParams(criteria)];
   const { baseUrl } = context;
   const query = await withSearchParameters(context, (lookup) =>
@@ -44,13 +46,22 @@ export async function findMatches(
       const deadline = { timeout: most, signal, text, hasStaleRows: hasStaleRows(begun) };
       return await withKnownIds(client, begun, () =>
         withDeadline(client, deadline, async (db) => {
-          const condition = searchCondition(await withSpellings(db, query.groups), rules);
-          const rows = await gatheringSql(db, await resolveCondition(db, condition));
-          const found = await db.query<VersionColumns>(
-            statement(sql`select v.id, ${COLUMNS} from search_resource r join head v on v.key = r.key
-              where ${rows} limit ${limit}`),
-          );
-          return found.rows.map((row) => versionOf(type, row));
+          const groups = await withSpellings(db, query.groups);
+          const verify = verifierOf(groups, rules, "everything");
+          const rows = await gatheringSql(db, await resolveCondition(db, searchCondition(groups, rules)));
+          for (let most = limit; ; most *= 10) {
+            const found = await db.query<VersionColumns>(
+              statement(sql`select v.id, ${COLUMNS} from search_resource r join head v on v.key = r.key
+                where ${rows} limit ${most}`),
+            );
+            const versions = await verified(
+              db,
+              verify,
+              found.rows.map((row) => versionOf(type, row)),
+            );
+            // Only where hashes have found too much there is more to read.
+            if (versions.length >= limit || found.rows.length < most) return versions.slice(0, limit);
+          }
         }),
       );
     } catch (error) {
@@ -59,4 +70,18 @@ export async function findMatches(
       await client.query("rollback");
     }
   });
+}
+
+async function verified(
+  db: Queryable,
+  verify: Verifier | undefined,
+  versions: readonly StoredVersion[],
+): Promise<readonly StoredVersion[]> {
+  if (verify === undefined || versions.length === 0) return versions;
+  const bodies = await readBodies(
+    db,
+    new BlockCache(0),
+    versions.map(({ place }) => place),
+  );
+  return versions.filter((version, index) => verify(version, bodies[index] ?? Buffer.alloc(0)));
 }

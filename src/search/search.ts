@@ -20,6 +20,7 @@ import { readSortTexts } from "./page/sort-texts.ts";
 import { readSortedPage } from "./page/sorted-page.ts";
 import type { Sql } from "./sql.ts";
 import { withSpellings } from "./terminology/spellings.ts";
+import { verifierOf } from "./verification.ts";
 import { versionWarnings } from "./versioned-chains.ts";
 
 /**
@@ -96,8 +97,8 @@ async function find(context: ReadContext, query: SearchQuery): Promise<Found> {
   const readPageOf = pageReader(query, context.baseUrl);
   const rules = { dateEquality: context.dateEquality, now: Date.now(), baseUrl: context.baseUrl };
   return readSnapshot(context, async (client) => {
-    const found = searchCondition(await withSpellings(client, query.groups), rules);
-    const resolved = await resolveCondition(client, found, context.blocks);
+    const groups = await withSpellings(client, query.groups);
+    const resolved = await resolveCondition(client, searchCondition(groups, rules), context.blocks);
     let condition: Promise<Sql> | undefined;
     // Finding out how it is gathered can take as long as reading a page without it.
     const gathering = (): Promise<Sql> => (condition ??= gatheringSql(client, resolved));
@@ -106,12 +107,14 @@ async function find(context: ReadContext, query: SearchQuery): Promise<Found> {
       return { total, page: NO_PAGE, matches: [], included: [], warnings: [] };
     }
     const page = await readPageOf(client, { resolved, gathering });
+    const read = await withBodies(client, context, page.versions);
+    const verify = verifierOf(groups, rules, "references");
+    const matches = verify === undefined ? read : read.filter(({ version, body }) => verify(version, body));
     let total: number | undefined;
     const isWhole = query.cursor === undefined && page.next === undefined;
-    if (isWhole) total = query.total === "none" ? undefined : page.versions.length;
+    if (isWhole) total = query.total === "none" ? undefined : matches.length;
     else if (query.total === "accurate") total = await countResources(client, await gathering());
     else if (query.total === "estimate") total = await estimateResources(client, await gathering());
-    const matches = await withBodies(client, context, page.versions);
     const keys = matches.map(({ version }) => resourceKeyOf(version.type, version.id));
     const ofChains = await versionWarnings(client, query.groups, keys);
     const included = await readIncluded(client, context, query.includes, matches);

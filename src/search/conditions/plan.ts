@@ -22,6 +22,7 @@ import {
 import type { Comparison, CriteriaGroup, Criterion, CriterionValue } from "../query/criteria.ts";
 import { belowCanonical, canonicalReferred, canonicalRefers, refersByCanonical } from "./canonical-links.ts";
 import { equalityOf, tokenEqualities } from "./equality.ts";
+import { hasId } from "./ids.ts";
 import { instantTest, stringContainsTest, stringPrefixTest, uriBelowTest } from "./ordered.ts";
 import { ownUrls, readReferenceKinds, type ReferenceKinds } from "./own-urls.ts";
 import { qualifiersOf } from "./qualifiers.ts";
@@ -161,9 +162,8 @@ function criterionCondition(criterion: Criterion, types: readonly string[], rule
     case "always":
       return criterion.matches ? ALWAYS : NEVER;
     case "id": {
-      const keys = types.flatMap((type) => criterion.ids.map((id) => resourceKeyOf(type, id)));
-      const test = criterion.negated ? sql`r.key <> all(${keys}::bigint[])` : sql`r.key = any(${keys}::bigint[])`;
-      return { kind: "sql", test };
+      const condition = hasId(types, criterion.ids);
+      return criterion.negated ? { kind: "not", condition } : condition;
     }
     case "lastUpdated":
       return oneOf(

@@ -2,7 +2,7 @@ import type { JsonObject, JsonValue } from "../../base/json.ts";
 import { StokerError } from "../../base/errors.ts";
 import { foldCode } from "../../fhir/fold-text.ts";
 import { storedParameters, type StoredParameter } from "../../fhir/derived-parameters.ts";
-import { keyRangeOfType, resourceKeyOf } from "../../fhir/resource-key.ts";
+import { keyRangeOfType } from "../../fhir/resource-key.ts";
 import { resourceTypeId } from "../../fhir/resource-types.ts";
 import { searchParameter } from "../../fhir/search-parameters.ts";
 import { EqualityForm } from "../../fhir/search-value.ts";
@@ -11,6 +11,7 @@ import { VERSION_COLUMNS, versionOf, type VersionColumns } from "../../store/rea
 import { allOf, conditionSql, type Condition, type Lookups } from "../conditions/condition.ts";
 import { equalityOf } from "../conditions/equality.ts";
 import { objectIn } from "../json-members.ts";
+import { hasId } from "../conditions/ids.ts";
 import { holdsAny } from "../conditions/simple.ts";
 import { sql, statement, type Sql } from "../sql.ts";
 import { tooCostly } from "../too-costly.ts";
@@ -61,7 +62,7 @@ function ofType(type: CanonicalType): Condition {
 function meant(type: CanonicalType, reference: string): Condition {
   const id = /^[A-Za-z]+\/([A-Za-z0-9\-.]{1,64})$/.exec(reference);
   if (id?.[1] !== undefined && reference.startsWith(`${type}/`)) {
-    return { kind: "keys", keys: [resourceKeyOf(type, id[1])] };
+    return hasId([type], [id[1]]);
   }
   const [url = "", version] = reference.split("|", 2);
   const named = holdsAny(stored(type, "url"), (id) => equalityOf(id, EqualityForm.uri, url));
