@@ -123,11 +123,14 @@ function openClock(timeZone: string): Clock {
 /** Where the days of a chunk begin. Days are looked at one by one only in weeks in which the clock changes. */
 function startsIn(chunk: number, clock: Clock): Float64Array {
   const starts = new Float64Array(CHUNK_DAYS);
+  // One look a week, a day before it begins: offsets are less than a day. No zone changes its clock and back within a week.
+  const offsets = Array.from({ length: CHUNK_DAYS / WEEK + 2 }, (_, week) =>
+    clock((chunk * CHUNK_DAYS + week * WEEK - 1) * DAY),
+  );
   for (let first = 0; first < CHUNK_DAYS; first += WEEK) {
     const from = (chunk * CHUNK_DAYS + first) * DAY;
-    // A day more on both sides: offsets are less than that.
-    const offset = clock(from - DAY);
-    const isSteady = [2, 5, 8].every((days) => clock(from + days * DAY) === offset);
+    const [offset = 0, ...next] = offsets.slice(first / WEEK, first / WEEK + 3);
+    const isSteady = next.every((each) => each === offset);
     for (let day = first; day < first + WEEK; day++) {
       const midnight = from + (day - first) * DAY;
       starts[day] = isSteady ? midnight - offset : instantOf(midnight, clock);
