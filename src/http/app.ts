@@ -73,7 +73,12 @@ export function createApp(context: HttpContext): FastifyInstance {
   leaveLengthOut(app);
   watchClients(app);
   readRefusedBodies(app);
-  const metrics = openMetrics(context.database.pool, context.stageSeconds);
+  const control = openControl(context.database.connection, context.logger);
+  const writer = openResourceWriter({ connection: context.database.connection, logger: context.logger, control });
+  const metrics = openMetrics(context.database.pool, context.stageSeconds, {
+    memory: () => budget.held,
+    writes: () => writer.waiting,
+  });
 
   app.removeAllContentTypeParsers();
   app.addContentTypeParser(TEXT_BODIES, { parseAs: "string" }, (_request, body, done) => done(null, body));
@@ -103,7 +108,6 @@ export function createApp(context: HttpContext): FastifyInstance {
   });
   app.addHook("onClose", async () => clearTimeout(deadline));
 
-  const control = openControl(context.database.connection, context.logger);
   registerHealthRoutes(app, { control, room: context.room });
   app.get("/metrics", async (_request, reply) => {
     return reply.header("content-type", metrics.contentType).send(await metrics.text());
@@ -126,7 +130,6 @@ export function createApp(context: HttpContext): FastifyInstance {
   const metadata = openMetadata(context.version, reading);
   void app.register(metadataRoutes, { prefix: "/fhir", metadata });
   void app.register(resourceRoutes, { prefix: "/fhir", reading });
-  const writer = openResourceWriter({ connection: context.database.connection, logger: context.logger, control });
   // What waits is refused; the connections of its clients are then closed after what is at work.
   app.addHook("preClose", async () => writer.stop());
   app.addHook("onClose", async () => {

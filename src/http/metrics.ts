@@ -29,13 +29,45 @@ select case state when ${JobState.created} then 'created' when ${JobState.runnin
   extract(epoch from clock_timestamp() - min(created_at))::float8 as age
 from import_job group by 1`;
 
+/** What requests ask of this process at the moment. */
+export interface RequestLoad {
+  /** Bytes that they are counted with. */
+  readonly memory: () => number;
+  /** Writes that are not done. */
+  readonly writes: () => number;
+}
+
 /**
  * Makes the metrics, in a registry of their own. `stageSeconds`: where the time of this process's imports went, per stage
  * of the pipeline.
  */
-export function openMetrics(database: Pool, stageSeconds: () => Readonly<Record<string, number>>): Metrics {
+export function openMetrics(
+  database: Pool,
+  stageSeconds: () => Readonly<Record<string, number>>,
+  load: RequestLoad,
+): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
+  registry.registerMetric(
+    new Gauge({
+      name: "stoker_request_memory_bytes",
+      help: "Bytes that requests in progress are counted with.",
+      registers: [],
+      collect() {
+        this.set(load.memory());
+      },
+    }),
+  );
+  registry.registerMetric(
+    new Gauge({
+      name: "stoker_writes_waiting",
+      help: "Writes by requests that wait or are being carried out.",
+      registers: [],
+      collect() {
+        this.set(load.writes());
+      },
+    }),
+  );
   const requests = new Histogram({
     name: "stoker_http_request_duration_seconds",
     help: "Time from a request's arrival to the end of its answer.",

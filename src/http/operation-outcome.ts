@@ -49,7 +49,9 @@ function answerTo(thrown: unknown): ErrorAnswer {
 export function errorOutcome(error: unknown, request: FastifyRequest): { status: number; outcome: JsonObject } {
   const answer = answerTo(error);
   // That an import failed was logged when it did, and its status may be asked for many times.
-  if (answer.status >= 500 && !(error instanceof StokerError && error.code === "job-failed")) {
+  // Of those that are told to come again there may be many.
+  const isKnown = error instanceof StokerError && (error.code === "job-failed" || error.code === "busy");
+  if (answer.status >= 500 && !isKnown) {
     // The route's pattern, not the URL: a query string may hold a patient's data.
     request.log.error({ err: error, method: request.method, route: request.routeOptions.url }, "a request failed");
   }

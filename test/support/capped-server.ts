@@ -15,7 +15,7 @@ const AFTERMATH_MS = 500;
 
 /** The worst that was seen of a server during an attack. */
 export interface Worst {
-  /** The longest answer of `/health/live`, in milliseconds. */
+  /** The longest answer of `/health/live`, in milliseconds; what a busy machine gave to others is left out. */
   readonly liveMs: number;
   /** How often `/health/live` was asked. */
   readonly asked: number;

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { StokerError } from "../../base/errors.ts";
 import type { ResourceWriter } from "../../import/api/resource-writer.ts";
@@ -5,7 +6,7 @@ import { readOneVersion } from "../../search/read.ts";
 import { readingOf } from "../resource-routes.ts";
 import { giveCopies } from "../../search/context.ts";
 import { readForEntry } from "./bundle-reads.ts";
-import { readBundle, readEntry, type BundleRequest, type EntryRequest } from "./bundle-request.ts";
+import { readBundle, readEntry, type BundleRequest, type EntryRequest, type RawEntry } from "./bundle-request.ts";
 import { failedEntry, readEntryResponse, responseBundle, writtenEntry, type ResponseEntry } from "./bundle-response.ts";
 import { atEntry, interactionOf, writeTransaction } from "./bundle-writes.ts";
 import { EntryOrder } from "./entry-order.ts";
@@ -50,6 +51,9 @@ export async function bundleRoutes(
 /** Milliseconds after which no other entry of a Bundle is read. */
 const READ_MS = 60_000;
 
+/** Entries that are read and checked before other requests have their turn. */
+const ENTRIES_AT_ONCE = 100;
+
 interface Context {
   request: FastifyRequest;
   reading: WriteContext;
@@ -64,7 +68,11 @@ interface Context {
 /** All entries that write, or none; then those that read. A reading that fails says so in its own entry. */
 async function carryOutTransaction(context: Context, bundle: BundleRequest): Promise<ResponseEntry[]> {
   const { reading, writer } = context;
-  const entries = bundle.entries.map((raw, place) => atPlace(place, () => readEntry(raw, reading.baseUrl)));
+  const entries: EntryRequest[] = [];
+  for (const [place, raw] of bundle.entries.entries()) {
+    if (place % ENTRIES_AT_ONCE === ENTRIES_AT_ONCE - 1) await nextTurn();
+    entries.push(atPlace(place, () => readEntry(raw, reading.baseUrl)));
+  }
   const writes = new Map<number, { entry: EntryRequest; interaction: Interaction }>();
   for (const [place, entry] of entries.entries()) {
     const interaction = atPlace(place, () => {
@@ -97,20 +105,25 @@ async function carryOutBatch(context: Context, bundle: BundleRequest): Promise<R
   const { reading, writer } = context;
   const readings: { place: number; entry: EntryRequest }[] = [];
   const order = new EntryOrder();
-  const answers = await Promise.all(
-    bundle.entries.map((raw, place) =>
-      answered(context, async () => {
-        const entry = readEntry(raw, reading.baseUrl);
-        const interaction = interactionOf(reading, entry);
-        if (interaction === undefined) {
-          readings.push({ place, entry });
-          return { response: {} };
-        }
-        const written = await order.run(entry, interaction, () => writer.write(interaction, originOf(context.request)));
-        return await writtenOf(context, together(written));
-      }),
-    ),
-  );
+  const origin = originOf(context.request);
+  const carriedOut = async (raw: RawEntry, place: number): Promise<ResponseEntry> => {
+    const entry = readEntry(raw, reading.baseUrl);
+    const interaction = interactionOf(reading, entry);
+    if (interaction === undefined) {
+      readings.push({ place, entry });
+      return { response: {} };
+    }
+    const written = await order.run(entry, interaction, () => writer.write(interaction, origin));
+    return await writtenOf(context, together(written));
+  };
+  const begun: Promise<ResponseEntry>[] = [];
+  for (const [place, raw] of bundle.entries.entries()) {
+    // Others must not wait until all entries have been looked at.
+    if (place % ENTRIES_AT_ONCE === ENTRIES_AT_ONCE - 1) await nextTurn();
+    if (origin.signal.aborted) break;
+    begun.push(answered(context, () => carriedOut(raw, place)));
+  }
+  const answers = await Promise.all(begun);
   for (const { place, entry } of readings) answers[place] = await answered(context, () => readFor(context, entry));
   return answers;
 }
@@ -159,6 +172,8 @@ async function answered({ request }: Context, work: () => Promise<ResponseEntry>
   try {
     return await work();
   } catch (error) {
+    // Nobody is told.
+    if (originOf(request).signal.aborted) return { response: {} };
     return failedEntry(errorOutcome(error, request));
   }
 }

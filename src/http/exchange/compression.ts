@@ -13,6 +13,7 @@ import {
 } from "node:zlib";
 import type { FastifyInstance, FastifyReply, FastifyRequest, RequestPayload } from "fastify";
 import { StokerError } from "../../base/errors.ts";
+import { takeBeforeBody } from "./request-memory.ts";
 
 /** Shorter answers are not worth it. */
 const THRESHOLD_BYTES = 1024;
@@ -39,7 +40,13 @@ export function takeAndGiveCompressed(app: FastifyInstance): void {
   app.addHook("preParsing", async (request, reply, payload) => {
     const encoding = request.headers["content-encoding"]?.trim().toLowerCase() ?? "";
     if (encoding === "identity" || encoding === "") return payload;
-    const inflated = inflating(encoding, payload);
+    const decoder = DECODERS.get(encoding);
+    if (decoder === undefined) {
+      const text = "Content-Encoding must be gzip, deflate or br.";
+      throw new StokerError("not-supported", text, { status: 415 });
+    }
+    await takeBeforeBody(request, decoder.bytes);
+    const inflated = inflating(encoding, decoder.open(), payload);
     // What is left of a body that was refused is not inflated.
     reply.raw.once("close", () => inflated.destroy());
     return inflated;
@@ -103,13 +110,7 @@ const COMPRESS: Readonly<Record<Encoding, (payload: string | Buffer) => Promise<
   deflate: (payload) => deflated(payload, { level: 1 }),
 };
 
-function inflating(encoding: string, payload: RequestPayload): RequestPayload & Readable {
-  const open = INFLATERS.get(encoding);
-  if (open === undefined) {
-    const text = "Content-Encoding must be gzip, deflate or br.";
-    throw new StokerError("not-supported", text, { status: 415 });
-  }
-  const inflater = open();
+function inflating(encoding: string, inflater: Inflater, payload: RequestPayload): RequestPayload & Readable {
   let received = 0;
   payload.on("data", (chunk: Buffer) => {
     received += chunk.length;
@@ -123,12 +124,15 @@ function inflating(encoding: string, payload: RequestPayload): RequestPayload & 
   return inflater;
 }
 
-const INFLATERS: ReadonlyMap<
-  string,
-  () => ReturnType<typeof createGunzip> | ReturnType<typeof createBrotliDecompress>
-> = new Map([
-  ["gzip", createGunzip],
-  ["x-gzip", createGunzip],
-  ["deflate", createInflate],
-  ["br", createBrotliDecompress],
+type Inflater = ReturnType<typeof createGunzip> | ReturnType<typeof createBrotliDecompress>;
+
+/** What a decoder keeps of what it has decoded: up to 32 KB (RFC 1951, 2), and up to 16 MB (RFC 7932, 9.1), with its tables. */
+const DEFLATE_BYTES = 64 * 1024;
+const BROTLI_BYTES = 17 * 1024 * 1024;
+
+const DECODERS: ReadonlyMap<string, { bytes: number; open: () => Inflater }> = new Map([
+  ["gzip", { bytes: DEFLATE_BYTES, open: createGunzip }],
+  ["x-gzip", { bytes: DEFLATE_BYTES, open: createGunzip }],
+  ["deflate", { bytes: DEFLATE_BYTES, open: createInflate }],
+  ["br", { bytes: BROTLI_BYTES, open: createBrotliDecompress }],
 ]);

@@ -16,8 +16,6 @@ const RECEIVED = 2;
 const PARSED = 8;
 /** Bodies whose `Content-Length` is at most this are counted when they are there. */
 const SMALL_BYTES = 8 * 1024;
-/** What the state of a decoder takes. */
-const DECODER_BYTES = 128 * 1024;
 /** Longer answers are sent in pieces of this size, so that progress is seen. */
 const PIECE_BYTES = 128 * 1024;
 /** While others wait for room, a client that receives or sends less than so many bytes in {@link Patience.slow} is given up. */
@@ -50,6 +48,11 @@ export function memoryOf(request: FastifyRequest): RequestMemory {
   return memory;
 }
 
+/** Takes room for what is needed before a body can be read, such as the state of a decoder. Rejects like {@link RequestMemory.take}. */
+export async function takeBeforeBody(request: FastifyRequest, bytes: number): Promise<void> {
+  await memories.get(request.raw)?.take(bytes);
+}
+
 /** Whether a request waits for room: its client is not to blame that nothing moves. */
 export function waitsForRoom(request: IncomingMessage): boolean {
   return memories.get(request)?.isWaiting === true;
@@ -79,7 +82,7 @@ export function countMemory(app: FastifyInstance, budget: MemoryBudget, patience
     const isEncoded = payload !== request.raw;
     const length = Number(request.headers["content-length"] ?? Number.NaN);
     if (memory === undefined || (!isEncoded && length <= SMALL_BYTES)) done(null, payload);
-    else done(null, metered(payload, memory, isEncoded ? DECODER_BYTES : 0));
+    else done(null, metered(payload, memory));
   });
   app.addHook("preValidation", async (request) => {
     const { body } = request;
@@ -208,14 +211,13 @@ function tooLarge(bytes: number): StokerError {
 }
 
 /** The body, counted as it comes; nothing more comes while there is no room. */
-function metered(payload: RequestPayload, memory: Memory, once: number): Transform {
+function metered(payload: RequestPayload, memory: Memory): Transform {
   let length = 0;
   const meter = new Transform({
     transform(chunk: Buffer, _encoding, done) {
       memory.moved(chunk.length);
-      const bytes = chunk.length * RECEIVED + (length === 0 ? once : 0);
       length += chunk.length;
-      memory.take(bytes).then(() => done(null, chunk), fail);
+      memory.take(chunk.length * RECEIVED).then(() => done(null, chunk), fail);
       function fail(error: Error): void {
         // What has come is thrown away.
         memory.give(memory.held);

@@ -4,17 +4,13 @@ import { StokerError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import { createIndexer, type Indexer } from "../../index/indexer.ts";
 import { isRepeatable, isRetryable } from "../../store/database-errors.ts";
-import { eraseResource } from "../../store/erase.ts";
-import { resourceKeyOf } from "../../fhir/resource-key.ts";
 import { processIdOf } from "../../store/cancel.ts";
 import { clientConfig, type DatabaseConnection } from "../../store/connection.ts";
 import type { DatabaseControl } from "../../store/control.ts";
-import { isStorable, readCurrent } from "../../store/read.ts";
-import { changeStatement, removeDefinition } from "../../store/search-parameters.ts";
-import { DEFINING_TYPE } from "./define-parameters.ts";
+import { eraseOne } from "./erase-one.ts";
 import { WRITER_NAME } from "../pipeline/frozen-writers.ts";
 import type { RequestOutcome } from "./group-plan.ts";
-import { BEGIN, WriteGroup } from "./write-group.ts";
+import { WriteGroup } from "./write-group.ts";
 import { WriteQueue, type GroupLimits, type Lane, type QueuedWrite } from "./write-queue.ts";
 import {
   StalePlan,
@@ -37,6 +33,8 @@ export interface ResourceWriter {
    * lock on it. Rejects like {@link write}.
    */
   erase(type: string, id: string, check?: Precondition, from?: WriteOrigin): Promise<boolean>;
+  /** Writes and erasures that are not done. */
+  readonly waiting: number;
   /** Refuses what waits and what comes, and gives up long searches of what is at work. */
   stop(): void;
   /** Stops, waits for the writes at work, and closes the writer's connections. */
@@ -110,6 +108,7 @@ class GroupingWriter implements ResourceWriter {
   #indexer: Indexer | undefined;
   #isUntidy = false;
   #waitingBytes = 0;
+  waiting = 0;
 
   constructor(connection: DatabaseConnection, logger: Logger, control: Pick<DatabaseControl, "cancel"> | undefined) {
     this.#logger = logger;
@@ -131,7 +130,7 @@ class GroupingWriter implements ResourceWriter {
   async erase(type: string, id: string, check?: Precondition, from: WriteOrigin = NOBODY): Promise<boolean> {
     let isErased = false;
     const erasure = async (client: PoolClient): Promise<boolean> =>
-      (isErased = await eraseOnClient(client, type, id, check));
+      (isErased = await eraseOne(client, type, id, check));
     const request = { bytes: 0, locks: [], resources: [`${type}/${id}`], plan: () => [] };
     await this.#enqueue({ request, from, lane: "erase", erasure });
     return isErased;
@@ -159,6 +158,7 @@ class GroupingWriter implements ResourceWriter {
     const until = this.#watch(entry.from);
     if (performance.now() > until) throw tooLate();
     this.#waitingBytes += bytes;
+    this.waiting++;
     try {
       return await new Promise<WrittenResource[]>((resolve, reject) => {
         this.#queue.add({ ...entry, until, resolve, reject });
@@ -166,6 +166,7 @@ class GroupingWriter implements ResourceWriter {
       });
     } finally {
       this.#waitingBytes -= bytes;
+      this.waiting--;
     }
   }
 
@@ -328,29 +329,6 @@ function gone(): StokerError {
 function tooLate(): StokerError {
   const text = `This write has waited for ${WAITING_MS / 1000} seconds; send it again in a moment.`;
   return new StokerError("busy", text);
-}
-
-async function eraseOnClient(
-  client: PoolClient,
-  type: string,
-  id: string,
-  check: Precondition | undefined,
-): Promise<boolean> {
-  // Nothing is indexed, so that no definition needs to be known.
-  await client.query([...BEGIN, ...(type === DEFINING_TYPE ? [changeStatement(undefined)] : [])].join("; "));
-  try {
-    if (check !== undefined && isStorable(id)) {
-      await client.query("select from head where key = stored_key($1, $2) for update", [resourceKeyOf(type, id), id]);
-      check(await readCurrent(client, type, id));
-    }
-    const isErased = await eraseResource(client, resourceKeyOf(type, id), id);
-    if (type === DEFINING_TYPE) await removeDefinition(client, id);
-    await client.query("commit");
-    return isErased;
-  } catch (error) {
-    await client.query("rollback");
-    throw error;
-  }
 }
 
 /** Runs `attempt` again, a bounded number of times, where another writer was in its way. */

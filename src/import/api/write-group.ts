@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { ClientBase } from "pg";
 import { contentHash } from "../../fhir/meta-bytes.ts";
 import { StokerError } from "../../base/errors.ts";
@@ -60,6 +61,8 @@ const ROW_BYTES_PER_BYTE = 4;
 const COUNT_EVERY = 500;
 /** … and after which their segment's pending list is merged. */
 const MERGE_EVERY = 5000;
+/** Milliseconds of indexing after which other requests have their turn. */
+const INDEXING_MS = 20;
 
 /**
  * Writes groups of API requests, each group in one transaction: several requests share a commit, and each of them is
@@ -111,7 +114,7 @@ export class WriteGroup {
       throw new StalePlan();
     }
     const firstStamp = await this.#stamps.take(client, items.length);
-    this.#index(items, firstStamp);
+    await this.#index(items, firstStamp);
     await this.#searchRows.terms.store(client);
     await this.#blocks.reserve(client, totalBytes(items), items.length);
     const segment = await this.#segments.open(client, 0);
@@ -159,12 +162,20 @@ export class WriteGroup {
     await mergePendingRows(client, segment.number);
   }
 
-  /** Throws `bad-request` (too-costly) when there are too many search values. */
-  #index(items: readonly Item[], firstStamp: number): void {
+  /**
+   * Other requests have their turn in between: a transaction may have very many items. Throws `bad-request` (too-costly) when
+   * there are too many search values.
+   */
+  async #index(items: readonly Item[], firstStamp: number): Promise<void> {
     const rows = this.#searchRows;
     const limit = FREE_ROW_BYTES + ROW_BYTES_PER_BYTE * totalBytes(items);
     rows.clear(firstStamp);
+    let begun = performance.now();
     for (const { key, change } of items) {
+      if (performance.now() - begun > INDEXING_MS) {
+        await nextTurn();
+        begun = performance.now();
+      }
       if (change.kind === "delete") {
         rows.skip();
         continue;
