@@ -7,7 +7,7 @@ const MB = 1 << 20;
 describe("a budget of memory", () => {
   it("refuses what does not fit, and keeps an eighth for small requests", () => {
     const budget = new MemoryBudget(80 * MB);
-    const [large, other, small] = ["a", "b", "c"].map((client) => budget.open(client)) as [Share, Share, Share];
+    const [large, other, small] = [budget.open(), budget.open(), budget.open()] as [Share, Share, Share];
     expect(budget.take(large, 60 * MB)).toBe(true);
     expect(budget.take(other, 11 * MB)).toBe(false);
     expect(budget.take(other, 10 * MB)).toBe(true);
@@ -19,29 +19,37 @@ describe("a budget of memory", () => {
 
   it("lets one request go on that is alone, however much it needs", () => {
     const budget = new MemoryBudget(MB);
-    const share = budget.open("a");
+    const share = budget.open();
     expect(budget.take(share, 5 * MB)).toBe(true);
     expect(budget.take(share, 5 * MB)).toBe(true);
-    expect(budget.take(budget.open("b"), 1)).toBe(false);
+    expect(budget.take(budget.open(), 1)).toBe(false);
   });
 
-  it("gives room to the client that holds least, as soon as there is some", () => {
+  it("gives room to the oldest that waits, which no younger one passes by", () => {
     const budget = new MemoryBudget(80 * MB);
-    const [much, waiting, little] = ["a", "a", "b"].map((client) => budget.open(client)) as [Share, Share, Share];
-    const first = budget.open("c");
-    budget.add(much, 10 * MB);
+    const [first, old, young] = [budget.open(), budget.open(), budget.open()] as [Share, Share, Share];
     budget.add(first, 60 * MB);
     const served: string[] = [];
-    budget.wait(waiting, 10 * MB, () => served.push("a"));
-    budget.wait(little, 10 * MB, () => served.push("b"));
-    const leave = budget.wait(budget.open("d"), MB, () => served.push("d"));
+    budget.wait(young, 15 * MB, "working", () => served.push("young"));
+    budget.wait(old, 15 * MB, "working", () => served.push("old"));
+    const leave = budget.wait(budget.open(), MB, "working", () => served.push("left"));
     expect([budget.isShort, served]).toEqual([true, []]);
     leave();
+    expect(budget.take(budget.open(), MB)).toBe(false);
     budget.add(first, -10 * MB);
-    expect(served).toEqual(["b"]);
+    expect(served).toEqual(["old"]);
     budget.close(first);
-    expect(served).toEqual(["b", "a"]);
+    expect(served).toEqual(["old", "young"]);
     expect([budget.isShort, budget.held]).toEqual([false, 30 * MB]);
+  });
+
+  it("keeps half for carrying requests out: bodies that come cannot stop one another", () => {
+    const budget = new MemoryBudget(80 * MB);
+    const [first, second] = [budget.open(), budget.open()] as [Share, Share];
+    expect(budget.take(first, 30 * MB, "receiving")).toBe(true);
+    expect(budget.take(second, 11 * MB, "receiving")).toBe(false);
+    expect(budget.take(second, 10 * MB, "receiving")).toBe(true);
+    expect(budget.take(first, 30 * MB)).toBe(true);
   });
 
   it("holds the sum of its shares, never grants more than its limit to several, and forgets nothing", () => {
@@ -49,14 +57,14 @@ describe("a budget of memory", () => {
     fc.assert(
       fc.property(fc.array(step), (steps) => {
         const budget = new MemoryBudget(100 * MB);
-        const shares = ["a", "a", "b", "c", "d"].map((client) => budget.open(client));
+        const shares = Array.from({ length: 5 }, () => budget.open());
         const sum = (): number => shares.reduce((total, { held }) => total + held, 0);
         for (const { share: index, bytes, waits } of steps) {
           const share = shares[index] as Share;
           const others = sum() - share.held;
           if (bytes < 0) budget.add(share, bytes * MB);
           else if (budget.take(share, bytes * MB)) expect(others === 0 || sum() <= 100 * MB).toBe(true);
-          else if (waits) budget.wait(share, bytes * MB, () => undefined);
+          else if (waits) budget.wait(share, bytes * MB, "working", () => undefined);
           expect(budget.held).toBe(sum());
           expect(shares.every(({ held }) => held >= 0)).toBe(true);
         }

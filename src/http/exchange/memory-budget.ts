@@ -1,7 +1,7 @@
 /** What one request holds, in bytes. Made by {@link MemoryBudget.open}. */
 export interface Share {
-  /** Of several that wait, the one whose client holds least is next. */
-  readonly client: string;
+  /** Of several that wait, the oldest is next: so that one of them gets to its end. */
+  readonly number: number;
   readonly held: number;
 }
 
@@ -9,6 +9,11 @@ export interface Share {
 const SMALL_BYTES = 256 * 1024;
 /** The part of the budget that is kept for small requests. */
 const RESERVE = 1 / 8;
+/** The part that bodies may have while they come: the rest is for carrying requests out, or none of them would get to its end. */
+const RECEIVING = 1 / 2;
+
+/** What room is taken for. */
+export type Stage = "receiving" | "working";
 
 /**
  * Counts the bytes that requests hold, against one limit for the process. Nothing here measures: each request tells what it holds
@@ -16,8 +21,8 @@ const RESERVE = 1 / 8;
  */
 export class MemoryBudget {
   readonly limit: number;
-  readonly #byClient = new Map<string, number>();
   readonly #waiting = new Set<Waiter>();
+  #opened = 0;
   #held = 0;
 
   /** `limit` in bytes. */
@@ -35,13 +40,14 @@ export class MemoryBudget {
     return this.#waiting.size > 0;
   }
 
-  open(client: string): Share {
-    return { client, held: 0 };
+  open(): Share {
+    return { number: this.#opened++, held: 0 };
   }
 
-  /** Takes room for so many bytes more; false when there is none. */
-  take(share: Share, bytes: number): boolean {
-    if (!this.#fits(share, bytes)) return false;
+  /** Takes room for so many bytes more; false when there is none, or an older request waits for it. */
+  take(share: Share, bytes: number, stage: Stage = "working"): boolean {
+    if (!this.#fits(share, bytes, stage)) return false;
+    if (!isSmall(share, bytes) && this.#isOlderWaiting(share)) return false;
     this.add(share, bytes);
     return true;
   }
@@ -51,9 +57,6 @@ export class MemoryBudget {
     const change = Math.max(bytes, -share.held);
     (share as { held: number }).held += change;
     this.#held += change;
-    const ofClient = (this.#byClient.get(share.client) ?? 0) + change;
-    if (ofClient > 0) this.#byClient.set(share.client, ofClient);
-    else this.#byClient.delete(share.client);
     if (change < 0) this.#serve();
   }
 
@@ -63,25 +66,32 @@ export class MemoryBudget {
   }
 
   /** Calls `onRoom` once so many bytes could be taken; not after the function that comes back was called. */
-  wait(share: Share, bytes: number, onRoom: () => void): () => void {
-    const waiter = { share, bytes, onRoom };
+  wait(share: Share, bytes: number, stage: Stage, onRoom: () => void): () => void {
+    const waiter = { share, bytes, stage, onRoom };
     this.#waiting.add(waiter);
-    return () => void this.#waiting.delete(waiter);
+    return () => {
+      if (this.#waiting.delete(waiter)) this.#serve();
+    };
   }
 
-  #fits({ held }: Share, bytes: number): boolean {
-    if (this.#held === held) return true;
-    const most = held + bytes <= SMALL_BYTES ? this.limit : this.limit * (1 - RESERVE);
-    return this.#held + bytes <= most;
+  #fits(share: Share, bytes: number, stage: Stage): boolean {
+    if (this.#held === share.held) return true;
+    const part = isSmall(share, bytes) ? 1 : stage === "receiving" ? RECEIVING : 1 - RESERVE;
+    return this.#held + bytes <= this.limit * part;
   }
 
-  /** Lets those have room that wait for it, as far as there is. */
+  #isOlderWaiting({ number }: Share): boolean {
+    for (const { share } of this.#waiting) if (share.number < number) return true;
+    return false;
+  }
+
+  /** Lets those have room that wait for it, the oldest first, as far as there is. */
   #serve(): void {
     while (this.#waiting.size > 0) {
       let next: Waiter | undefined;
       for (const waiter of this.#waiting) {
-        if (next !== undefined && this.#ofClient(waiter) >= this.#ofClient(next)) continue;
-        if (this.#fits(waiter.share, waiter.bytes)) next = waiter;
+        if (next !== undefined && waiter.share.number >= next.share.number) continue;
+        if (this.#fits(waiter.share, waiter.bytes, waiter.stage)) next = waiter;
       }
       if (next === undefined) return;
       this.#waiting.delete(next);
@@ -89,14 +99,15 @@ export class MemoryBudget {
       next.onRoom();
     }
   }
-
-  #ofClient({ share }: Waiter): number {
-    return this.#byClient.get(share.client) ?? 0;
-  }
 }
 
 interface Waiter {
   share: Share;
   bytes: number;
+  stage: Stage;
   onRoom: () => void;
+}
+
+function isSmall({ held }: Share, bytes: number): boolean {
+  return held + bytes <= SMALL_BYTES;
 }

@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { pipeline, Readable, Transform } from "node:stream";
 import type { FastifyInstance, FastifyRequest, RequestPayload } from "fastify";
 import { StokerError } from "../../base/errors.ts";
-import type { MemoryBudget, Share } from "./memory-budget.ts";
+import type { MemoryBudget, Share, Stage } from "./memory-budget.ts";
 import { closeStalled } from "./stalled-clients.ts";
 
 /**
@@ -18,6 +18,8 @@ const PARSED = 8;
 const SMALL_BYTES = 8 * 1024;
 /** Longer answers are sent in pieces of this size, so that progress is seen. */
 const PIECE_BYTES = 128 * 1024;
+/** One request may need so many times the budget, when it is alone. */
+const MOST = 1.5;
 /** While others wait for room, a client that receives or sends less than so many bytes in {@link Patience.slow} is given up. */
 const SLOW_BYTES = 64 * 1024;
 
@@ -68,7 +70,7 @@ export function countMemory(app: FastifyInstance, budget: MemoryBudget, patience
   }, patience.slow / 5).unref();
   app.addHook("onClose", async () => clearInterval(watch));
   app.addHook("onRequest", (request, reply, done) => {
-    const memory = new Memory(budget, request, patience, () => closeStalled(request.raw.socket, reply.raw));
+    const memory = new Memory(budget, patience, () => closeStalled(request.raw.socket, reply.raw));
     memories.set(request.raw, memory);
     open.add(memory);
     reply.raw.once("close", () => {
@@ -77,10 +79,16 @@ export function countMemory(app: FastifyInstance, budget: MemoryBudget, patience
     });
     done();
   });
-  app.addHook("preParsing", (request, _reply, payload, done) => {
+  app.addHook("preParsing", (request, reply, payload, done) => {
     const memory = memories.get(request.raw);
     const isEncoded = payload !== request.raw;
     const length = Number(request.headers["content-length"] ?? Number.NaN);
+    if (length * PARSED > budget.limit * MOST) {
+      // The framework does so for bodies that are too long: the client may send more.
+      reply.header("connection", "close");
+      done(tooLarge(length * PARSED));
+      return;
+    }
     if (memory === undefined || (!isEncoded && length <= SMALL_BYTES)) done(null, payload);
     else done(null, metered(payload, memory));
   });
@@ -121,10 +129,10 @@ class Memory implements RequestMemory {
   #moved = 0;
   #since: number = performance.now();
 
-  constructor(budget: MemoryBudget, request: FastifyRequest, patience: Patience, giveUp: () => void) {
+  constructor(budget: MemoryBudget, patience: Patience, giveUp: () => void) {
     this.#budget = budget;
     this.#patience = patience;
-    this.#share = budget.open(request.ip);
+    this.#share = budget.open();
     this.#giveUp = giveUp;
   }
 
@@ -136,11 +144,11 @@ class Memory implements RequestMemory {
     return this.#waiting > 0;
   }
 
-  async take(bytes: number): Promise<void> {
+  async take(bytes: number, stage: Stage = "working"): Promise<void> {
     if (this.#isClosed) return;
-    if (this.held + bytes > this.#budget.limit * 1.5) throw tooLarge(this.held + bytes);
-    if (this.#budget.take(this.#share, bytes)) return;
-    await this.#wait(bytes);
+    if (this.held + bytes > this.#budget.limit * MOST) throw tooLarge(this.held + bytes);
+    if (this.#budget.take(this.#share, bytes, stage)) return;
+    await this.#wait(bytes, stage);
   }
 
   give(bytes: number): void {
@@ -181,11 +189,11 @@ class Memory implements RequestMemory {
     }
   }
 
-  async #wait(bytes: number): Promise<void> {
+  async #wait(bytes: number, stage: Stage): Promise<void> {
     this.#waiting++;
     try {
       await new Promise<void>((resolve, reject) => {
-        const leave = this.#budget.wait(this.#share, bytes, () => {
+        const leave = this.#budget.wait(this.#share, bytes, stage, () => {
           clearTimeout(timer);
           resolve();
         });
@@ -217,7 +225,7 @@ function metered(payload: RequestPayload, memory: Memory): Transform {
     transform(chunk: Buffer, _encoding, done) {
       memory.moved(chunk.length);
       length += chunk.length;
-      memory.take(chunk.length * RECEIVED).then(() => done(null, chunk), fail);
+      memory.take(chunk.length * RECEIVED, "receiving").then(() => done(null, chunk), fail);
       function fail(error: Error): void {
         // What has come is thrown away.
         memory.give(memory.held);

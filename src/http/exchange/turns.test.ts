@@ -31,7 +31,7 @@ async function openApp(limit: number): Promise<void> {
     clientErrorHandler: answerClientError,
   });
   takeAndGiveCompressed(app);
-  countMemory(app, budget, { room: 600, slow: 300 });
+  countMemory(app, budget, { room: 300, slow: 600 });
   app.setErrorHandler((error, request, reply) => sendError(error, request, reply));
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", { parseAs: "buffer" }, (_request, body, done) => done(null, body));

@@ -63,7 +63,7 @@ class Line {
       return;
     }
     const { socket } = exchange.request;
-    this.#share ??= this.#budget.open(socket.remoteAddress ?? "");
+    this.#share ??= this.#budget.open();
     if (this.#waiting.length === 0) socket.once("close", () => this.#drop());
     if (!this.#budget.take(this.#share, WAITING_BYTES)) {
       socket.destroy();
