@@ -61,8 +61,8 @@ export async function readPage(
       });
       const page: Page = { resources: 0, lastKey: undefined, found: [] };
       let bytes = 0;
-      for (let from = 0; from < rows.length && bytes < PAGE_BYTES; from += BODIES_AT_ONCE) {
-        const heads = rows.slice(from, from + BODIES_AT_ONCE);
+      while (page.resources < rows.length && bytes < PAGE_BYTES) {
+        const heads = openedAtOnce(rows.slice(page.resources, page.resources + BODIES_AT_ONCE));
         const current = heads.filter(({ segment }) => segment !== null);
         const bodies = await readBodies(client, blocks, current.map(placeOf));
         for (const [index, head] of current.entries()) {
@@ -80,6 +80,13 @@ export async function readPage(
     },
     beginSnapshot(PAGE_TIMEOUT_MS),
   );
+}
+
+/** The first of these heads whose bodies are a page's bytes together: at least one, however large its body is. */
+function openedAtOnce(heads: readonly HeadColumns[]): readonly HeadColumns[] {
+  let bytes = 0;
+  const end = heads.findIndex(({ body_length: length }) => (bytes += length) > PAGE_BYTES);
+  return end < 0 ? heads : heads.slice(0, Math.max(1, end));
 }
 
 interface HeadColumns {

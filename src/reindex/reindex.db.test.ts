@@ -225,6 +225,28 @@ describe("$reindex", () => {
     expect(counted.body.total).toBe(1200);
   });
 
+  it("opens no more bodies at once than a page has bytes", async () => {
+    const { pool } = server.database;
+    await load(["a", "b"], true);
+    await define();
+    for (let number = 0; number < 20; number++) {
+      await server.send("PUT", `/Patient/large-${number}`, {
+        ...patient(`large-${number}`),
+        name: [{ text: "x".repeat(900_000) }, { text: "y".repeat(900_000) }],
+      });
+    }
+    const { parameters } = await readDefinitions(pool);
+    const indexer = createDefinitionIndexer(parameters.map(({ trees }) => trees));
+    const every = { first: -(1n << 63n), last: (1n << 63n) - 1n };
+    const first = await readPage(pool, new BlockCache(0), indexer, 1, every);
+    expect(first.resources).toBeLessThanOrEqual(13);
+    let resources = first.resources;
+    for (let page = first; page.lastKey !== undefined; resources += page.resources) {
+      page = await readPage(pool, new BlockCache(0), indexer, 1, { ...every, first: page.lastKey + 1n });
+    }
+    expect(resources).toBe(23);
+  });
+
   it("leaves alone what is written while it is at it", async () => {
     const { pool } = server.database;
     await load(["a", "b", "c"], true);
