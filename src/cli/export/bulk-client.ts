@@ -49,7 +49,11 @@ export async function kickOff(server: ServerAddress, order: ExportOrder, signal:
   const asked = query.size === 0 ? "" : `?${query.toString()}`;
   const url = `${server.baseUrl}/$export${asked}`;
   const headers = { accept: "application/fhir+json", prefer: "respond-async" };
-  const answer = await ask(server, url, { headers }, signal);
+  const answer = await ask(server, url, { headers }, signal).catch((error: unknown) => {
+    if (!(error instanceof StokerError) || error.code !== "not-found") throw error;
+    const hint = "--server takes the FHIR base of a server, such as http://127.0.0.1:8080/fhir";
+    throw new StokerError("not-found", `${error.message} (${hint})`, { cause: error });
+  });
   await answer.arrayBuffer();
   const location = answer.headers.get("content-location");
   if (answer.status === 202 && location !== null) return new URL(location, `${server.baseUrl}/`).href;

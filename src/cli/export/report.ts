@@ -29,6 +29,6 @@ export function exportReportLines(report: ExportReport): string[] {
     "",
     `The files are in ${report.folder}, of ${report.transactionTime}.`,
     ...report.problems.map((problem) => `! ${problem}`),
-    `Only what has changed since: stoker export --since ${report.transactionTime} --out ANOTHER-FOLDER`,
+    `Only what has changed since: stoker export --server ${report.server} --since ${report.transactionTime} --out ANOTHER-FOLDER`,
   ];
 }

@@ -32,6 +32,8 @@ export interface ExportedFile {
 
 /** What an export has brought. */
 export interface ExportReport {
+  /** FHIR base of the server. */
+  readonly server: string;
   readonly transactionTime: string;
   readonly folder: string;
   readonly files: readonly ExportedFile[];
@@ -64,7 +66,7 @@ export async function runExport(options: RunOptions): Promise<ExportReport> {
     await folder.keep({ ...stateOf(folder), complete: true });
     const seconds = (performance.now() - started) / 1000;
     const { transactionTime } = manifest;
-    return { transactionTime, folder: folder.path, files, problems, seconds, resumed, removed };
+    return { server: server.baseUrl, transactionTime, folder: folder.path, files, problems, seconds, resumed, removed };
   } finally {
     display?.end();
   }
