@@ -137,6 +137,10 @@ describe("canonical references are found, relative and absolute alike (R4 search
     expect(await idsOf(path)).toBe(expected);
   });
 
+  it.each(["QuestionnaireResponse?questionnaire=%7C2", "Questionnaire?url=%7C2"])("%s is a 400", async (path) => {
+    expect((await server.get(`/${path}`)).status).toBe(400);
+  });
+
   it("other references have no modifier :below, and canonicals no :above", async () => {
     for (const query of ["subject:below=Patient/p", `questionnaire:above=${q(FORM)}`]) {
       expect((await server.get(`/QuestionnaireResponse?${query}`)).status).toBe(400);

@@ -6,12 +6,14 @@ import { BARE_ID, malformed, type ValueContext } from "./value-context.ts";
 /**
  * A reference (contract 10.7): `Type/id`, a bare id, or a URL; those below the own base are relative in truth. With
  * `/_history/…` one version is meant, and with `|version` a canonical of that version (R4 search, 3.1.1.4.12 and 13).
- * `types` are those that the parameter may refer to. Throws `bad-request` for a value of another type than the modifier names.
+ * `types` are those that the parameter may refer to. Throws `bad-request` for a value of another type than the modifier names, and
+ * for a version alone.
  */
 export function parseReference(raw: string, types: readonly string[], context: ValueContext): ReferenceValue {
   const [first = "", ...rest] = splitEscaped(raw, "|");
   const text = unescape(first);
   const version = unescape(rest.join("|"));
+  if (text === "") throw malformed(context, "a reference is needed before the |");
   if (version !== "") return versionedCanonical(text, version, types, context);
   const own = `${context.baseUrl}/`;
   const relative = text.startsWith(own) ? text.slice(own.length) : text;

@@ -58,6 +58,7 @@ export function parseSystemCode(raw: string, context: ValueContext): TokenValue 
 export function parseCanonicalUrl(raw: string, context: ValueContext): UriValue {
   const [url = "", ...rest] = splitEscaped(nonEmpty(raw, context), "|");
   const version = unescape(rest.join("|"));
+  if (url === "") throw malformed(context, "a URL is needed before the |");
   return { type: "uri", text: unescape(url), ...(version !== "" && { version }) };
 }
 
