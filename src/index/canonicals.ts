@@ -33,7 +33,7 @@ export function emitCanonicalReference(to: ValueCollector, group: ValueGroup, va
   for (const { parameter, high, low, folded } of terms) to.sink.term(parameter, high, low, folded);
 }
 
-/** Types of resources that are referred to by canonical URL: those that have one, and a business version. A Device's `url` is none. */
+/** Types of resources that are referred to by canonical URL: those that have one, and a business version. The `url` of a Device, or of a DeviceDefinition, is a network address. */
 const CANONICAL_TYPES: ReadonlySet<string> = canonicalTypes();
 
 function canonicalTypes(): ReadonlySet<string> {
@@ -41,7 +41,8 @@ function canonicalTypes(): ReadonlySet<string> {
   return new Set(
     RESOURCE_TYPES.filter((type) => {
       const elements = structure.get(type)?.elements;
-      return elements?.get("url")?.type === "uri" && elements.get("version")?.type === "string";
+      const version = elements?.get("version");
+      return elements?.get("url")?.type === "uri" && version?.type === "string" && !version.many;
     }),
   );
 }

@@ -261,7 +261,7 @@ export function openWorld(resources: readonly Stored[]): World {
 /** Whether resources of a type have a canonical URL and a business version. */
 function hasCanonical(type: string): boolean {
   const { url, version } = elementsOf(type);
-  return url?.[0]?.type === "uri" && version?.[0]?.type === "string";
+  return url?.[0]?.type === "uri" && version?.[0]?.type === "string" && !version[0].many;
 }
 
 /** Where components meet in an element there is no value unless each can be compared: FHIR leaves it open. */
