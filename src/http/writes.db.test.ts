@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { BASE, openWriteServer, type Answer, type WriteServer } from "./testing/write-server.ts";
+import { BASE, openWriteServer, type Answer, type WriteServer, type Json } from "./testing/write-server.ts";
 
 let server: WriteServer;
 
@@ -23,6 +23,11 @@ function identified(system: string, more: object = {}): Record<string, unknown> 
   return { resourceType: "Patient", identifier: [{ system, value: "1" }], ...more };
 }
 
+/** The status of a conditional create. */
+async function create(resource: Json, condition: string): Promise<number> {
+  return (await server.send("POST", `/${resource.resourceType}`, resource, { "if-none-exist": condition })).status;
+}
+
 describe("create", () => {
   it("assigns an id, whatever the body says, and a first version", async () => {
     const answer = await server.send("POST", "/Patient", patient("mine"));
@@ -41,6 +46,21 @@ describe("create", () => {
     const family = `Q${randomUUID().slice(0, 8)}`;
     const { body } = await server.send("POST", "/Patient", patient(undefined, family));
     expect(await server.ids(`/Patient?family=${family}`)).toEqual([body.id]);
+  });
+
+  it("finds what a search finds, whatever the case of strings, and a canonical URL by its version", async () => {
+    const url = "http://conditional.example/vs";
+    const valueSet = (version: string): Json => ({ resourceType: "ValueSet", status: "draft", url, version });
+    expect(await create(valueSet("1"), `url=${url}|1`)).toBe(201);
+    expect(await create(valueSet("2-B"), `url=${url}|2-B`)).toBe(201);
+    expect(await create(valueSet("2-B"), `url=${url}|2-b`)).toBe(200);
+    const mail = { resourceType: "Patient", telecom: [{ system: "email", value: "One@Conditional.example" }] };
+    expect(await create(mail, "email=one@conditional.example")).toBe(201);
+    expect(await create(mail, "email=ONE@conditional.example")).toBe(200);
+    const response = { resourceType: "QuestionnaireResponse", status: "completed", questionnaire: `${url}|7` };
+    expect(await create(response, `questionnaire=${url}|7`)).toBe(201);
+    expect(await create(response, `questionnaire=${url}`)).toBe(200);
+    expect(await create(response, `questionnaire=${url}|7`)).toBe(200);
   });
 
   it("makes nothing when If-None-Exist finds one, and 412 when it finds several", async () => {

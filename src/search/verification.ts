@@ -70,6 +70,8 @@ const TYPES: ReadonlySet<string> = new Set(["token", "reference", "uri", "string
 function isCompared(criterion: Criterion, asked: "references" | "everything"): boolean {
   if (criterion.kind === "member") return true;
   if (criterion.kind !== "values" || !COMPARISONS.has(criterion.comparison)) return false;
+  // The version that is asked for with a canonical URL is a value of another parameter.
+  if (criterion.values.some((value) => value.type === "uri" && value.version !== undefined)) return false;
   const { type } = criterion.parameter;
   return asked === "everything" ? TYPES.has(type) : type === "reference";
 }
