@@ -4,7 +4,7 @@ import { RESOURCE_TYPES } from "../fhir/resource-types.ts";
 import { careCriterion, parseCarePeriod } from "./conditions/care-dates.ts";
 import { readCurrent } from "../store/read.ts";
 import type { ReadContext } from "./context.ts";
-import { MAX_COUNT } from "./query/control.ts";
+import { MAX_COUNT, parseCount } from "./query/control.ts";
 import type { CriteriaGroup } from "./query/criteria.ts";
 import type { Include } from "./query/include.ts";
 import { NO_DATE, queryDateRange } from "./query/query-date.ts";
@@ -43,9 +43,14 @@ export async function everything(
   const groups = inCarePeriod(query.groups, parameters);
   return answerQuery(
     context,
-    { ...query, groups, includes, used: parameters },
+    { ...query, groups, includes, used: parameters.map(asApplied) },
     `Patient/${id === undefined ? "" : `${id}/`}$everything`,
   );
+}
+
+/** For the links. */
+function asApplied([name, value]: readonly [string, string]): readonly [string, string] {
+  return [name, name === "_count" ? `${parseCount(value)}` : value];
 }
 
 async function checkPatient({ pool }: ReadContext, id: string): Promise<void> {

@@ -238,7 +238,9 @@ describe("result parameters", () => {
     expect(linkOf((await server.get(`/Patient?${query}`)).body, "self")).toBe(`/Patient?${expected}`);
   });
   it("the self link says the _count that is applied", async () => {
-    expect(linkOf((await server.get("/Patient?_count=5000")).body, "self")).toBe("/Patient?_count=1000");
+    for (const path of ["/Patient", "/Patient/_history", "/_history", "/Patient/a/_history"]) {
+      expect(linkOf((await server.get(`${path}?_count=5000`)).body, "self")).toBe(`${path}?_count=1000`);
+    }
   });
   it.each([
     ["_include:recurse=Patient:organization", "_include:iterate"],

@@ -71,8 +71,8 @@ export function parseHistoryQuery({ type, id, parameters, strict }: HistoryReque
     }
     // The two ends of a period.
     if (name !== "_at" && used.some(([other]) => other === name)) throw malformed({ name }, "comes twice");
-    used.push([name, value]);
     apply(query, name, value);
+    used.push([name, name === "_count" ? `${query.count}` : value]);
   }
   const given = new Map(used);
   // Whatever `_count` says, and wherever it stands.

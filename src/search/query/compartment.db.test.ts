@@ -143,6 +143,8 @@ describe("$everything", () => {
     const { body } = await server.get("/Patient/p1/%24everything?_count=1");
     expect(linkOf(body, "self")).toBe("/Patient/p1/$everything?_count=1");
     expect(linkOf(body, "next")).toMatch(/^\/Patient\/p1\/\$everything\?_count=1&_cursor=/);
+    const { body: all } = await server.get("/Patient/p1/$everything?_count=5000");
+    expect(linkOf(all, "self")).toBe("/Patient/p1/$everything?_count=1000");
   });
 
   it.each([
