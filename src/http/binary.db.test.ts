@@ -110,6 +110,39 @@ describe("writing a Binary as it is", () => {
     ]);
   });
 
+  it.each([
+    ["application/json", '{"a":[1,2.50]}'],
+    ["application/json; charset=utf-8", '{"resourceType":"Patient","id":"p"}'],
+    ["application/json", "[1,"],
+    ["application/ld+json", '{"@context":"x"}'],
+    ["application/geo+json", '{"type":"Point"}'],
+    ["text/json", '{"resourceType":"Binary","data":"no"}'],
+  ])("%s %s is content", async (type, content) => {
+    for (const [method, path] of [
+      ["POST", "/Binary"],
+      ["PUT", "/Binary/json"],
+    ] as const) {
+      const { status, body } = await server.send(method, path, content, { "content-type": type });
+      expect(status).toBeLessThan(300);
+      expect(body).toMatchObject({
+        resourceType: "Binary",
+        contentType: type,
+        data: Buffer.from(content).toString("base64"),
+      });
+    }
+  });
+
+  it.each(["application/json", "application/fhir+json"])("a Binary resource as %s is that resource", async (type) => {
+    const binary = { resourceType: "Binary", id: "whole", contentType: "text/plain", data: "YQ==" };
+    const { body } = await server.send("PUT", "/Binary/whole", JSON.stringify(binary), { "content-type": type });
+    expect(body).toMatchObject(binary);
+  });
+
+  it("another resource as application/fhir+json is refused", async () => {
+    const fhir = { "content-type": "application/fhir+json" };
+    expect((await server.send("POST", "/Binary", '{"resourceType":"Patient"}', fhir)).status).toBe(400);
+  });
+
   it("takes no more than fits into a resource", async () => {
     const type = { "content-type": "application/octet-stream" };
     expect((await server.send("POST", "/Binary", Buffer.alloc(11 << 20, 7), type)).status).toBe(201);

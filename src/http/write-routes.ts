@@ -1,8 +1,9 @@
 import { isUtf8 } from "node:buffer";
 import { errorCodes, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { StokerError } from "../base/errors.ts";
+import { isObject } from "../base/json.ts";
 import { withMeta } from "../fhir/meta-bytes.ts";
-import { checkBody } from "../import/api/checked-body.ts";
+import { checkBody, parseBody } from "../import/api/checked-body.ts";
 import { storedNotes } from "../import/api/definition-notes.ts";
 import type { ResourceWriter } from "../import/api/resource-writer.ts";
 import type { WrittenResource } from "../import/api/write-request.ts";
@@ -47,12 +48,12 @@ export async function writeRoutes(app: FastifyInstance, { reading, writer }: Wri
   const answer = answererOf({ reading, writer });
   app.post<TypeRoute>("/:type", async (request, reply) => {
     refuseCriteria(typeOf(request), undefined, criteriaOf(request));
-    const body = checkBody(bodyOf(request), typeOf(request));
+    const body = checkBody(resourceIn(request, undefined), typeOf(request));
     return await answer(request, reply, createInteraction(reading, body, preconditionsOf(request)));
   });
   app.put<InstanceRoute>("/:type/:id", async (request, reply) => {
     refuseCriteria(typeOf(request), request.params.id, criteriaOf(request));
-    const body = checkBody(bodyOf(request), typeOf(request));
+    const body = checkBody(resourceIn(request, request.params.id), typeOf(request));
     return await answer(request, reply, updateInteraction(request.params.id, body, preconditionsOf(request)));
   });
   app.put<TypeRoute>("/:type", async (request, reply) => {
@@ -114,6 +115,29 @@ function takeContent(app: FastifyInstance): void {
     else if (content.length === 0) done(null, content);
     else done(new errorCodes.FST_ERR_CTP_INVALID_MEDIA_TYPE(mediaType), undefined);
   });
+}
+
+/**
+ * The resource that a body is. Where it goes to a Binary as `application/json` and is none, it is the content of one; as
+ * `application/fhir+json` it must be a resource (http://hl7.org/fhir/R4/binary.html#rest). `id` is that in the path.
+ */
+function resourceIn(request: FastifyRequest<TypeRoute>, id: string | undefined): Buffer {
+  const body = bodyOf(request);
+  const isPlainJson = /^application\/json\b/i.test(request.headers["content-type"] ?? "");
+  if (!isPlainJson || typeOf(request) !== "Binary" || isBinary(body)) return body;
+  if (body.length > CONTENT_BYTES) throw new errorCodes.FST_ERR_CTP_BODY_TOO_LARGE();
+  return binaryOf(body, request, id);
+}
+
+/** Whether a body is a Binary resource in JSON. */
+function isBinary(body: Buffer): boolean {
+  try {
+    const { value } = parseBody(body);
+    return isObject(value) && value["resourceType"] === "Binary";
+  } catch (error) {
+    if (error instanceof StokerError) return false;
+    throw error;
+  }
 }
 
 /** The body as {@link takeJson} left it. Throws `bad-request` when there is none. */

@@ -1,5 +1,6 @@
 import { STATUS_CODES } from "node:http";
-import type { JsonObject } from "../../base/json.ts";
+import { isObject, type JsonObject, type JsonValue } from "../../base/json.ts";
+import { operationOutcomeOf, type Issue } from "../../fhir/operation-outcome.ts";
 import { withMeta } from "../../fhir/meta-bytes.ts";
 import { storedNotes } from "../../import/api/definition-notes.ts";
 import type { WrittenResource } from "../../import/api/write-request.ts";
@@ -64,4 +65,13 @@ export function failedEntry({ status, outcome }: { status: number; outcome: Json
 
 function statusText(status: number): string {
   return `${status} ${STATUS_CODES[status] ?? ""}`.trim();
+}
+
+/** Adds issues to the outcome of an entry's answer. */
+export function addIssues(entry: ResponseEntry | undefined, requestId: string, issues: readonly Issue[]): void {
+  if (entry === undefined) return;
+  const outcome = entry.response["outcome"];
+  const before = isObject(outcome) && Array.isArray(outcome["issue"]) ? outcome["issue"] : [];
+  const added = operationOutcomeOf(requestId, issues);
+  entry.response["outcome"] = { ...added, issue: [...before, ...(added["issue"] as JsonValue[])] };
 }

@@ -7,9 +7,17 @@ import { readingOf } from "../resource-routes.ts";
 import { giveCopies } from "../../search/context.ts";
 import { readForEntry } from "./bundle-reads.ts";
 import { readBundle, readEntry, type BundleRequest, type EntryRequest, type RawEntry } from "./bundle-request.ts";
-import { failedEntry, readEntryResponse, responseBundle, writtenEntry, type ResponseEntry } from "./bundle-response.ts";
+import {
+  addIssues,
+  failedEntry,
+  readEntryResponse,
+  responseBundle,
+  writtenEntry,
+  type ResponseEntry,
+} from "./bundle-response.ts";
 import { atEntry, interactionOf, writeTransaction } from "./bundle-writes.ts";
 import { EntryOrder } from "./entry-order.ts";
+import { unnamedWarnings } from "./unnamed-entries.ts";
 import { FHIR_JSON } from "../exchange/content-negotiation.ts";
 import { takeEmptyBodies } from "../exchange/empty-bodies.ts";
 import { originOf } from "../exchange/origin.ts";
@@ -89,6 +97,11 @@ async function carryOutTransaction(context: Context, bundle: BundleRequest): Pro
       result === undefined ? await answered(context, () => readFor(context, entry)) : await writtenOf(context, result),
     );
   }
+  const warnings = unnamedWarnings(entries, (place) => {
+    const result = written.get(place);
+    return result === undefined ? undefined : `${result.type}/${result.id}`;
+  });
+  for (const [place, issues] of warnings) addIssues(answers[place], context.request.id, issues);
   return answers;
 }
 

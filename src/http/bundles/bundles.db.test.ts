@@ -86,6 +86,25 @@ describe("transaction", () => {
     expect((await server.send("GET", `/Patient/${old}`)).status).toBe(410);
   });
 
+  it("says what became of references to entries without a fullUrl", async () => {
+    const observation = { resourceType: "Observation", subject: { reference: "Patient/sent-1" } };
+    const answer = await transaction(
+      { resource: { resourceType: "Patient", id: "sent-1" }, request: post("Patient") },
+      { resource: observation, request: post("Observation") },
+      { resource: { resourceType: "Patient", id: "put-1" }, request: put("Patient/put-1") },
+      { resource: { ...observation, subject: { reference: "Patient/put-1" } }, request: post("Observation") },
+    );
+    expect(statuses(answer)).toEqual(Array.from({ length: 4 }, () => "201 Created"));
+    const [patientEntry, ...others] = answer.body.entry;
+    const stored = patientEntry.response.location.replace(`${BASE}/`, "").replace("/_history/1", "");
+    const diagnostics = `The reference Patient/sent-1 is kept as it is: entry[0] has this id, but no fullUrl, and is stored as ${stored}.`;
+    expect(others.map(({ response }: Json) => response.outcome?.issue)).toEqual([
+      [{ severity: "warning", code: "informational", diagnostics }],
+      undefined,
+      undefined,
+    ]);
+  });
+
   it("replaces references to entries in place, and nothing else", async () => {
     const urn = `urn:uuid:${randomUUID()}`;
     const other = "http://elsewhere.example/fhir";
