@@ -135,7 +135,13 @@ describe("ids (contract 5.2)", () => {
     ["a line end", "a\n"],
   ])("%s refuses %j", (_, id) => {
     const text = `Invalid resource id: '${id}'. ${RULE}`;
-    expect(bad(withId(id))).toEqual({ kind: "issue", code: "value", text, expression: "Patient.id" });
+    expect(bad(withId(id))).toEqual({
+      kind: "issue",
+      code: "value",
+      text,
+      expression: "Patient.id",
+      typeId: resourceTypeId("Patient"),
+    });
   });
   it.each([
     ["C-034", withId("")],
@@ -203,6 +209,25 @@ describe("meta (contract 5.3)", () => {
       code: "not-supported",
       text: "Conditional reference is not supported for $import in InitialLoad.",
     });
+  });
+  it.each<[string, Record<string, number> | undefined]>([
+    [
+      '{"resourceType":"Observation","id":"a","subject":{"reference":"Patient/b"},"focus":[{"reference":"#c"}]}',
+      undefined,
+    ],
+    [
+      '{"resourceType":"Observation","id":"a","subject":{"reference":"Patient?identifier=urn:x|1"},"performer":[' +
+        '{"reference":"http://x/fhir/Practitioner?a=b"},{"reference":"Practitioner?a"},{"reference":"Nothing?a"},' +
+        '{"reference":"urn:uuid:c757873d-ec9a-4326-a141-556f43239520"},{"reference":"urn:oid:1.2","type":"Patient"}]}',
+      { "conditional Patient": 1, "conditional Practitioner": 2, conditional: 1, urn: 1, "urn Patient": 1 },
+    ],
+    [
+      '{"resourceType":"Bundle","id":"a","entry":[{"resource":{"resourceType":"Patient","link":[{"other":{"reference":"urn:uuid:1"}}]}}]}',
+      undefined,
+    ],
+  ])("references that lead nowhere are counted, by form and target type: %s", (line, expected) => {
+    const { leftReferences } = good(line);
+    expect(leftReferences && Object.fromEntries(leftReferences)).toEqual(expected);
   });
   it("C-049 means Reference.reference only", () => {
     expect(good('{"resourceType":"Patient","id":"a","implicitRules":"http://x?y"}', INITIAL).id).toBe("a");

@@ -32,6 +32,8 @@ export interface CheckedResource {
   deleted: boolean;
   /** Whether there may be something in it that counts as absent (C-015). */
   hasEmpty: boolean;
+  /** References that lead nowhere, by form and target type (left-references.ts); undefined when there are none. */
+  leftReferences: ReadonlyMap<string, number> | undefined;
   resource: JsonObject;
 }
 
@@ -56,8 +58,9 @@ export function checkLine(text: string, rules: LineRules): CheckedResource | Lin
   const [issue] = issues;
   const late = issue !== undefined || facts.isDeep ? excessIssue(text) : undefined;
   if (late !== undefined) return late;
-  if (issue !== undefined) return issue;
-  return checkRules(resource as JsonObject, facts, rules);
+  const result = issue ?? checkRules(resource as JsonObject, facts, rules);
+  if (result.kind === "issue") result.typeId = facts.typeId;
+  return result;
 }
 
 /** What the line has too much of, as JSON. */
@@ -70,7 +73,7 @@ function excessIssue(text: string): LineIssue | undefined {
 /** The rules behind the parsing, for a resource whose structure is sound. */
 function checkRules(
   resource: JsonObject,
-  { typeId, conditionalReference, hasEmpty }: ResourceFacts,
+  { typeId, conditionalReference, leftReferences, hasEmpty }: ResourceFacts,
   rules: LineRules,
 ): CheckedResource | LineIssue {
   const type = resourceTypeName(typeId);
@@ -102,7 +105,8 @@ function checkRules(
     return lineIssue("not-supported", "SearchParameter resources cannot be processed by import.");
   }
   const hasMetaVersion = writtenVersion !== undefined || writtenDate !== undefined;
-  return { kind: "resource", typeId, type, id, versionId, lastUpdated, hasMetaVersion, deleted, hasEmpty, resource };
+  const facts = { typeId, type, id, versionId, lastUpdated, hasMetaVersion, deleted, hasEmpty, leftReferences };
+  return { kind: "resource", ...facts, resource };
 }
 
 /** Milliseconds that a lastUpdated may lie ahead of this machine's clock (contract 5.3). */

@@ -13,6 +13,8 @@ export interface ResourceFacts {
   typeId: number;
   /** Whether any `Reference.reference`, contained resources included, has a `?` in it (contract 5.3). */
   conditionalReference: boolean;
+  /** References that lead nowhere (left-references.ts); undefined when there are none. */
+  leftReferences: ReadonlyMap<string, number> | undefined;
   /** Whether there may be something in it that counts as absent: `null`, `""`, `{}`, `[]` (C-015). */
   hasEmpty: boolean;
   /** Whether it may have more levels of objects and arrays than a text may (`fhir/json-limits.ts`). */
@@ -49,11 +51,17 @@ export function checkResource(resource: JsonValue, issues: LineIssue[], limit: n
     issues.length = before;
     checkMembers(JSON.parse(masked) as JsonObject, known.rules, startWalk(type as string, issues, limit, undefined), 0);
   }
-  const { conditionalReference, hasEmpty, isDeep } = walk;
-  return { typeId: known.typeId, conditionalReference, hasEmpty, isDeep };
+  const { conditionalReference, leftReferences, hasEmpty, isDeep } = walk;
+  return { typeId: known.typeId, conditionalReference, leftReferences, hasEmpty, isDeep };
 }
 
-const NO_FACTS: ResourceFacts = { typeId: 0, conditionalReference: false, hasEmpty: false, isDeep: false };
+const NO_FACTS: ResourceFacts = {
+  typeId: 0,
+  conditionalReference: false,
+  leftReferences: undefined,
+  hasEmpty: false,
+  isDeep: false,
+};
 
 interface CompiledResource {
   readonly typeId: number;

@@ -6,6 +6,8 @@ export interface LineIssue {
   text: string;
   /** Path of the element it is about, where there is one: `Patient.contact[1].gender`. */
   expression: string | undefined;
+  /** Id of the resource's type, where a line got so far that it is known. */
+  typeId?: number;
 }
 
 /** Makes a {@link LineIssue}. */

@@ -1,5 +1,6 @@
 import type { ElementDefinition, Structure, TypeDefinition } from "../fhir/structure.ts";
 import { conceptCheck } from "./concept-check.ts";
+import { referenceCheck } from "./left-references.ts";
 import { primitiveCheck, type ValueCheck } from "./primitive-rules.ts";
 
 /** What one JSON member of a type must be. One object shape for all, so that the hot loop stays monomorphic. */
@@ -64,6 +65,7 @@ export function compileTypes(
     if (element.primitive) return primitiveCheck(type.name, element, isResource(type));
     if (element.type === "Resource") return resourceCheck;
     const check = objectCheck(rulesOf(element.type));
+    if (element.type === "Reference") return referenceCheck(check);
     return element.concepts === undefined ? check : conceptCheck(element.concepts, check);
   }
 }

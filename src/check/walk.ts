@@ -22,6 +22,8 @@ export interface Walk {
   readonly limit: number;
   /** Whether a `Reference.reference` with a `?` has been met (contract 5.3). */
   conditionalReference: boolean;
+  /** References that lead nowhere, by form and target type; undefined while there are none. */
+  leftReferences: Map<string, number> | undefined;
   /** Whether something has been met that counts as absent (C-015). */
   hasEmpty: boolean;
   /** Whether there are more than {@link DEEP} levels of objects. */
@@ -42,6 +44,7 @@ export function startWalk(root: string, issues: LineIssue[], limit: number, text
     issues,
     limit,
     conditionalReference: false,
+    leftReferences: undefined,
     hasEmpty: false,
     isDeep: false,
     text,

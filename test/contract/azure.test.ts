@@ -104,6 +104,10 @@ test("C-039, 6.1: errorContainerName and a declared type", async () => {
   const log = readErrorLog(await fetchBlob(outcome.body.error[0].url));
   expect(log).toMatchObject([{ line: 1, offset: 0, expression: "Patient.id" }]);
   expect(log[0]?.text).toMatch(/^Invalid resource id: 'under_score'\. /);
+  // The causes are in the status, too: the log may be where its reader cannot go.
+  expect(outcome.body.stoker.causes).toMatchObject([
+    { text: expect.stringMatching(/^Invalid resource id: 1 to 64 characters/), count: 1 },
+  ]);
 });
 
 test("L-003: no errors: an empty container, no blob", async () => {

@@ -1,4 +1,5 @@
 import { StokerError, type ErrorCode } from "../../base/errors.ts";
+import type { LineCause } from "../../import/job/causes.ts";
 import type { Snapshot } from "../progress/view.ts";
 
 /** A server that is driven over HTTP. */
@@ -29,7 +30,25 @@ export interface ImportResult {
     readonly url: string;
     readonly rejectedUrl?: string;
   }[];
-  readonly stoker?: Readonly<Partial<Record<StokerCount, number>>> & { readonly id?: string };
+  readonly stoker?: Readonly<Partial<Record<StokerCount, number>>> & {
+    readonly id?: string;
+    readonly types?: readonly TypeCounts[];
+    readonly references?: { readonly left?: readonly LeftReferences[] };
+    readonly causes?: readonly LineCause[];
+    readonly otherRejected?: number;
+  };
+}
+
+/** What became of the lines of a type; null for rejected lines whose type is not known. */
+export interface TypeCounts extends Readonly<Record<"created" | "updated" | "unchanged" | "rejected", number>> {
+  readonly type: string | null;
+}
+
+/** References that lead nowhere, by form and target type. */
+export interface LeftReferences {
+  readonly form: string;
+  readonly targetType: string | null;
+  readonly count: number;
 }
 
 type StokerCount =

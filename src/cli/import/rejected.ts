@@ -1,6 +1,7 @@
 import { open, mkdir, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { StokerError } from "../../base/errors.ts";
+import type { CauseSample } from "../../import/job/causes.ts";
 import { createCauseCounter, type Cause } from "../report/causes.ts";
 import { linesOf, readErrorLogLine } from "../report/error-log.ts";
 import type { ReportLog } from "../report/report.ts";
@@ -55,8 +56,30 @@ export async function readRejectedLines(
       rejectedLines: copied === undefined ? entry.rejectedUrl : copied === 0 ? undefined : copy,
     });
   }
+  const told = result.stoker?.causes;
+  if (told !== undefined) {
+    // The server has seen all logs, also those in a storage account that cannot be read from here.
+    const causes = told.map(({ text, code, count, samples }) => ({
+      text,
+      count,
+      sample: sampleOf(code, samples[0], names),
+    }));
+    return { causes, otherLines: result.stoker?.otherRejected ?? 0, logs };
+  }
   const { causes, otherLines } = counter.top(TOP_CAUSES);
   return { causes, otherLines: otherLines + unread, logs };
+}
+
+function sampleOf(code: string, sample: CauseSample | undefined, names: ReadonlyMap<string, string>): Cause["sample"] {
+  const url = sample?.inputUrl ?? "";
+  return {
+    file: names.get(url) ?? fileName(url),
+    line: sample?.line ?? undefined,
+    byteOffset: sample?.byteOffset,
+    element: sample?.expression ?? undefined,
+    code,
+    message: sample?.text ?? "",
+  };
 }
 
 /** Reads a log line by line, and into a file; the number of lines that `take` took, or undefined when it cannot be read. */

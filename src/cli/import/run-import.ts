@@ -5,7 +5,7 @@ import { formatDuration } from "../format.ts";
 import type { ProgressDisplay } from "../progress/display.ts";
 import { createTrack, follow, type ProgressView } from "../progress/view.ts";
 import type { ImportReport } from "../report/report.ts";
-import { reportRows, type InputCounts } from "../report/rows.ts";
+import { reportRows, typeRows, type InputCounts } from "../report/rows.ts";
 import { cancelImport, readStatus, registerImport, snapshotOf } from "./client.ts";
 import type { ImportOrder, ImportResult, ServerAddress } from "./client.ts";
 import { readRejectedLines } from "./rejected.ts";
@@ -108,7 +108,8 @@ async function makeReport(
 ): Promise<ImportReport> {
   const { causes, otherLines, logs } = await readRejectedLines(options.server, result, options.logFolder?.(id));
   return {
-    rows: reportRows(countsOf(result)),
+    rows: result.stoker?.types === undefined ? reportRows(countsOf(result)) : typeRows(result.stoker.types),
+    references: result.stoker?.references?.left ?? [],
     bytes: result.stoker?.bytes ?? options.knownBytes,
     seconds: result.stoker?.seconds ?? seconds,
     created: result.stoker?.created ?? 0,

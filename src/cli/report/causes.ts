@@ -1,3 +1,5 @@
+import { causeOf } from "../../import/job/cause-of.ts";
+
 /** A rejected line as an error log tells of it. */
 export interface RejectedSample {
   readonly file: string;
@@ -34,7 +36,7 @@ export function createCauseCounter(): CauseCounter {
   let others = 0;
   return {
     add(sample) {
-      const text = causeOf(sample);
+      const text = causeOf(sample.message, sample.element);
       const known = causes.get(text);
       if (known !== undefined) known.count += 1;
       else if (causes.size < MOST_CAUSES) causes.set(text, { count: 1, sample });
@@ -47,33 +49,4 @@ export function createCauseCounter(): CauseCounter {
       return { causes: sorted.slice(0, limit), otherLines: rest };
     },
   };
-}
-
-/** The cause behind a message: ids, positions and values taken out, the element's place kept without list indexes. */
-export function causeOf(sample: Pick<RejectedSample, "message" | "element">): string {
-  const text = sample.message
-    .replaceAll(/(resource id: )(?:'[^']*'|[^\s,]+)/g, "$1…")
-    .replaceAll(
-      /(element )?(["'])((?:(?!\2).){1,300})\2/g,
-      (whole, element: string | undefined, quote: string, inner: string) =>
-        element !== undefined || inner.length <= 1 || isName(inner) ? whole : `${quote}…${quote}`,
-    )
-    .replaceAll(/\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/gi, "…")
-    .replaceAll(
-      /\b[A-Z][A-Za-z]+\/[A-Za-z0-9.-]{1,64}(?:\/_history\/\d+)?/g,
-      (reference) => `${reference.split("/")[0] ?? ""}/…`,
-    )
-    .replaceAll(/\[\d+\]/g, "")
-    .replaceAll(/\b\d+(?= (?:characters?|bytes?)\b)/g, "n")
-    .replaceAll(/\b(line|position|offset|column|version|byte)(:?)\s*-?\d+/gi, "$1$2 n")
-    .replaceAll(/(?<![\w.'"-])-?\d+(?:\.\d+)?(?![\w'"])/g, (number) => (Number(number) >= 1000 ? "n" : number))
-    .replaceAll(/\s+/g, " ")
-    .trim();
-  const element = sample.element?.replaceAll(/\[\d+\]/g, "");
-  return element === undefined || text.includes(element) ? text : `${element}: ${text}`;
-}
-
-/** Names of elements, types and code lists stay: they are what the cause is about. */
-function isName(text: string): boolean {
-  return /^[A-Z][A-Za-z]*(?:\.[a-zA-Z]+)+$|^[A-Z][a-z]+(?:[A-Z][a-z]+)*$/.test(text);
 }

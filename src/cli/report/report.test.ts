@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { linesOf, readErrorLogLine } from "./error-log.ts";
 import { reportLines, type ImportReport } from "./report.ts";
-import { fileName, inputNames, reportRows } from "./rows.ts";
+import { fileName, inputNames, reportRows, typeRows } from "./rows.ts";
 
 const CLEAN: ImportReport = {
   rows: [
@@ -74,6 +74,29 @@ describe("report", () => {
     ).toBe(true);
   });
 
+  test("one line for a cause, however long its text is", () => {
+    const [cause] = REJECTING.causes;
+    if (cause === undefined) throw new Error("no cause");
+    const causes = [{ ...cause, text: "word ".repeat(100), sample: { ...cause.sample, message: "word ".repeat(200) } }];
+    const before = reportLines(REJECTING, { width: 80, color: false });
+    expect(reportLines({ ...REJECTING, causes }, { width: 80, color: false })).toHaveLength(before.length);
+  });
+
+  test("references to nothing, by form and target type", () => {
+    const references = [
+      { form: "conditional", targetType: "Practitioner", count: 1200 },
+      { form: "urn", targetType: null, count: 34 },
+      { form: "urn", targetType: "Patient", count: 1 },
+    ];
+    const lines = reportLines({ ...CLEAN, references }, { width: 80, color: false });
+    expect(lines.slice(-4)).toEqual([
+      "1,235 references to nothing (kept as written), by form and target type:",
+      "  1,200  Practitioner?…",
+      "     34  urn:…",
+      "      1  urn:… to Patient",
+    ]);
+  });
+
   test("how to send corrected lines: the command as a shell takes it; lines on a server are downloaded first", () => {
     expect(last("/my data/it's.ndjson")).toBe("  stoker import --type Patient '/my data/it'\\''s.ndjson'");
     expect(last("/d/1-rejected.ndjson", "/d/2-rejected.ndjson")).toBe(
@@ -106,6 +129,19 @@ test("rows are by declared type, by the type in the file's name, else by file", 
     { label: "Patient", loaded: 2, rejected: 0 },
     { label: "Observation", loaded: 1, rejected: 0 },
     { label: "små.ndjson", loaded: 1, rejected: 2 },
+  ]);
+});
+
+test("rows are by type where the server counts by type", () => {
+  const none = { created: 0, updated: 0, unchanged: 0, rejected: 0 };
+  expect(
+    typeRows([
+      { ...none, type: "Patient", created: 3, updated: 2, unchanged: 1 },
+      { ...none, type: null, rejected: 4 },
+    ]),
+  ).toEqual([
+    { label: "Patient", loaded: 6, rejected: 0 },
+    { label: "(type unknown)", loaded: 0, rejected: 4 },
   ]);
 });
 

@@ -17,6 +17,12 @@ export interface ImportReport {
   /** Rejected lines whose cause is not among {@link causes}. */
   readonly otherLines: number;
   readonly logs: readonly ReportLog[];
+  /** References of loaded lines that lead nowhere, by form (`conditional`, `urn`) and target type. */
+  readonly references?: readonly {
+    readonly form: string;
+    readonly targetType: string | null;
+    readonly count: number;
+  }[];
   /** Command that imports corrected lines: `stoker import … FILE`. */
   readonly again?: string;
   /** Where the data is, and a command that does something with it. */
@@ -67,6 +73,7 @@ export function reportLines(report: ImportReport, style: ReportStyle): string[] 
     ),
     ...(fates.length > 0 ? wrap(fates.join(", "), "", style) : []),
     ...(report.next !== undefined && loaded > 0 ? ["", ...wrap(report.next[0], "", style), `  ${report.next[1]}`] : []),
+    ...referenceLines(report.references ?? [], style),
     ...(rejected > 0 ? rejectedLines(report, rejected, style) : []),
   ];
 }
@@ -88,20 +95,40 @@ function table(rows: readonly ReportRow[], style: ReportStyle): string[] {
   return [paint(line("", "loaded", "rejected"), "2", style), ...shown.slice(0, -1), rule, ...shown.slice(-1)];
 }
 
+/** What refers to nothing: it is loaded, but searches along these references find nothing. */
+function referenceLines(references: NonNullable<ImportReport["references"]>, style: ReportStyle): string[] {
+  if (references.length === 0) return [];
+  const total = references.reduce((sum, { count }) => sum + count, 0);
+  const counts = Math.max(5, ...references.map(({ count }) => formatCount(count).length));
+  const shown = references.slice(0, MOST_REFERENCES).map(({ form, targetType, count }) => {
+    const text =
+      form === "conditional" ? `${targetType ?? "Type"}?…` : `urn:… ${targetType === null ? "" : `to ${targetType}`}`;
+    return fit(`  ${formatCount(count).padStart(counts)}  ${text.trim()}`, style.width - 1);
+  });
+  const more = references.length - shown.length;
+  return [
+    "",
+    paint(`${formatPlural(total, "reference")} to nothing (kept as written), by form and target type:`, "1", style),
+    ...shown,
+    ...(more > 0 ? [`  and ${formatPlural(more, "more kind")}`] : []),
+  ];
+}
+
+const MOST_REFERENCES = 20;
+
 function rejectedLines(report: ImportReport, rejected: number, style: ReportStyle): string[] {
   const lines = ["", paint(`${formatPlural(rejected, "line")} rejected, by cause:`, "1", style)];
   const counts = Math.max(5, ...report.causes.map((cause) => formatCount(cause.count).length));
   const indent = " ".repeat(counts + 4);
   for (const { text, count, sample } of report.causes) {
-    const [first = "", ...rest] = wrap(text, indent, style);
-    lines.push(`  ${formatCount(count).padStart(counts)}  ${first.trimStart()}`, ...rest);
+    lines.push(fit(`  ${formatCount(count).padStart(counts)}  ${text}`, style.width - 1));
     const place = [
       `${sample.file}${sample.line === undefined ? "" : ` line ${String(sample.line)}`}`,
       ...(sample.byteOffset === undefined ? [] : [`byte ${String(sample.byteOffset)}`]),
       ...(sample.element === undefined || sample.message.includes(sample.element) ? [] : [sample.element]),
     ];
     const example = sample.message === text ? "" : `: ${sample.message}`;
-    for (const part of wrap(`e.g. ${place.join(", ")}${example}`, indent, style)) lines.push(paint(part, "2", style));
+    lines.push(paint(fit(`${indent}e.g. ${place.join(", ")}${example}`, style.width - 1), "2", style));
   }
   if (report.otherLines > 0) {
     const [first = "", ...rest] = wrap("with other causes (see the error logs)", indent, style);

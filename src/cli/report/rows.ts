@@ -12,6 +12,19 @@ export interface InputCounts {
 
 const TYPES: ReadonlySet<string> = new Set(RESOURCE_TYPES);
 
+/** One row per type, as a server counts them; rejected lines whose type is not known have a row of their own. */
+export function typeRows(
+  types: readonly ({ readonly type: string | null } & Readonly<
+    Record<"created" | "updated" | "unchanged" | "rejected", number>
+  >)[],
+): ReportRow[] {
+  return types.map(({ type, created, updated, unchanged, rejected }) => ({
+    label: type ?? "(type unknown)",
+    loaded: created + updated + unchanged,
+    rejected,
+  }));
+}
+
 /** One row per type, in the order of the files; files whose name tells no type have rows of their own. */
 export function reportRows(inputs: readonly InputCounts[]): ReportRow[] {
   const rows = new Map<string, ReportRow>();

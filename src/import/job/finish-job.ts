@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Pool } from "pg";
 import { StokerError } from "../../base/errors.ts";
 import type { Sources } from "../../source/sources.ts";
+import { groupCauses } from "./causes.ts";
 import { DEFAULT_ERROR_CONTAINER } from "./definition.ts";
 import { forgetLines } from "../pipeline/earlier-lines.ts";
 import { errorLog, errorLogName, inputsWithRejectedLines } from "./error-log.ts";
@@ -40,12 +41,28 @@ export async function finishJob(services: FinishServices, job: ClaimedJob, signa
   await checkUnits(database, job);
   await services.publish(signal);
   signal.throwIfAborted();
+  await storeCauses(database, job, signal);
   for (const input of await inputsWithRejectedLines(database, job.id)) {
     signal.throwIfAborted();
     await writeInputLogs(services, job, input, signal);
   }
   await forgetLines(database, job.id);
   await completeJob(database, job);
+}
+
+/** Once: error logs in a storage account take the rows with them that the causes are found in. */
+async function storeCauses(database: Pool, job: ClaimedJob, signal: AbortSignal): Promise<void> {
+  const { rows } = await database.query<{ known: boolean }>(
+    "select causes is not null as known from import_job where id = $1",
+    [job.id],
+  );
+  if (rows[0]?.known !== false) return;
+  const causes = await groupCauses(database, job.id, signal);
+  await database.query("update import_job set causes = $2 where id = $1 and fence = $3", [
+    job.id,
+    JSON.stringify(causes),
+    job.fence,
+  ]);
 }
 
 /** A unit that ended otherwise than completed ends its job with it; if that was lost, it is made up for here. */

@@ -3,6 +3,7 @@ import { StokerError } from "../../base/errors.ts";
 import type { JsonObject } from "../../base/json.ts";
 import { errorLogName } from "./error-log.ts";
 import { jobNotFound, readJobId } from "./job-id.ts";
+import type { JobCauses } from "./causes.ts";
 import { JobState, UnitState, type JobFailure } from "./job-state.ts";
 
 /** The answer of the status endpoint as long as the job has not failed (contract 3.1). */
@@ -29,6 +30,7 @@ interface JobRow {
   readonly state: number;
   readonly requestUrl: string;
   readonly failure: JobFailure | null;
+  readonly causes: JobCauses | null;
   readonly transactionTime: string;
   readonly seconds: number;
 }
@@ -45,6 +47,12 @@ interface Totals {
   readonly deleted: number;
 }
 
+/** What became of the lines of a type; null for rejected lines whose type is not known. */
+type TypeRow = { type: string | null } & Record<"created" | "updated" | "unchanged" | "deleted" | "rejected", number>;
+
+/** References of loaded lines that lead nowhere: `conditional` or `urn`, by target type where the reference names one. */
+type LeftReferences = { form: string; targetType: string | null; count: number };
+
 interface InputRow {
   readonly number: number;
   readonly type: string | null;
@@ -56,7 +64,7 @@ interface InputRow {
 }
 
 const JOB = `
-select state, request_url as "requestUrl", failure,
+select state, request_url as "requestUrl", failure, causes,
   to_char(created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"') as "transactionTime",
   extract(epoch from coalesce(ended_at, clock_timestamp()) - created_at)::float8 as seconds
 from import_job where id = $1`;
@@ -89,6 +97,22 @@ join (
 ) unit on unit.input = input.number
 where input.job = $1
 order by input.number`;
+
+const TYPES = `
+select nullif(entry.key, '') as type,
+  sum((entry.value ->> 0)::bigint)::float8 as created, sum((entry.value ->> 1)::bigint)::float8 as updated,
+  sum((entry.value ->> 2)::bigint)::float8 as unchanged, sum((entry.value ->> 3)::bigint)::float8 as deleted,
+  sum((entry.value ->> 4)::bigint)::float8 as rejected
+from import_unit unit, jsonb_each(unit.tally -> 'types') entry
+where unit.job = $1
+group by entry.key order by entry.key = '', entry.key collate "C"`;
+
+const REFERENCES = `
+select split_part(entry.key, ' ', 1) as form, nullif(split_part(entry.key, ' ', 2), '') as "targetType",
+  sum(entry.value::bigint)::float8 as count
+from import_unit unit, jsonb_each_text(unit.tally -> 'references') entry
+where unit.job = $1
+group by entry.key order by count desc, entry.key collate "C"`;
 
 const UNITS = `
 select input.type, input.url, unit.loaded::float8 as loaded
@@ -132,6 +156,9 @@ async function progressOf(database: Pool, jobId: string, job: JobRow, options: S
     ? (await database.query<Pick<InputRow, "type" | "url" | "loaded">>(UNITS, [jobId])).rows
     : inputs.rows;
 
+  const types = await database.query<TypeRow>(TYPES, [jobId]);
+  const left = await database.query<LeftReferences>(REFERENCES, [jobId]);
+
   const links = `${options.baseUrl}/_operations/import/${jobId}`;
   const resourcesPerSecond = Math.round(totals.loaded / Math.max(job.seconds, 0.001));
   const share = totals.totalBytes === 0 ? (completed ? 1 : 0) : totals.bytes / totals.totalBytes;
@@ -154,6 +181,10 @@ async function progressOf(database: Pool, jobId: string, job: JobRow, options: S
         updated: totals.updated,
         unchanged: totals.unchanged,
         deleted: totals.deleted,
+        types: types.rows,
+        references: { unresolved: left.rows.reduce((sum, { count }) => sum + count, 0), left: left.rows },
+        causes: [...(job.causes?.causes ?? [])],
+        otherRejected: job.causes?.otherRejected ?? 0,
       },
     },
     progress: `${(share * 100).toFixed(1)}% of ${String(totals.totalBytes)} bytes, ${String(resourcesPerSecond)} resources/s`,

@@ -1,8 +1,10 @@
+import { typeIdOfKey } from "../../fhir/resource-key.ts";
 import type { HeadRow, VersionRow } from "../../store/heads.ts";
 import type { TakenKey } from "../displacement/displace.ts";
 import type { BatchLine, RejectedLine } from "./batch.ts";
 import { decideResource, type EarlierNewLine, type Revision } from "./decide-resource.ts";
 import type { EarlierRow } from "./earlier-lines.ts";
+import { countsOf, emptyTally, type Tally, type TypeCounts } from "./unit-tally.ts";
 import { REJECTIONS } from "./outcome-changes.ts";
 import type { IncomingVersion, RuleContext, Ruling } from "./version-rules.ts";
 
@@ -53,6 +55,8 @@ export interface Decision {
   resources: DecidedResource[];
   rejected: RejectedLine[];
   counts: BatchCounts;
+  /** The same by type, with the rejected lines. */
+  tally: Tally;
   /** Server time must pass this instant before the decision can be written, 0 if at once. */
   waitUntil: number;
 }
@@ -112,6 +116,7 @@ export function decideBatch(
     resources: [],
     rejected: [],
     counts: { loaded: 0, created: 0, updated: 0, unchanged: 0, deleted: 0 },
+    tally: emptyTally(),
     waitUntil: 0,
   };
   const reject = (index: number, code: string, message: string): void => {
@@ -132,6 +137,9 @@ export function decideBatch(
     for (const index of ruling.duplicates) reject(index, REJECTIONS.duplicate.code, REJECTIONS.duplicate.message);
     for (const index of ruling.conflicts) reject(index, REJECTIONS.conflict.code, REJECTIONS.conflict.message);
     decision.counts.unchanged += ruling.unchanged.length;
+    const ofType = countsOf(decision.tally, typeIdOfKey(group.key));
+    ofType.unchanged += ruling.unchanged.length;
+    ofType.rejected += ruling.duplicates.length + ruling.conflicts.length;
     const resource: DecidedResource = {
       key: group.key,
       id,
@@ -141,7 +149,7 @@ export function decideBatch(
       remembered,
       revision,
     };
-    recordWritten(decision, lines, resource, ruling);
+    recordWritten(decision, lines, resource, ruling, ofType);
     if (ruling.written.length > 0 || remembered.length > 0 || revision !== undefined) {
       decision.resources.push(resource);
     }
@@ -167,14 +175,18 @@ function recordWritten(
   lines: readonly BatchLine[],
   resource: DecidedResource,
   ruling: Ruling,
+  ofType: TypeCounts,
 ): void {
   for (const [place, written] of ruling.written.entries()) {
     const isDeleted = lines[written.line]?.deleted === true;
     decision.written[written.line] = written;
     if (written === ruling.current) decision.searchable[written.line] = !isDeleted;
     else resource.historyLines.push(written.line);
-    if (isDeleted) decision.counts.deleted++;
-    if (resource.existing === undefined && place === 0) decision.counts.created++;
-    else decision.counts.updated++;
+    const isNew = resource.existing === undefined && place === 0;
+    for (const counts of [decision.counts, ofType]) {
+      if (isDeleted) counts.deleted++;
+      if (isNew) counts.created++;
+      else counts.updated++;
+    }
   }
 }

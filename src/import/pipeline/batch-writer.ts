@@ -39,8 +39,9 @@ import {
   type EarlierRow,
 } from "./earlier-lines.ts";
 import { findPlaces, packPlaces, writePlaces, type LinePlace, type PlacedLine } from "./line-places.ts";
-import { applyOutcomeChanges, type OutcomeChange } from "./outcome-changes.ts";
+import { applyOutcomeChanges, tallyChanges, type OutcomeChange } from "./outcome-changes.ts";
 import type { StageTimes } from "./stage-times.ts";
+import type { Tally } from "./unit-tally.ts";
 import { redateSearchRows, removeVersions, revisedRows, type RevisedRows } from "./version-revision.ts";
 import { Origin, type RuleContext } from "./version-rules.ts";
 
@@ -71,6 +72,8 @@ export interface TargetSegment {
 /** A batch that was decided on: all is done in the transaction but its rows. */
 export interface WrittenBatch {
   counts: BatchCounts;
+  /** The same by type, with what changes of earlier lines. */
+  tally: Tally;
   /** What is still to be copied, in this order, in the same transaction. */
   copies: CopyStep[];
 }
@@ -134,9 +137,10 @@ export class BatchWriter {
     const encoded = performance.now();
     await this.#change(client, target, rows, context);
     rejected.push(...decision.rejected);
+    tallyChanges(decision.tally, rows.outcomes);
     this.#times.encode += grouped - begun + encoded - encoding;
     this.#times.copy += encoding - grouped + performance.now() - encoded;
-    return { counts: decision.counts, copies: this.#copies(batch, target, decision) };
+    return { counts: decision.counts, tally: decision.tally, copies: this.#copies(batch, target, decision) };
   }
 
   #encode(
@@ -248,7 +252,7 @@ export class BatchWriter {
     for (const { version, outcome } of revision.withdrawn) {
       const { versionId, lastUpdated, deleted, contentHash, origin } = version;
       const place = places.of.get(version);
-      rows.outcomes.push({ id, place, deleted, from: "written", to: outcome });
+      rows.outcomes.push({ key, id, place, deleted, from: "written", to: outcome });
       const said = {
         versionId: origin === Origin.versioned ? versionId : undefined,
         lastUpdated: origin === Origin.bare ? undefined : lastUpdated,
@@ -257,11 +261,11 @@ export class BatchWriter {
       writeEarlierRow(this.#earlier, importJob, row);
     }
     for (const { line } of revision.revived) {
-      rows.outcomes.push({ id, place: line.place, deleted: line.deleted, from: line.outcome, to: "written" });
+      rows.outcomes.push({ key, id, place: line.place, deleted: line.deleted, from: line.outcome, to: "written" });
       rows.forgotten.push(line);
     }
     for (const { line, outcome } of revision.relabelled) {
-      rows.outcomes.push({ id, place: line.place, deleted: line.deleted, from: line.outcome, to: outcome });
+      rows.outcomes.push({ key, id, place: line.place, deleted: line.deleted, from: line.outcome, to: outcome });
       rows.forgotten.push(line);
       writeEarlierRow(this.#earlier, importJob, { ...line, outcome });
     }

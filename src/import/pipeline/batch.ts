@@ -9,6 +9,7 @@ import type { Indexer } from "../../index/indexer.ts";
 import { literalsOf } from "../../index/number-literals.ts";
 import { frameLength, frameOffset, type LineBlock } from "../../split/line-block.ts";
 import { SearchRows, TooManySearchValues } from "../../store/search-rows.ts";
+import { addReferences, countsOf, emptyTally, type Tally } from "./unit-tally.ts";
 import type { StageTimes } from "./stage-times.ts";
 import { WorkPlace } from "./worker-messages.ts";
 
@@ -79,6 +80,8 @@ export class Batch {
   readonly searchRows: SearchRows = new SearchRows();
   readonly lines: BatchLine[] = [];
   readonly rejected: RejectedLine[] = [];
+  /** Lines that the check rejected, by type, and references that lead nowhere. */
+  tally: Tally = emptyTally();
   /** Bytes of bodies in `lines`. */
   bytes = 0;
   /** Whether it has had a line of more than {@link LARGE_LINE}, loaded or not. */
@@ -103,6 +106,7 @@ export class Batch {
     this.searchRows.clear(firstStamp);
     this.lines.length = 0;
     this.rejected.length = 0;
+    this.tally = emptyTally();
     this.bytes = 0;
     this.hasLargeLine = false;
     this.#chunkBytes = 0;
@@ -192,7 +196,7 @@ export class Batch {
       this.#times.check += SAMPLE_EVERY * Math.max(0, afterCheck - started - parsing);
     }
     if (checked.kind === "issue") {
-      this.#reject(place, checked.code, checked.text, checked.expression);
+      this.#reject(place, checked.code, checked.text, checked.expression, checked.typeId);
       return;
     }
     const content = checked.hasEmpty ? withoutEmpty(raw, checked.resource) : raw;
@@ -206,6 +210,7 @@ export class Batch {
       const resource = isWhole ? checked.resource : (JSON.parse(stored) as JsonObject);
       if (!this.#index(key, stored, resource, checked.typeId, place)) return;
     }
+    if (checked.leftReferences !== undefined) addReferences(this.tally, checked.leftReferences);
     if (isSample) this.#times.index += SAMPLE_EVERY * (performance.now() - afterCheck);
     const body = checked.deleted ? storedBody(content) : content;
     this.lines.push({
@@ -231,7 +236,7 @@ export class Batch {
     } catch (error) {
       this.searchRows.undo();
       if (!(error instanceof TooManySearchValues)) throw error;
-      this.#reject(place, "too-costly", error.message, undefined);
+      this.#reject(place, "too-costly", error.message, undefined, typeId);
       return false;
     }
     this.searchRows.end();
@@ -243,7 +248,8 @@ export class Batch {
     this.#reject({ byteOffset: 0, length: 0, line: 1 }, "not-supported", message, undefined);
   }
 
-  #reject(place: PlaceOfLine, code: string, message: string, expression: string | undefined): void {
+  #reject(place: PlaceOfLine, code: string, message: string, expression: string | undefined, typeId = 0): void {
+    countsOf(this.tally, typeId).rejected++;
     const { byteOffset, length, line } = place;
     this.rejected.push({ byteOffset, length, line, code, message, expression });
   }

@@ -1,10 +1,13 @@
 import type { ClientBase } from "pg";
+import { typeIdOfKey } from "../../fhir/resource-key.ts";
 import { keyArray } from "../../store/heads.ts";
 import type { LineOutcome } from "./decide-resource.ts";
 import type { LinePlace } from "./line-places.ts";
+import { countsOf, type Tally } from "./unit-tally.ts";
 
 /** A line of an earlier batch is not any more what it was counted as. */
 export interface OutcomeChange {
+  key: bigint;
   id: string;
   /** undefined for bare lines whose place nobody knows: they are never rejected. */
   place: LinePlace | undefined;
@@ -68,6 +71,17 @@ export async function applyOutcomeChanges(
   );
 }
 
+/** Brings a batch's tally up to date, as {@link applyOutcomeChanges} does the counters of units. */
+export function tallyChanges(tally: Tally, changes: readonly OutcomeChange[]): void {
+  for (const { key, from, to, deleted } of changes) {
+    const counts = { ...countsOf(tally, typeIdOfKey(key)), loaded: 0 };
+    move(counts, from, deleted, -1);
+    move(counts, to, deleted, 1);
+    const { loaded: _, ...ofType } = counts;
+    tally.types.set(typeIdOfKey(key), ofType);
+  }
+}
+
 function isRejected(outcome: LineOutcome): boolean {
   return outcome === "duplicate" || outcome === "conflict";
 }
@@ -87,8 +101,8 @@ async function countChanges(client: ClientBase, unit: bigint, changes: readonly 
     if (counts === undefined) {
       units.set(id, (counts = { loaded: 0, rejected: 0, updated: 0, unchanged: 0, deleted: 0 }));
     }
-    tally(counts, from, deleted, -1);
-    tally(counts, to, deleted, 1);
+    move(counts, from, deleted, -1);
+    move(counts, to, deleted, 1);
   }
   // In one order, against deadlocks with other batches; PostgreSQL does not promise it, and the batch can be repeated
   const ordered = [...units].toSorted(([a], [b]) => (a < b ? -1 : 1));
@@ -111,7 +125,7 @@ async function countChanges(client: ClientBase, unit: bigint, changes: readonly 
   );
 }
 
-function tally(counts: Record<Counter, number>, outcome: LineOutcome, deleted: boolean, by: 1 | -1): void {
+function move(counts: Record<Counter, number>, outcome: LineOutcome, deleted: boolean, by: 1 | -1): void {
   if (isRejected(outcome)) {
     counts.rejected += by;
     return;

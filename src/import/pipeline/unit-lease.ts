@@ -2,6 +2,7 @@ import type { ClientBase } from "pg";
 import { WORKER_NAME } from "../../store/connection.ts";
 import type { ImportDefinition } from "../job/definition.ts";
 import { JobState, UnitState } from "../job/job-state.ts";
+import type { StoredTally } from "./unit-tally.ts";
 
 /** Seconds a unit stays with a worker that gives no sign of life. */
 const LEASE_SECONDS = 30;
@@ -28,6 +29,8 @@ export interface ClaimedUnit {
   /** Checkpoint: next byte to read, undefined before the first batch; lines of the unit before it. */
   readonly position: number | undefined;
   readonly lines: number;
+  /** What was counted by type so far. */
+  readonly tally: StoredTally | null;
 }
 
 /** What a batch adds to its unit. */
@@ -41,6 +44,8 @@ export interface UnitProgress {
   updated: number;
   unchanged: number;
   deleted: number;
+  /** Of the whole unit. */
+  tally: StoredTally;
 }
 
 type Queryable = Pick<ClientBase, "query">;
@@ -74,7 +79,7 @@ export async function claimUnit(client: ClientBase): Promise<ClaimedUnit | undef
            returning unit.id::text, unit.fence::text, unit.job::text, unit.attempts, job.definition,
              job.bytes::float8 as "jobBytes",
              unit.start_offset::float8 as "startOffset", unit.end_offset::float8 as "endOffset",
-             unit.position::float8 as position, unit.lines::float8 as lines,
+             unit.position::float8 as position, unit.lines::float8 as lines, unit.tally,
              input.type, input.url, input.source_etag as etag, input.length::float8 as length,
              set_config('application_name', '${SESSION_NAME}' || unit.id, false)`,
   });
@@ -149,7 +154,7 @@ export async function advanceUnit(
     name: "advance-unit",
     text: `update import_unit
            set attempts = 0, position = $3, lines = $4, loaded = loaded + $5, rejected = rejected + $6, created = created + $7,
-             updated = updated + $8, unchanged = unchanged + $9, deleted = deleted + $10,
+             updated = updated + $8, unchanged = unchanged + $9, deleted = deleted + $10, tally = $12,
              state = case when $11 then ${UnitState.completed} else state end,
              lease_until = case when $11 then null else clock_timestamp() + interval '${LEASE_SECONDS} seconds' end
            where id = $1 and fence = $2 and state = ${UnitState.running}`,
@@ -165,6 +170,7 @@ export async function advanceUnit(
       progress.unchanged,
       progress.deleted,
       completed,
+      JSON.stringify(progress.tally),
     ],
   });
   return advanced.rowCount === 1;

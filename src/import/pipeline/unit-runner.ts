@@ -21,6 +21,7 @@ import { BatchWriter, ClockWait, SegmentClosed, type TargetSegment } from "./bat
 import { displaceIds, KeysTaken } from "../displacement/displace.ts";
 import { updateIndexer } from "../api/current-definitions.ts";
 import { noTimes, type StageTimes } from "./stage-times.ts";
+import { emptyTally, readTally, storedTally, sumOf, type Tally } from "./unit-tally.ts";
 import { TargetSegments } from "./target-segments.ts";
 import { WorkPlace } from "./worker-messages.ts";
 import { advanceUnit, renewUnit, type ClaimedUnit } from "./unit-lease.ts";
@@ -71,6 +72,8 @@ export class UnitRunner {
   /** What the files of units are that were worked on last, by job and URL. */
   readonly #kinds: Map<string, WrongKind | undefined> = new Map();
   #lastCommit = 0;
+  /** What the unit has counted by type, as far as it is committed. */
+  #tally: Tally = emptyTally();
 
   constructor(options: {
     client: ClientBase;
@@ -108,6 +111,7 @@ export class UnitRunner {
     this.#at.set([Number(unit.id), Number(unit.fence), unit.position ?? unit.startOffset, unit.lines]);
     const rules: LineRules = { mode: definition.mode, declaredType: input.type ?? undefined, now: Date.now() };
     this.#lastCommit = Date.now();
+    this.#tally = readTally(unit.tally);
     await this.#clearBatch();
     let checkpoint: Checkpoint = { position: unit.position ?? unit.startOffset, lines: unit.lines };
     const range =
@@ -233,6 +237,7 @@ export class UnitRunner {
       const rejected: RejectedLine[] = [...this.#batch.rejected];
       let counts: BatchCounts = { loaded: 0, created: 0, updated: 0, unchanged: 0, deleted: 0 };
       let copies: CopyStep[] = [];
+      let tally = emptyTally();
       if (written > 0) {
         const context = {
           mode: definition.mode,
@@ -241,12 +246,14 @@ export class UnitRunner {
           unit: BigInt(unit.id),
           now: Date.now(),
         };
-        ({ counts, copies } = await this.#writer.write(client, this.#batch, target, context, rejected));
+        ({ counts, copies, tally } = await this.#writer.write(client, this.#batch, target, context, rejected));
       }
       copies.push(this.#rejectedStep(unit, rejected));
-      const progress = { ...checkpoint, ...counts, rejected: rejected.length };
+      const total = sumOf(this.#tally, this.#batch.tally, tally);
+      const progress = { ...checkpoint, ...counts, rejected: rejected.length, tally: storedTally(total) };
       if (!(await advanceUnit(client, unit, progress, completed))) throw new LeaseLost();
       await this.#copyAndCommit(copies);
+      this.#tally = total;
     } catch (error) {
       // A connection that cannot even roll back is broken, which the next statement will say.
       await client.query("rollback").catch(() => {});

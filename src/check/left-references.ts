@@ -1,0 +1,31 @@
+import { isObject, type JsonValue } from "../base/json.ts";
+import { resourceTypeId } from "../fhir/resource-types.ts";
+import type { ValueCheck } from "./primitive-rules.ts";
+import type { Walk } from "./walk.ts";
+
+/**
+ * The check of a Reference that also counts references which lead nowhere: conditional ones (`Type?query`), and `urn:uuid:` and
+ * `urn:oid:` ones, by form and target type. An import keeps both as they are. What a Bundle refers to within itself is not
+ * counted. `check` is the check of the structure.
+ */
+export function referenceCheck(check: ValueCheck): ValueCheck {
+  return (value, walk, depth) => {
+    if (!check(value, walk, depth)) return false;
+    const reference = isObject(value) ? value["reference"] : undefined;
+    if (typeof reference === "string") count(walk, reference, (value as { type?: JsonValue }).type);
+    return true;
+  };
+}
+
+function count(walk: Walk, reference: string, type: JsonValue | undefined): void {
+  const isConditional = walk.conditionalReference && reference.includes("?");
+  if (!isConditional && !(reference.charCodeAt(0) === LOWER_U && /^urn:(?:uuid|oid):/.test(reference))) return;
+  if (walk.root === "Bundle") return;
+  const named = isConditional ? /([A-Za-z]{1,64})\?/.exec(reference.slice(0, 500))?.[1] : type;
+  const target = typeof named === "string" && resourceTypeId(named) !== undefined ? ` ${named}` : "";
+  const key = `${isConditional ? "conditional" : "urn"}${target}`;
+  walk.leftReferences ??= new Map();
+  walk.leftReferences.set(key, (walk.leftReferences.get(key) ?? 0) + 1);
+}
+
+const LOWER_U = 117;
