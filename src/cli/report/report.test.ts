@@ -74,10 +74,10 @@ describe("report", () => {
     ).toBe(true);
   });
 
-  test("one line for a cause, however long its text is", () => {
+  test("one line for an example, however long its text is", () => {
     const [cause] = REJECTING.causes;
     if (cause === undefined) throw new Error("no cause");
-    const causes = [{ ...cause, text: "word ".repeat(100), sample: { ...cause.sample, message: "word ".repeat(200) } }];
+    const causes = [{ ...cause, sample: { ...cause.sample, message: "word ".repeat(200) } }];
     const before = reportLines(REJECTING, { width: 80, color: false });
     expect(reportLines({ ...REJECTING, causes }, { width: 80, color: false })).toHaveLength(before.length);
   });

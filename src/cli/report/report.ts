@@ -121,7 +121,8 @@ function rejectedLines(report: ImportReport, rejected: number, style: ReportStyl
   const counts = Math.max(5, ...report.causes.map((cause) => formatCount(cause.count).length));
   const indent = " ".repeat(counts + 4);
   for (const { text, count, sample } of report.causes) {
-    lines.push(fit(`  ${formatCount(count).padStart(counts)}  ${text}`, style.width - 1));
+    const [first = "", ...rest] = wrap(text, indent, style);
+    lines.push(`  ${formatCount(count).padStart(counts)}  ${first.trimStart()}`, ...rest);
     const place = [
       `${sample.file}${sample.line === undefined ? "" : ` line ${String(sample.line)}`}`,
       ...(sample.byteOffset === undefined ? [] : [`byte ${String(sample.byteOffset)}`]),

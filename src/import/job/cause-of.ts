@@ -4,6 +4,8 @@
  */
 export function causeOf(message: string, expression: string | undefined): string {
   if (message.startsWith("Invalid resource id: 'null or empty'")) return "The resource has no id.";
+  // About a whole file: what to do stands in it.
+  if (message.startsWith("The file is ")) return message;
   if (message.startsWith("Invalid resource id:")) {
     return "Invalid resource id: 1 to 64 characters of A-Z, a-z, 0-9, '-' and '.' are allowed.";
   }
