@@ -97,7 +97,7 @@ async function resourcesIn(base: string, path: string): Promise<string[]> {
     const bundle: Json = await response.json();
     if (response.status !== 200) return [`${response.status}`];
     if (bundle.resourceType !== "Bundle") return [`${bundle.resourceType}/${bundle.id} ${bundle.meta.versionId}`];
-    if (bundle.total !== undefined) found.push(`total ${bundle.total}`);
+    if (bundle.total !== undefined && /_summary=count|_total=|_history/.test(path)) found.push(`total ${bundle.total}`);
     for (const { resource, search, request } of bundle.entry ?? []) {
       const what = resource === undefined ? "" : `${resource.resourceType}/${resource.id} ${resource.meta?.versionId}`;
       found.push(`${what} ${search?.mode ?? ""}${request === undefined ? "" : `${request.method} ${request.url}`}`);

@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import { hashPair, toBigInt, type Int64Halves } from "../base/hash.ts";
+import { hashPair, type Int64Halves } from "../base/hash.ts";
 import type { JsonValue } from "../base/json.ts";
 import { cutsFor, isArrayAt, isObjectAt, itemsAt, membersAt, soleMember, spliced } from "./json-bytes.ts";
 import type { ByteRange, JsonMember, Splice } from "./json-bytes.ts";
@@ -45,7 +45,9 @@ export function contentHash(body: Buffer, hasMetaVersion: boolean): bigint {
   const digest = hash("sha256", content, "buffer");
   const out = { high: 0, low: 0 };
   hashPair(halvesAt(digest, 0), halvesAt(digest, 8), CONTENT, out);
-  return toBigInt(out);
+  digest.writeInt32BE(out.high, 0);
+  digest.writeInt32BE(out.low, 4);
+  return digest.readBigInt64BE(0);
 }
 
 /** Separates contents from all else that is hashed: see `search-value.ts`. */

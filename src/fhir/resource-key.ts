@@ -21,10 +21,35 @@ export function resourceKey(typeId: number, id: string, out: Int64Halves): void 
 
 /** The key that a resource has unless its id is displaced. */
 export function hashedKey(typeId: number, id: string, out: Int64Halves): void {
-  hashText(id, 0, out);
+  if (isSecond) hashText(id, 0, out);
+  else hashRecent(id, out);
   out.high = (typeId << 24) | (out.high & highMask);
   out.low &= lowMask;
 }
+
+/** Neighbouring lines refer to the same resources: the hashes of the ids that came last are kept, by how they end. */
+function hashRecent(id: string, out: Int64Halves): void {
+  const { length } = id;
+  const slot =
+    (id.charCodeAt(length - 1) ^ (id.charCodeAt(length - 2) << 4) ^ (id.charCodeAt(length - 3) << 8)) & RECENT;
+  if (recentIds[slot] === id) {
+    out.high = recentHigh[slot] ?? 0;
+    out.low = recentLow[slot] ?? 0;
+    return;
+  }
+  hashText(id, 0, out);
+  if (length > LONGEST_ID) return;
+  recentIds[slot] = id;
+  recentHigh[slot] = out.high;
+  recentLow[slot] = out.low;
+}
+
+const RECENT = 1023;
+const LONGEST_ID = 64;
+const recentIds: (string | undefined)[] = Array.from({ length: RECENT + 1 }, () => undefined);
+const recentHigh = new Int32Array(RECENT + 1);
+const recentLow = new Int32Array(RECENT + 1);
+let isSecond = false;
 
 /** Bits of the hash in a key. */
 export const KEY_BITS = 56;
@@ -67,14 +92,16 @@ export function withDisplacedIds<Result>(ids: DisplacedIds, work: () => Result):
   }
 }
 
-/** Runs `work`, which must not wait for anything, as if keys had all their bits and no id were displaced. */
+/** Runs `work`, which must not wait for anything, with the second hash: keys have all their bits, and no id is displaced. */
 export function withWholeKeys<Result>(work: () => Result): Result {
   const masks = [highMask, lowMask] as const;
   cutKeys(KEY_BITS);
+  isSecond = true;
   try {
     return withDisplacedIds({ generation: 0, byType: [] }, work);
   } finally {
     [highMask, lowMask] = masks;
+    isSecond = false;
   }
 }
 
