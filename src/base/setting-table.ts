@@ -2,6 +2,7 @@ import { availableParallelism } from "node:os";
 import { z } from "zod";
 import { LOG_LEVELS, type LogLevel } from "./logger.ts";
 import { timeZoneName } from "./time-zone.ts";
+import { withoutTrailingSlashes } from "./trailing-slashes.ts";
 
 /** Every setting of a server process, checked and complete. Paths are absolute; the object is frozen. */
 export interface Settings {
@@ -106,9 +107,7 @@ const truth: z.ZodType<boolean> = z.union([
 ]);
 
 function url(accepts: (url: URL) => boolean): z.ZodType<string | undefined> {
-  return text
-    .refine((value) => URL.canParse(value) && accepts(new URL(value)))
-    .transform((value) => value.replace(/\/+$/, ""));
+  return text.refine((value) => URL.canParse(value) && accepts(new URL(value))).transform(withoutTrailingSlashes);
 }
 
 /** Texts separated by commas. */

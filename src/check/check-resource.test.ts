@@ -30,6 +30,10 @@ describe("legal FHIR JSON passes", () => {
     ["paired arrays", patient('"name":[{"given":["a",null],"_given":[null,{"extension":[{"url":"u"}]}]}]')],
     ["sibling of the resource's id and of a choice", patient('"_id":{"id":"x"},"_deceasedBoolean":{"id":"x"}')],
     ["both halves of one choice", observation('"valueString":"x","_valueString":{"id":"x"}')],
+    [
+      "as long as they may be",
+      patient(`"implicitRules":"${"a".repeat(8192)}","photo":[{"url":"data:,${"a".repeat(9000)}"}]`),
+    ],
     ["two choices", patient('"deceasedBoolean":false,"multipleBirthInteger":2')],
     ["resourceType last", '{"id":"a","active":true,"resourceType":"Patient"}'],
     ["xhtml", patient('"text":{"status":"generated","div":"<div xmlns=\\"http://www.w3.org/1999/xhtml\\">x</div>"}')],
@@ -130,6 +134,24 @@ describe("illegal JSON is refused, with the element's path", () => {
       "value DocumentReference.content[0].attachment.data",
     ],
     ["boolean versionId", patient('"meta":{"versionId":true}'), "structure Patient.meta.versionId"],
+    [
+      "long code",
+      patient(`"maritalStatus":{"coding":[{"code":"${"a".repeat(1001)}"}]}`),
+      "too-long Patient.maritalStatus.coding[0].code",
+    ],
+    ["long uri", patient(`"implicitRules":"${"a".repeat(8193)}"`), "too-long Patient.implicitRules"],
+    ["long url", patient(`"photo":[{"url":"http://${"a".repeat(8200)}"}]`), "too-long Patient.photo[0].url"],
+    [
+      "long reference",
+      patient(`"managingOrganization":{"reference":"${"/_history/".repeat(20_000)}"}`),
+      "too-long Patient.managingOrganization.reference",
+    ],
+    ["long date", patient(`"birthDate":"2000-01-01${"0".repeat(100)}"`), "too-long Patient.birthDate"],
+    [
+      "long dateTime",
+      patient(`"name":[{"period":{"start":"2000-01-01T00:00:00.${"0".repeat(100)}Z"}}]`),
+      "too-long Patient.name[0].period.start",
+    ],
     ["fhir_comments", patient('"fhir_comments":["x"]'), "structure Patient.fhir_comments"],
     ["markup that is none", patient('"text":{"status":"generated","div":"<p>x</p>"}'), "structure Patient.text.div"],
     [

@@ -56,10 +56,39 @@ function checkXhtml(value: JsonValue, walk: Walk, depth: number): boolean {
   return problem === undefined || report(walk, depth, "structure", `the narrative ${problem}.`);
 }
 
+/** Characters of `Reference.reference`. */
+const LONGEST_REFERENCE = 8192;
+
+/**
+ * Characters of what names something: far more than any name needs, and few enough that what is made of it (values for search,
+ * texts of messages) stays small. Inline data in an Attachment's url is no name.
+ */
+const LONGEST_NAMES: ReadonlyMap<string, number> = new Map([
+  ["code", 1000],
+  ["id", 1000],
+  ["oid", 1000],
+  ["uuid", 1000],
+  ["date", 100],
+  ["dateTime", 100],
+  ["instant", 100],
+  ["time", 100],
+  ["uri", 8192],
+  ["url", 8192],
+  ["canonical", 8192],
+]);
+
+function reportLength(walk: Walk, depth: number, type: string, value: string, most: number): boolean {
+  return report(walk, depth, "too-long", `a ${type} of ${value.length} characters; ${most} are allowed.`);
+}
+
 /** An empty string passes: it counts as absent (contract C-015). */
 function stringCheck(type: string, test: PrimitiveTest<string>): ValueCheck {
+  const most = LONGEST_NAMES.get(type) ?? Infinity;
   return (value, walk, depth) => {
     if (typeof value !== "string") return reportType(walk, depth, "a string", value);
+    if (value.length > most && !(type === "url" && value.startsWith("data:"))) {
+      return reportLength(walk, depth, type, value, most);
+    }
     return test(value) || value === "" || reportFormat(walk, depth, type, quoted(value));
   };
 }
@@ -97,6 +126,9 @@ function codeCheck(set: CodeSet): ValueCheck {
 /** Remembers conditional references, so that InitialLoad can refuse them without another walk (contract 5.3). */
 function checkReference(value: JsonValue, walk: Walk, depth: number): boolean {
   if (typeof value !== "string") return reportType(walk, depth, "a string", value);
+  if (value.length > LONGEST_REFERENCE) {
+    return reportLength(walk, depth, "reference", value, LONGEST_REFERENCE);
+  }
   if (value.includes("?")) walk.conditionalReference = true;
   return true;
 }

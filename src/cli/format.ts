@@ -1,9 +1,9 @@
 /** `1,234,567`, whatever the locale of the machine. */
 export function formatCount(count: number): string {
-  return Math.round(count)
-    .toString()
-    .replaceAll(/\B(?=(?:\d{3})+$)/g, ",");
+  return COUNTS.format(Math.round(count));
 }
+
+const COUNTS = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 
 /** Bytes with a decimal unit: `812 B`, `4.2 MB`. */
 export function formatBytes(bytes: number): string {

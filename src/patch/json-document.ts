@@ -273,8 +273,15 @@ function decimalOf(text: string): string | undefined {
   if (match === null) return undefined;
   const [, sign = "", whole = "", fraction = "", exponent = "0"] = match;
   const digits = (whole + fraction).replace(/^0+/, "");
-  const short = digits.replace(/0+$/, "");
+  const short = withoutZeros(digits);
   if (short === "") return "0";
   const power = BigInt(exponent) - BigInt(fraction.length) + BigInt(digits.length - short.length);
   return `${sign}${short}e${power}`;
+}
+
+/** Without the zeros at its end. `/0+$/` would try each run of zeros up to its end. */
+function withoutZeros(digits: string): string {
+  let end = digits.length;
+  while (digits.endsWith("0", end)) end--;
+  return digits.slice(0, end);
 }

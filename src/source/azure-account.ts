@@ -1,4 +1,5 @@
 import { StokerError } from "../base/errors.ts";
+import { withoutTrailingSlashes } from "../base/trailing-slashes.ts";
 
 /** One storage account: where its blobs are and how to prove who we are. */
 export interface AzureAccount {
@@ -109,7 +110,7 @@ function checkEndpoint(text: string | undefined, setting: string): string {
   if (url.username !== "" || url.search !== "" || url.hash !== "") {
     throw settingError(setting, "has a blob endpoint with more than scheme, host, port and path");
   }
-  return (url.origin + url.pathname).replace(/\/+$/, "");
+  return withoutTrailingSlashes(url.origin + url.pathname);
 }
 
 function settingError(setting: string, problem: string): StokerError {

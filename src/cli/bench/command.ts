@@ -92,5 +92,13 @@ function say(line: string): void {
 
 /** The command line as it may be shown: a database's address may hold a password. */
 export function shownCommandLine(words: readonly string[]): string {
-  return ["stoker", ...words].join(" ").replaceAll(/(postgres(?:ql)?:\/\/[^:@/\s]*):[^@\s]*@/g, "$1:…@");
+  return ["stoker", ...words.map(withoutPassword)].join(" ");
+}
+
+function withoutPassword(word: string): string {
+  const start = word.search(/postgres(?:ql)?:\/\//);
+  if (start < 0) return word;
+  const colon = word.indexOf(":", word.indexOf("://", start) + 3);
+  const at = word.lastIndexOf("@");
+  return colon < 0 || colon > at ? word : `${word.slice(0, colon)}:…${word.slice(at)}`;
 }

@@ -141,7 +141,7 @@ export async function openLog(server: ServerAddress, url: string): Promise<Async
 /** What a progress line needs, from an answer of the status endpoint. */
 export function snapshotOf(state: ImportState, time: number, knownBytes: number): Snapshot {
   const { result } = state;
-  const share = Number(/(\d+(?:\.\d+)?)\s*%/.exec(state.progress ?? "")?.[1] ?? "0") / 100;
+  const share = Number(/^(\d{1,3}(?:\.\d{1,9})?) ?%/.exec(state.progress ?? "")?.[1] ?? "0") / 100;
   if (result === undefined) {
     const planning = { time, phase: "planning" as const, loaded: 0, rejected: 0, bytes: 0, totalBytes: 0 };
     return share > 0 ? { ...planning, phase: "loading", bytes: share * knownBytes, totalBytes: knownBytes } : planning;

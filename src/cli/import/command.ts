@@ -18,6 +18,7 @@ import { openStopRequests } from "../stop.ts";
 import { openTerminal } from "../terminal.ts";
 import { commonFolder, resolveInputs, type CliInput } from "./inputs.ts";
 import { runImport, type ImportEnd, type RunOptions } from "./run-import.ts";
+import { withoutTrailingSlashes } from "../../base/trailing-slashes.ts";
 
 interface ImportFlags extends Record<string, unknown> {
   /** True: the one of STOKER_BASE_URL. */
@@ -215,7 +216,7 @@ export function serverBase(text: string): string {
       `--server ${text} is no http or https URL; it looks like http://127.0.0.1:8080/fhir`,
     );
   }
-  return text.replace(/\/+$/, "");
+  return withoutTrailingSlashes(text);
 }
 
 /** Tells of files that were passed over, so that nobody takes them for loaded. */

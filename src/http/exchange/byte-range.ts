@@ -20,7 +20,7 @@ export interface RangeHeaders {
 export function requestedRange(headers: RangeHeaders, bytes: number, etag: string): RequestedRange {
   const condition = headers["if-range"];
   if (condition !== undefined && condition.trim() !== etag) return "all";
-  const match = /^\s*bytes\s*=\s*(\d{0,16})\s*-\s*(\d{0,16})\s*$/i.exec(headers.range ?? "");
+  const match = /^bytes ?= ?(\d{0,16}) ?- ?(\d{0,16})$/i.exec((headers.range ?? "").trim());
   if (match === null) return "all";
   const [, first = "", last = ""] = match;
   if (first === "") {

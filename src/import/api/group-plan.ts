@@ -129,6 +129,8 @@ export async function define(
   const definitions = items.filter(({ change }) => isDefinition(change));
   // The components of a composite may be defined by the same group.
   for (const { request, change } of definitions.toSorted((a, b) => rankOf(a) - rankOf(b))) {
+    // Each takes some 30 ms at most; others have their turn between them.
+    await new Promise(setImmediate);
     try {
       register.take(definitionOf(change));
     } catch (error) {

@@ -70,6 +70,17 @@ export interface CompiledDefinition {
  * the type, or selects nothing in one of the bases, `not-supported` for components that cannot be asked for together.
  */
 export function compileDefinition(definition: ParameterDefinition, id: number): CompiledDefinition {
+  const known = id === 0 ? COMPILED.get(definition) : undefined;
+  if (known !== undefined) return known;
+  const compiled = compileAll(definition, id);
+  if (id === 0) COMPILED.set(definition, compiled);
+  return compiled;
+}
+
+/** Without a number: a definition is read and counted before it gets one. */
+const COMPILED = new WeakMap<ParameterDefinition, CompiledDefinition>();
+
+function compileAll(definition: ParameterDefinition, id: number): CompiledDefinition {
   const trees: Record<string, readonly TreeNode[]> = {};
   const composite: Record<string, readonly CompositeContext[]> = {};
   const work = newWork();
@@ -95,14 +106,14 @@ function compileFor(
       checkExtractor(compiled.nodes);
       return compiled;
     }
-    const selected = distinct(selectFrom(ELEMENTS, type, expression, work));
+    const selected = selectFrom(ELEMENTS, type, expression, work);
     if (selected.length === 0) throw new ExpressionError(`it selects nothing in ${type}`);
     const selections = searchableOfOpen(kind, selected, type);
     if (selections.length === 0) {
       throw new ExpressionError(`a ${kind} parameter cannot search any of the elements that it selects in ${type}`);
     }
     const tree = newTree();
-    for (const selection of selections) addValues(tree, selection, { id, type: kind, target });
+    for (const selection of distinct(selections)) addValues(tree, selection, { id, type: kind, target });
     checkExtractor(tree.nodes);
     return { nodes: tree.nodes };
   } catch (error) {

@@ -63,7 +63,7 @@ describe("what a definition may make", () => {
   });
 
   it("is bounded for all definitions together", () => {
-    expect(() => checkAllNodes(100_000)).not.toThrow();
-    expect(() => checkAllNodes(100_001)).toThrow(/all stored SearchParameters together .* 100000 elements/);
+    expect(() => checkAllNodes(50_000)).not.toThrow();
+    expect(() => checkAllNodes(50_001)).toThrow(/all stored SearchParameters together .* 50000 elements/);
   });
 });

@@ -35,8 +35,8 @@ export function spend(work: ExpressionWork, elements: number, steps: number): vo
   }
 }
 
-/** Of all definitions of a database: they are read, 8 MB of them, by each thread that writes, and each compiles those of its types. */
-const MOST_NODES = 100_000;
+/** Of all definitions of a database: they are read, 7 MB of them, by each thread that writes, and each compiles those of its types. */
+const MOST_NODES = 50_000;
 
 /** Elements that the trees visit. */
 export function countNodes(trees: ExtractionTrees): number {

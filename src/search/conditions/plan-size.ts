@@ -8,8 +8,7 @@ import { hasLinks, remembered } from "./condition.ts";
  */
 export async function isTooDeep(lookups: Lookups, condition: Condition, limit: number): Promise<boolean> {
   if (!hasLinks(condition)) return false;
-  const partitions = await remembered(lookups, "partitions", () => countPartitions(lookups));
-  return planSize({ kind: "refers", links: [], target: condition }, partitions) > limit;
+  return planSize({ kind: "refers", links: [], target: condition }, await countPartitions(lookups)) > limit;
 }
 
 /** Nodes of a plan that are visited for a condition that is tested in each of so many partitions. */
@@ -32,7 +31,12 @@ export function planSize(condition: Condition, partitions: number): number {
   }
 }
 
-async function countPartitions({ db }: Lookups): Promise<number> {
+/** Partitions that each search table has; asked once for a search. */
+export async function countPartitions(lookups: Lookups): Promise<number> {
+  return remembered(lookups, "partitions", () => readPartitions(lookups));
+}
+
+async function readPartitions({ db }: Lookups): Promise<number> {
   const { rows } = await db.query<{ count: number }>({
     text: "select count(*)::int as count from pg_inherits where inhparent = 'search_resource'::regclass",
   });

@@ -16,6 +16,7 @@ import { isTooDeep } from "./plan-size.ts";
 import { expectedMatches } from "./planner.ts";
 import type { ReferenceLink } from "./reference-link.ts";
 import { sql, statement } from "../sql.ts";
+import { checkCost } from "./statement-cost.ts";
 import { resolveTerm } from "./terms.ts";
 import { tooCostly } from "../too-costly.ts";
 
@@ -31,7 +32,10 @@ export async function resolveCondition(
   limits: ResolveLimits = LIMITS,
 ): Promise<Condition> {
   const current = (db.hasStaleRows ?? (await readHasStaleRows(db))) ? NOT_STALE : ALWAYS;
-  return allOf([await resolve({ db, blocks, current, found: new Map(), limits }, condition), current]);
+  const lookups = { db, blocks, current, found: new Map(), limits };
+  const resolved = allOf([await resolve(lookups, condition), current]);
+  await checkCost(lookups, resolved);
+  return resolved;
 }
 
 /** {@link resolveCondition} within a look-up: it shares what has been looked up for the search. */
@@ -96,10 +100,12 @@ async function resolve(lookups: Resolving, condition: Condition): Promise<Condit
       return resolve(lookups, await condition.find(lookups));
     case "refers": {
       const target = allOf([await resolve(lookups, condition.target), current]);
+      await checkCost(lookups, target);
       return lookUpTargets(lookups, condition.links, target);
     }
     case "referred": {
       const source = allOf([await resolve(lookups, condition.source), current]);
+      await checkCost(lookups, source);
       return lookUpSources(lookups, condition.links, source);
     }
     case "and":

@@ -144,7 +144,7 @@ const TEMPERATURES: ReadonlyMap<string, { factor: Rational; offset: Rational }> 
 const PREFIXES: ReadonlyMap<string, Rational> = new Map([
   ..."Y24 Z21 E18 P15 T12 G9 M6 k3 h2 da1 d-1 c-2 m-3 u-6 n-9 p-12 f-15 a-18 z-21 y-24"
     .split(" ")
-    .map((text) => /^([A-Za-z]+)(.*)$/.exec(text))
+    .map((text) => /^([A-Za-z]+)(-?\d+)$/.exec(text))
     .map((match) => [match?.[1] ?? "", power(rational(10n), Number(match?.[2]))] as const),
   ...["Ki", "Mi", "Gi", "Ti"].map((prefix, index) => [prefix, power(rational(1024n), index + 1)] as const),
 ]);

@@ -138,8 +138,9 @@ function referenceText(
   if (type === "Resource" && contained !== undefined) {
     return { text: `${contained}/${textIn(element["id"]) ?? ""}`, type: contained };
   }
-  const written = textIn(element["reference"])?.replace(/\/_history\/.*$/, "");
-  if (written === undefined) return undefined;
+  const reference = textIn(element["reference"]);
+  if (reference === undefined) return undefined;
+  const [written = ""] = reference.split("/_history/", 1);
   const text = written.startsWith(`${baseUrl}/`) ? written.slice(baseUrl.length + 1) : written;
   const inside = objectsIn(resource["contained"]).find(({ id }) => `#${textIn(id) ?? ""}` === text)?.["resourceType"];
   const told = [/(?:^|\/)([A-Za-z]+)\/[^/?]*$/.exec(text)?.[1], textIn(inside), textIn(element["type"])];

@@ -23,6 +23,15 @@ import { hasMediaTypes } from "../terminology/media-types.ts";
 import { checkElements } from "../shape/shape.ts";
 import type { TextPlace } from "../text/resource-text.ts";
 import { parseSort, type SortKey } from "./sort.ts";
+import {
+  checkLengths,
+  newValueBudget,
+  spendEqualities,
+  spendTests,
+  spendValue,
+  spendWords,
+  type ValueBudget,
+} from "./value-budget.ts";
 import { parseWords } from "./words.ts";
 import { checkSystem } from "./token-system.ts";
 import { malformed } from "./value-context.ts";
@@ -102,7 +111,7 @@ export function parseQuery(given: SearchRequest): SearchQuery {
   return {
     ...control,
     sort,
-    groups: confined(group(types, filters, { ...request, links: { count: 0 } }), request),
+    groups: confined(group(types, filters, { ...request, links: { count: 0 }, budget: newValueBudget() }), request),
     used: [...used, ...control.used],
     warnings,
   };
@@ -152,6 +161,7 @@ function unknownText(name: string, type: string | undefined): string {
 interface Parsing extends SearchRequest {
   /** Chains and `_has`, each for the types that have it in common. */
   readonly links: { count: number };
+  readonly budget: ValueBudget;
 }
 
 /** Puts the types for which all names mean the same parameters into one group. */
@@ -226,8 +236,9 @@ function tooManyTypes({ name }: Filter): StokerError {
 
 type PlainFilter = Filter & { kind: "plain" };
 
-function parsePlain(filter: PlainFilter, parameter: SearchParameter | undefined, request: SearchRequest): Criterion {
+function parsePlain(filter: PlainFilter, parameter: SearchParameter | undefined, request: Parsing): Criterion {
   const { name, modifier, value } = filter;
+  const { budget } = request;
   const context = { name, baseUrl: request.baseUrl };
   if (modifier === "missing" && !WITHOUT_MISSING.has(filter.code)) {
     const missing = parseBoolean(filter);
@@ -236,17 +247,21 @@ function parsePlain(filter: PlainFilter, parameter: SearchParameter | undefined,
   }
   const alternatives = alternativesIn(value);
   if (alternatives.length > MAX_ALTERNATIVES) throw malformed(filter, `more than ${MAX_ALTERNATIVES} values`);
+  checkLengths(name, alternatives, modifier);
   if (parameter === undefined) {
     if (filter.code === "_id" && (modifier === undefined || modifier === "not")) {
+      spendEqualities(budget, name, alternatives.length);
       const ids = alternatives.map((text) => parseToken(text, context).code ?? "");
       return { kind: "id", ids, negated: modifier === "not" };
     }
     if (filter.code === "_lastUpdated" && modifier === undefined) {
+      spendTests(budget, name, alternatives.length);
       return { kind: "lastUpdated", values: alternatives.map((text) => parseDate(text, context)) };
     }
     if (filter.code === "_list" && modifier === undefined) return listCriterion(filter, alternatives);
     const place = TEXT_PLACES.get(filter.code);
     if (place !== undefined && modifier === undefined) {
+      spendWords(budget, name, alternatives.length);
       const tests = alternatives.map((text) => parseWords(unescape(text), name));
       return { kind: "text", name, place, test: { kind: "or", tests } };
     }
@@ -258,7 +273,13 @@ function parsePlain(filter: PlainFilter, parameter: SearchParameter | undefined,
     comparison,
     referenceType === undefined ? context : { ...context, referenceType },
   );
-  return { kind: "values", parameter, comparison, values: alternatives.map(parse) };
+  const values = alternatives.map((text) => {
+    const parsed = parse(text);
+    // At once: an id alone becomes hundreds of values.
+    spendValue(budget, name, { parameter, comparison, value: parsed });
+    return parsed;
+  });
+  return { kind: "values", parameter, comparison, values };
 }
 
 const TEXT_PLACES: ReadonlyMap<string, TextPlace> = new Map([

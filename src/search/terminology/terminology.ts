@@ -1,12 +1,13 @@
 import { StokerError } from "../../base/errors.ts";
 import type { StoredParameter } from "../../fhir/derived-parameters.ts";
 import { readCodeSystem, hierarchy, type CodeSystem } from "./code-system.ts";
-import { codesOf, type CodeSet } from "./code-set.ts";
-import { NEVER, remembered, type Condition } from "../conditions/condition.ts";
+import { codesOf, sizeOf, type CodeSet } from "./code-set.ts";
+import { NEVER, remembered, type Condition, type Lookups } from "../conditions/condition.ts";
 import type { TokenValue } from "../query/criteria.ts";
 import { tokenEqualities } from "../conditions/equality.ts";
 import { withCodeSpellings } from "./spellings.ts";
 import { expandValueSet } from "./value-set.ts";
+import { terminologyWork } from "./work.ts";
 
 /** The condition that a token is in a stored value set (`:in`); `name` is the parameter's. */
 export function inValueSet(stored: readonly StoredParameter[], reference: string, name: string): Condition {
@@ -15,6 +16,7 @@ export function inValueSet(stored: readonly StoredParameter[], reference: string
     find: async (lookups) => {
       const expand = (): Promise<CodeSet> => named(name, expandValueSet(lookups, reference));
       const codes = await remembered(lookups, `value set ${reference}`, expand);
+      await spendTokens(lookups, stored, codes, name);
       return tokensOf(stored, await withCodeSpellings(lookups.db, codes));
     },
   };
@@ -39,9 +41,22 @@ export function inHierarchy(
         name,
         Promise.resolve().then(() => hierarchy(codeSystem, code, direction)),
       );
-      return tokensOf(stored, await withCodeSpellings(lookups.db, codesOf(system, codes)));
+      const set = codesOf(system, codes);
+      await spendTokens(lookups, stored, set, name);
+      return tokensOf(stored, await withCodeSpellings(lookups.db, set));
     },
   };
+}
+
+/** Codes become numbers, which takes as long as comparing some ten of them. */
+async function spendTokens(
+  lookups: Lookups,
+  stored: readonly StoredParameter[],
+  codes: CodeSet,
+  name: string,
+): Promise<void> {
+  const work = await terminologyWork(lookups);
+  await named(name, work.spend(10 * sizeOf(codes) * stored.length));
 }
 
 function tokensOf(stored: readonly StoredParameter[], { systems, codes }: CodeSet): Condition {

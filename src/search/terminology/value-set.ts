@@ -3,9 +3,10 @@ import type { JsonObject } from "../../base/json.ts";
 import { readCanonical } from "./canonical.ts";
 import { codesOf, createUnion, difference, intersection, sizeOf, wholeSystem, type CodeSet } from "./code-set.ts";
 import { filteredCodes, readCodeSystem, type CodeSystem } from "./code-system.ts";
-import { remembered, type Lookups } from "../conditions/condition.ts";
+import type { Lookups } from "../conditions/condition.ts";
 import { objectIn, objectsIn, textIn, textsIn } from "../json-members.ts";
 import { tooCostly } from "../too-costly.ts";
+import { terminologyWork, type Work } from "./work.ts";
 
 /**
  * The codes of a stored value set, named by `ValueSet/id` or by its canonical URL: what its `compose` says, evaluated with
@@ -15,37 +16,11 @@ import { tooCostly } from "../too-costly.ts";
  * what is in the way.
  */
 export async function expandValueSet(lookups: Lookups, reference: string): Promise<CodeSet> {
-  // All value sets of a search share it.
-  const work = await remembered(lookups, "terminology", async () => createWork());
-  return createExpander(lookups, work)(reference);
+  return createExpander(lookups, await terminologyWork(lookups))(reference);
 }
 
 /** Stored resources that one expansion may read. */
 const MAX_READ = 100;
-/** Codes that one search may look at, in all parts of all its value sets: a second or two. */
-const MAX_WORK = 5_000_000;
-/** As many codes are looked at before others have their turn: some 10 ms. */
-const TURN = 20_000;
-
-/** What may be done: the parts of a value set can be small and many, and each can look at a whole code system. */
-interface Work {
-  spend(codes: number): Promise<void>;
-}
-
-function createWork(): Work {
-  let spent = 0;
-  let next = TURN;
-  return {
-    async spend(codes) {
-      spent += codes;
-      if (spent > MAX_WORK) throw tooCostly(`more than ${MAX_WORK} codes would have to be compared for its value sets`);
-      if (spent < next) return;
-      next = spent + TURN;
-      await new Promise(setImmediate);
-    },
-  };
-}
-
 function createExpander(lookups: Lookups, work: Work): (reference: string) => Promise<CodeSet> {
   const expanded = new Map<string, CodeSet>();
   const systems = new Map<string, CodeSystem>();
