@@ -26,6 +26,11 @@ describe("errors of usage: exit code 2, nothing on standard output, a hint", () 
       ["generate", "--patients", "1", "--out", import.meta.filename],
       /^stoker: The folder .* cannot be made \(there is a file of this name\)\n$/,
     ],
+    [
+      "an impossible folder",
+      ["export", "--out", "/proc/none/such"],
+      /^stoker: The folder \/proc\/none\/such cannot be made \(\w+\)\n$/,
+    ],
     ["bad choice", ["import", "x", "--mode", "Initial"], /Allowed choices are IncrementalLoad, InitialLoad/],
     [
       "bad setting",

@@ -1,5 +1,6 @@
-import { access, mkdir, open, readFile, rename } from "node:fs/promises";
+import { access, open, readFile, rename } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { makeFolders } from "../../base/make-folders.ts";
 import { StokerError } from "../../base/errors.ts";
 import type { ExportOrder } from "./bulk-client.ts";
 
@@ -33,7 +34,7 @@ export const STATE_FILE = "stoker-export.json";
 export async function openExportFolder(name: string): Promise<ExportFolder> {
   const path = resolve(name);
   try {
-    await mkdir(path, { recursive: true });
+    await makeFolders(path);
   } catch (cause) {
     const { code = "" } = cause as NodeJS.ErrnoException;
     throw new StokerError("bad-request", `The folder ${path} cannot be made (${code})`, { cause });

@@ -1,5 +1,6 @@
-import { open, mkdir, rm, type FileHandle } from "node:fs/promises";
+import { open, rm, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
+import { makeFolders } from "../../base/make-folders.ts";
 import { StokerError } from "../../base/errors.ts";
 import { writeAll } from "../write-all.ts";
 import { generateFacilities } from "./facility.ts";
@@ -99,7 +100,7 @@ interface OpenFile {
 
 async function makeFolder(folder: string): Promise<void> {
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolders(folder);
   } catch (cause) {
     const { code = "" } = cause as NodeJS.ErrnoException;
     const why = code === "EEXIST" || code === "ENOTDIR" ? "there is a file of this name" : code;

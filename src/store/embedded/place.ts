@@ -2,8 +2,9 @@ import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { chmod, lstat, mkdir, readFile, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { StokerError } from "../../base/errors.ts";
+import { makeFolders } from "../../base/make-folders.ts";
 import { CLUSTERS, POINTER } from "./leftover-clusters.ts";
 import { chooseServerUser, firstClosedFolder, runsAsRoot, serverUserById, type ServerUser } from "./server-user.ts";
 
@@ -61,14 +62,6 @@ export async function openDataDirectory(dataDirectory: string): Promise<string> 
   } catch (error) {
     throw fileError(error, path);
   }
-}
-
-/** As mkdir's `recursive`, which never ends where a folder cannot be made because the file system has none (/proc). */
-async function makeFolders(path: string): Promise<void> {
-  if (!existsSync(dirname(path))) await makeFolders(dirname(path));
-  await mkdir(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== "EEXIST") throw error; // another process was quicker
-  });
 }
 
 /** What a failed file operation in the data folder means to the user; errors that are none come back as they are. */
