@@ -228,7 +228,7 @@ describe("searches", () => {
       "200 words to look for",
       "Patient",
       times(100, (index) => ["_content", `a${index} or b${index}`]),
-      "more than 1000",
+      "more than 3000 dates",
     ],
     ["201 parameters", "Observation", times(201, (index) => ["code", `c${index}`]), "at most 200 parameters"],
   ])("%s are refused with the limit", async (_what, type, parameters, limit) => {
