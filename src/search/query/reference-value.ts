@@ -10,6 +10,7 @@ import { BARE_ID, malformed, type ValueContext } from "./value-context.ts";
  * for a version alone.
  */
 export function parseReference(raw: string, types: readonly string[], context: ValueContext): ReferenceValue {
+  if (CONDITIONAL.test(raw)) return ofTexts([unescape(raw)]);
   const [first = "", ...rest] = splitEscaped(raw, "|");
   const text = unescape(first);
   const version = unescape(rest.join("|"));
@@ -66,6 +67,8 @@ function checkType(type: string, context: ValueContext): void {
   throw malformed(context, `the value refers to another type, ${type}`);
 }
 
+/** A reference by criteria that was stored as it is: the `|` in it separates a system from a code. */
+const CONDITIONAL = /^[A-Za-z]+\?/;
 const TYPED_REFERENCE = /^([A-Za-z]+)\/([A-Za-z0-9\-.]{1,64})(\/_history\/[A-Za-z0-9\-.]{1,64})?$/;
 /** A URL of a resource on any server, or of one version of it. */
 const RESOURCE_URL = /\/([A-Za-z]+)\/[A-Za-z0-9\-.]{1,64}(?:\/_history\/[A-Za-z0-9\-.]{1,64})?$/;
