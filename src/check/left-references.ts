@@ -21,11 +21,17 @@ function count(walk: Walk, reference: string, type: JsonValue | undefined): void
   const isConditional = walk.conditionalReference && reference.includes("?");
   if (!isConditional && !(reference.charCodeAt(0) === LOWER_U && /^urn:(?:uuid|oid):/.test(reference))) return;
   if (walk.root === "Bundle") return;
-  const named = isConditional ? /([A-Za-z]{1,64})\?/.exec(reference.slice(0, 500))?.[1] : type;
+  const named = isConditional ? typeOfConditional(reference) : type;
   const target = typeof named === "string" && resourceTypeId(named) !== undefined ? ` ${named}` : "";
   const key = `${isConditional ? "conditional" : "urn"}${target}`;
   walk.leftReferences ??= new Map();
   walk.leftReferences.set(key, (walk.leftReferences.get(key) ?? 0) + 1);
+}
+
+/** What stands between the last slash and the question mark. */
+function typeOfConditional(reference: string): string {
+  const end = reference.indexOf("?");
+  return reference.slice(reference.lastIndexOf("/", end) + 1, end);
 }
 
 const LOWER_U = 117;

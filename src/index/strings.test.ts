@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { canonicalKeyOf, ownCanonicalConstantOf } from "../fhir/canonical-value.ts";
 import { number, numbers, parameterId, record } from "./testing/recorder.ts";
 
 describe("strings (contract 10.5)", () => {
@@ -64,7 +65,11 @@ describe("uris (contract 10.8)", () => {
   it("gives a uri as it is, and as a row for :above and :below", () => {
     const uri = "http://lab.EXAMPLE/t#77";
     expect(record({ resourceType: "ValueSet", url: uri })).toEqual({
-      equality: numbers(number("ValueSet.url", "present"), number("ValueSet.url", "uri", uri)),
+      equality: numbers(
+        number("ValueSet.url", "present"),
+        number("ValueSet.url", "uri", uri),
+        canonicalKeyOf(uri) ^ ownCanonicalConstantOf("url"),
+      ),
       rows: [`0 string ${parameterId("ValueSet.url")} ${uri} / ${uri}`],
     });
   });

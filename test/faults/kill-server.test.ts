@@ -16,6 +16,7 @@ import {
   type StokerRun,
   type Workplace,
 } from "../support/stoker-run.ts";
+import { makeTestStore } from "../support/test-store.ts";
 
 /** Few: each takes the embedded PostgreSQL down, too. For many see kill-server-often.test.ts. */
 const KILLS = Math.ceil(ALL_KILLS / 10);
@@ -30,6 +31,9 @@ describe("a server that is killed or stopped during an import", () => {
 
   beforeAll(async () => {
     place = await openWorkplace();
+    const embedded = await openEmbedded({ dataDirectory: place.data, logger: openLogger("silent", "test") });
+    await makeTestStore(embedded.connection);
+    await embedded.close();
     input = await writeFaultyFiles(place.files, PATIENTS);
     const database = await createTestDatabase();
     try {

@@ -123,7 +123,6 @@ describe("a file that changes or goes away", () => {
     ["of zero bytes", Buffer.alloc(100_000), 0, 1],
     ["of random bytes, one line", Buffer.from(Array.from({ length: 10_000 }, (_, i) => ((i * 7919) % 245) + 11)), 0, 1],
     ["of compressed data", Buffer.from("1f8b0800000000000003", "hex"), 0, 1],
-    ["in UTF-16", Buffer.from(`\ufeff${line(1)}`, "utf16le"), 0, 2],
     ["with a half line at its end", Buffer.from(line(1) + line(2).slice(0, 50)), 1, 1],
     ["with deeply nested JSON", Buffer.from(`${"[".repeat(1_000_000)}\n${line(3)}`), 1, 1],
     [
@@ -136,7 +135,9 @@ describe("a file that changes or goes away", () => {
     ],
     [
       "with a line of 20 MB",
-      Buffer.from(`{"resourceType":"Basic","id":"long","code":{"text":"${"x".repeat(20 << 20)}"}}\n${line(5)}`),
+      Buffer.from(
+        `{"resourceType":"Binary","id":"long","contentType":"text/plain","data":"${"AAAA".repeat(5 << 20)}"}\n${line(5)}`,
+      ),
       2,
       0,
     ],
@@ -144,5 +145,12 @@ describe("a file that changes or goes away", () => {
     await writeFile(path, content);
     const { status, body } = await ended(server, await startImport(server, [path]));
     expect([status, body.stoker?.loaded, body.stoker?.rejected], server.said()).toEqual([200, loaded, rejected]);
+  });
+
+  test("a file in UTF-16 fails the import with one sentence", async () => {
+    await writeFile(path, Buffer.from(`\ufeff${line(1)}`, "utf16le"));
+    const { status, body } = await ended(server, await startImport(server, [path]));
+    expect(status).toBe(400);
+    expect(JSON.stringify(body)).toContain("Input file is encoded as UTF-16LE; only UTF-8 is read.");
   });
 });
