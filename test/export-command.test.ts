@@ -105,9 +105,7 @@ describe("stoker export", () => {
     child.kill("SIGINT");
     const { code, stdout, stderr } = await finished;
     expect([code, stdout]).toEqual([2, '{"state":"broken off"}\n']);
-    expect(stderr).toBe(
-      "the export was broken off; the server goes on with it, and the same command takes it up where it was\n",
-    );
+    expect(stderr).toBe("the export was interrupted; the server continues with it, and the same command resumes it\n");
     const had = statSync(part).size;
     expect(had).toBeLessThan(8_000_000);
     proxy.breakAfter = [];

@@ -45,8 +45,8 @@ describe("XHTML of a narrative (R4 narrative.html)", () => {
     [div('<p class="a" class="b">x</p>'), "has the attribute class twice at character 55"],
     [div('<p title="<b>">x</p>'), "has a < at character 43 that begins neither a tag nor a comment"],
     [div("<P>x</P>"), "has the element <P>, which narratives may not have"],
-    [`${div("x")}y`, "goes on after </div> at character 50"],
-    [div("x") + div("y"), "goes on after </div> at character 50"],
+    [`${div("x")}y`, "continues after </div> at character 50"],
+    [div("x") + div("y"), "continues after </div> at character 50"],
     ...[
       "script",
       "style",

@@ -51,7 +51,7 @@ export function xhtmlProblem(text: string): string | undefined {
       at = start.end;
     }
   } while (open.length > 0);
-  return skipSpace(text, at) < text.length ? `goes on after </div> at character ${at + 1}` : undefined;
+  return skipSpace(text, at) < text.length ? `continues after </div> at character ${at + 1}` : undefined;
 }
 
 interface StartTag {

@@ -41,7 +41,7 @@ describe("errors of usage: exit code 2, nothing on standard output, a hint", () 
     ["open host", ["serve", "--host", "0.0.0.0"], /^stoker: STOKER_HOST is "0.0.0.0", but without authentication/],
     ["worker without database", ["worker"], /^stoker: STOKER_DATABASE_URL is not set/],
     ["no such file", ["import", "/no/such/file"], /^stoker: There is no file or folder \/no\/such\/file\n$/],
-    ["bad type", ["import", "/", "--type", "patient"], /^stoker: --type patient is no resource type/],
+    ["bad type", ["import", "/", "--type", "patient"], /^stoker: --type patient is not a resource type/],
     ["bad id", ["cancel", "seven"], /must be a number/],
     [
       "no server",
@@ -50,8 +50,8 @@ describe("errors of usage: exit code 2, nothing on standard output, a hint", () 
     ],
     ["other URL", ["import", "ftp://x/y.ndjson"], /^stoker: ftp:\/\/x\/y\.ndjson cannot be imported/],
     ["no folder", ["export"], /required option '--out <DIR>' not specified/],
-    ["no type", ["export", "--out", "x", "--type", "patient"], /^stoker: --type patient is no resource type/],
-    ["no instant", ["export", "--out", "x", "--since", "yesterday"], /^stoker: --since yesterday is no instant/],
+    ["no type", ["export", "--out", "x", "--type", "patient"], /^stoker: --type patient is not a resource type/],
+    ["no instant", ["export", "--out", "x", "--since", "yesterday"], /^stoker: --since yesterday is not an instant/],
     ["no URL", ["jobs", "--server", "localhost"], /^stoker: --server localhost is no http or https URL/],
   ])("%s", async (_name, words, message) => {
     const { code, stdout, stderr } = await runStoker(words);

@@ -150,5 +150,5 @@ function readManifest(text: string): Manifest {
   const { transactionTime, output } = (value ?? {}) as Partial<Manifest>;
   const isList = Array.isArray(output) && output.every((file) => typeof file?.url === "string");
   if (typeof transactionTime === "string" && isList) return value as Manifest;
-  throw new StokerError("internal", "The server's answer is no manifest of a Bulk Data export.");
+  throw new StokerError("internal", "The server's answer is not the manifest of a Bulk Data export.");
 }

@@ -51,7 +51,7 @@ function typeList(text: string, before: readonly string[] = []): readonly string
     if (RESOURCE_TYPES.includes(type)) continue;
     throw new StokerError(
       "bad-request",
-      `--type ${type} is no resource type of FHIR R4; types are written like Patient`,
+      `--type ${type} is not a resource type of FHIR R4; types are written like Patient`,
     );
   }
   return [...before, ...types];
@@ -59,7 +59,7 @@ function typeList(text: string, before: readonly string[] = []): readonly string
 
 async function exportInto(flags: ExportFlags): Promise<number> {
   if (flags.since !== undefined && !isInstant(flags.since)) {
-    const text = `--since ${flags.since} is no instant with a time zone; it looks like 2026-11-30T12:00:00Z`;
+    const text = `--since ${flags.since} is not an instant with a time zone; it looks like 2026-11-30T12:00:00Z`;
     throw new StokerError("bad-request", text);
   }
   const requests = openStopRequests();
@@ -78,9 +78,7 @@ async function exportInto(flags: ExportFlags): Promise<number> {
   } catch (error) {
     if (!requests.signal.aborted) throw error;
     if (flags.json) process.stdout.write(`${JSON.stringify({ state: "broken off" })}\n`);
-    process.stderr.write(
-      "the export was broken off; the server goes on with it, and the same command takes it up where it was\n",
-    );
+    process.stderr.write("the export was interrupted; the server continues with it, and the same command resumes it\n");
     return 2;
   } finally {
     requests.close();

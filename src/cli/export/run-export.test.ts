@@ -106,9 +106,9 @@ it("a busy server is asked again when it says", async () => {
 });
 
 it.each([
-  [{ output: "none" }, "The server's answer is no manifest of a Bulk Data export."],
-  [{ output: [{ type: "Patient" }] }, "The server's answer is no manifest of a Bulk Data export."],
-])("%j is no manifest", async (manifest, text) => {
+  [{ output: "none" }, "The server's answer is not the manifest of a Bulk Data export."],
+  [{ output: [{ type: "Patient" }] }, "The server's answer is not the manifest of a Bulk Data export."],
+])("%j is not a manifest", async (manifest, text) => {
   answer = serving(manifest);
   await expect(exported()).rejects.toThrow(text);
 });

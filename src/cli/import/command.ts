@@ -78,7 +78,7 @@ async function importInputs(words: readonly string[], flags: ImportFlags): Promi
   if (flags.type !== undefined && !RESOURCE_TYPES.includes(flags.type)) {
     throw new StokerError(
       "bad-request",
-      `--type ${flags.type} is no resource type of FHIR R4; types are written like Patient`,
+      `--type ${flags.type} is not a resource type of FHIR R4; types are written like Patient`,
     );
   }
   const settings = flags.server === undefined ? ownSettings(flags) : undefined;
