@@ -45,12 +45,18 @@ export interface SearchParameterLookup {
    * `not-supported` for one that is not enabled yet: left out, it would widen the answer.
    */
   find(type: string, code: string): SearchParameter | undefined;
+  /** The stored definition that the name `code` of a resource type stands for, enabled or not; R4's are left out. */
+  readonly definedBy: (type: string, code: string) => CustomSearchParameter | undefined;
   /** All parameters of a type that can be searched by. */
   readonly of: (type: string) => readonly SearchParameter[];
 }
 
 /** R4's search parameters, which every server has. */
-export const R4_SEARCH_PARAMETERS: SearchParameterLookup = { find: searchParameter, of: searchParametersOf };
+export const R4_SEARCH_PARAMETERS: SearchParameterLookup = {
+  find: searchParameter,
+  definedBy: () => undefined,
+  of: searchParametersOf,
+};
 
 /** The lookup of R4's parameters and these. */
 export function lookupOf(custom: readonly CustomSearchParameter[]): SearchParameterLookup {
@@ -69,6 +75,7 @@ export function lookupOf(custom: readonly CustomSearchParameter[]): SearchParame
       if (known !== undefined && isCustom(known) && !known.isEnabled) throw notEnabled(type, code);
       return known;
     },
+    definedBy: (type, code) => byType.get(type)?.get(code),
     of: (type) => [
       ...searchParametersOf(type),
       ...[...(byType.get(type)?.values() ?? [])].filter(({ isEnabled }) => isEnabled),

@@ -281,13 +281,76 @@ describe("a definition that cannot be carried out", () => {
     ]);
     expect((await server.send("GET", "/SearchParameter/wrong")).status).toBe(404);
   });
+});
 
-  it("a code that another one has: 400", async () => {
-    expect(
-      (await put(parameter("one", { type: "string", expression: "Patient.name.text", code: "same" }))).status,
-    ).toBe(201);
-    const answer = await put(parameter("two", { type: "string", expression: "Patient.name.use", code: "same" }));
-    expect([answer.status, issueOf(answer).diagnostics]).toEqual([400, expect.stringContaining("SearchParameter/one")]);
+describe("a definition whose code another stored one has", () => {
+  const TAKEN = "SearchParameter.code: Patient has a search parameter 'same' already, by SearchParameter/one, which";
+  const one = parameter("one", { type: "string", expression: "Patient.name.text", code: "same" });
+  /** One of its types is one of the first definition. */
+  const wide = parameter("two", {
+    type: "string",
+    expression: "Patient.name.given | Basic.code.text",
+    code: "same",
+    base: ["Basic", "Patient"],
+  });
+  const issue = { severity: "warning", code: "not-supported", expression: ["SearchParameter.code"] };
+
+  it("is stored with a warning on every path, and the first one answers", async () => {
+    await put({ ...patient("p-same"), name: [{ text: "Full", given: ["First"] }] });
+    expect((await put(one)).status).toBe(201);
+    const expected = [{ ...issue, diagnostics: expect.stringContaining(TAKEN) }];
+    const answer = await put(wide);
+    expect([answer.status, answer.headers["warning"]]).toEqual([201, expect.stringContaining("SearchParameter/one")]);
+    const { id: _, ...anonymous } = wide;
+    expect((await server.send("POST", "/SearchParameter", anonymous)).headers["warning"]).toContain("one");
+    const asked = { prefer: "return=OperationOutcome" };
+    const said = await server.send("PUT", "/SearchParameter/two", wide, asked);
+    expect(said.body.issue.slice(1)).toEqual(expected);
+    for (const type of ["batch", "transaction"]) {
+      const entry = [{ resource: wide, request: { method: "PUT", url: "SearchParameter/two" } }];
+      const { body } = await server.send("POST", "/", { resourceType: "Bundle", type, entry });
+      expect(body.entry[0].response.outcome.issue).toEqual(expected);
+    }
+    const valid = await server.send("POST", "/SearchParameter/$validate", wide);
+    expect(valid.body.issue.filter((each: Json) => each.severity === "warning")).toEqual(expected);
+    const own = await server.send("POST", "/SearchParameter/$validate", one);
+    expect(own.body.issue.filter((each: Json) => each.severity === "warning")).toEqual([]);
+    await reindex();
+    expect(await server.ids("/Patient?same=full")).toEqual(["p-same"]);
+    expect(await server.ids("/Patient?same=first")).toEqual([]);
+    const strict = await server.send("GET", "/Basic?same=x", undefined, { prefer: "handling=strict" });
+    expect(strict.status).toBe(400);
+    // Writing the first one again changes nothing.
+    expect((await put(one)).headers["warning"]).toBeUndefined();
+    expect(await server.ids("/Patient?same=full")).toEqual(["p-same"]);
+  });
+
+  it("is indexed when it is written again after the first one is gone, also in one transaction", async () => {
+    expect((await server.send("DELETE", "/SearchParameter/one")).status).toBe(204);
+    const unknown = await server.send("GET", "/Patient?same=full", undefined, { prefer: "handling=strict" });
+    expect(unknown.status).toBe(400);
+    expect((await put(wide)).headers["warning"]).toBeUndefined();
+    await reindex();
+    expect(await server.ids("/Patient?same=first")).toEqual(["p-same"]);
+    // The deletion counts first, wherever it stands.
+    const entry = [
+      { resource: one, request: { method: "PUT", url: "SearchParameter/one" } },
+      { request: { method: "DELETE", url: "SearchParameter/two" } },
+    ];
+    const { body } = await server.send("POST", "/", { resourceType: "Bundle", type: "transaction", entry });
+    expect(body.entry[0].response.outcome).toBeUndefined();
+    await reindex();
+    expect(await server.ids("/Patient?same=full")).toEqual(["p-same"]);
+  });
+
+  it("that was indexed under another code before is so no more", async () => {
+    await put({ ...wide, code: "other" });
+    await reindex();
+    expect(await server.ids("/Patient?other=first")).toEqual(["p-same"]);
+    expect((await put(wide)).headers["warning"]).toContain("SearchParameter/one");
+    const strict = await server.send("GET", "/Patient?other=first", undefined, { prefer: "handling=strict" });
+    expect(strict.status).toBe(400);
+    expect(await server.ids("/Patient?same=full")).toEqual(["p-same"]);
   });
 });
 

@@ -1,7 +1,8 @@
 import { StokerError } from "../base/errors.ts";
-import type { JsonObject, JsonValue } from "../base/json.ts";
+import { isObject, type JsonObject, type JsonValue } from "../base/json.ts";
 import type { Issue } from "../fhir/operation-outcome.ts";
 import { isSubsetted, SUBSETTED } from "../fhir/subsetted.ts";
+import { DEFINING_TYPE } from "../import/api/define-parameters.ts";
 import { notesOf } from "../import/api/definition-notes.ts";
 import { repeatedIssue } from "../import/api/checked-body.ts";
 import { parseText, validate, type Validation } from "../import/api/validate.ts";
@@ -66,7 +67,8 @@ export async function validationIssues(reading: ReadContext, request: Validation
   const repeated =
     parsed === undefined || request.body === undefined ? undefined : repeatedIssue(parsed.value, request.body);
   if (repeated !== undefined) validation.issues.push(repeated);
-  const notes = validation.issues.length === 0 ? notesOf(value as JsonObject) : [];
+  const isDefinition = validation.issues.length === 0 && type === DEFINING_TYPE;
+  const notes = isDefinition ? notesOf(value as JsonObject, idOf(value), await reading.searchParameters.current()) : [];
   return [
     ...issuesOf(validation, type),
     ...notes,
@@ -110,6 +112,10 @@ async function storedBytes(reading: ReadContext, type: string, id: string): Prom
 }
 
 function hasId(value: JsonValue): boolean {
-  const id = typeof value === "object" && value !== null && !Array.isArray(value) ? value["id"] : undefined;
-  return typeof id === "string" && id !== "";
+  return idOf(value) !== undefined;
+}
+
+function idOf(value: JsonValue): string | undefined {
+  const id = isObject(value) ? value["id"] : undefined;
+  return typeof id === "string" && id !== "" ? id : undefined;
 }

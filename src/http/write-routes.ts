@@ -187,7 +187,7 @@ async function answerWrite(
       reply.header("location", location).header("content-location", location);
     }
   }
-  const [note] = storedNotes(type, body);
+  const [note] = storedNotes(written);
   if (note !== undefined) reply.header("warning", `199 stoker ${JSON.stringify(asciiOf(note.diagnostics))}`);
   const preferred = returnPreference(request.headers["prefer"]);
   if (preferred === "OperationOutcome") return sendResource(reply, status, successOutcome(request.id, written));
@@ -227,12 +227,13 @@ export function together(results: readonly WrittenResource[]): Written {
 /** What was done, in words. */
 export function successOutcome(
   requestId: string,
-  { outcome, type, id, version, several, body }: Written,
+  written: Written,
 ): {
   resourceType: string;
   id: string;
   issue: { severity: string; code: string; diagnostics: string; expression?: string[] }[];
 } {
+  const { outcome, type, id, version, several } = written;
   const at = version === undefined ? "" : `, version ${version.versionId}`;
   const absent = id === "" ? `No ${type} matches the condition.` : `${type}/${id} is not there.`;
   const one = outcome === "absent" ? absent : `${type}/${id} ${outcome}${at}.`;
@@ -240,7 +241,7 @@ export function successOutcome(
   return {
     resourceType: "OperationOutcome",
     id: requestId,
-    issue: [{ severity: "information", code: "informational", diagnostics }, ...storedNotes(type, body)],
+    issue: [{ severity: "information", code: "informational", diagnostics }, ...storedNotes(written)],
   };
 }
 

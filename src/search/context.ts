@@ -130,6 +130,10 @@ export async function withSearchParameters<T>(
       isBeyondR4 = true;
       return known.find(type, code);
     },
+    definedBy(type, code) {
+      isBeyondR4 = true;
+      return known.definedBy(type, code);
+    },
     get of() {
       isBeyondR4 = true;
       return known.of;

@@ -42,7 +42,7 @@ export function writtenEntry(
     response["etag"] = etagOf(version.versionId);
     response["lastModified"] = new Date(version.lastUpdated).toISOString();
   }
-  const notes = storedNotes(type, body);
+  const notes = storedNotes(written);
   if (preferred === "OperationOutcome") response["outcome"] = outcome();
   else if (notes.length > 0) response["outcome"] = { resourceType: "OperationOutcome", issue: notes };
   const fullUrl = isGone ? {} : { fullUrl: `${baseUrl}/${type}/${id}` };

@@ -1,9 +1,8 @@
 import type { ClientBase } from "pg";
-import { StokerError } from "../../base/errors.ts";
 import type { JsonObject } from "../../base/json.ts";
 import type { CustomSearchParameter, ParameterDefinition } from "../../fhir/custom-search-parameters.ts";
 import { concreteTypes } from "../../fhir/search-parameters.ts";
-import { compileDefinition, readDefinition } from "../../index/expression/definition.ts";
+import { compileDefinition, readDefinition, takenCode, type Unindexed } from "../../index/expression/definition.ts";
 import { checkAllNodes, countNodes } from "../../index/expression/work.ts";
 import {
   nextParameterId,
@@ -26,10 +25,11 @@ export interface DefinitionChange {
 /** The definitions of a database while a transaction that changes them is open. */
 export interface DefinitionRegister {
   /**
-   * Notes what a change will define; composites come after what they name. Throws `bad-request` when another resource defines a parameter of the same name for
-   * one of its types, and what `readDefinition` throws.
+   * Notes what a change will define; composites come after what they name, and deletions first. Returns why nothing is indexed by it
+   * where another resource defines a parameter of the same name for one of its types: then it defines nothing. Throws what
+   * `readDefinition` throws.
    */
-  take(change: DefinitionChange): void;
+  take(change: DefinitionChange): Unindexed | undefined;
   /** Carries a change out that was taken. */
   store(change: DefinitionChange): Promise<void>;
 }
@@ -51,18 +51,22 @@ export async function openDefinitionRegister(client: ClientBase): Promise<Defini
       if (definition === undefined) {
         defined.delete(resourceId);
         nodes.delete(resourceId);
-        return;
+        return undefined;
       }
       for (const [other, { code, base }] of defined) {
         if (other === resourceId || code !== definition.code) continue;
         const type = sharedType(base, definition.base);
-        if (type !== undefined) throw collision(type, code, other);
+        if (type === undefined) continue;
+        defined.delete(resourceId);
+        nodes.delete(resourceId);
+        return takenCode(type, code, other);
       }
       const others = [...nodes].reduce((sum, [other, count]) => (other === resourceId ? sum : sum + count), 0);
       const own = countNodes(compileDefinition(definition, 0).trees);
       checkAllNodes(others + own);
       nodes.set(resourceId, own);
       defined.set(resourceId, definition);
+      return undefined;
     },
     async store({ resourceId }) {
       const definition = defined.get(resourceId);
@@ -96,12 +100,4 @@ function valuesKey({ code, type, base, target, expression, components = [] }: Pa
 function sharedType(bases: readonly string[], others: readonly string[]): string | undefined {
   const types = new Set(bases.flatMap(concreteTypes));
   return others.flatMap(concreteTypes).find((type) => types.has(type));
-}
-
-function collision(type: string, code: string, other: string): StokerError {
-  return new StokerError(
-    "bad-request",
-    `SearchParameter.code: ${type} has a search parameter '${code}' already, by SearchParameter/${other}.`,
-    { expression: "SearchParameter.code" },
-  );
 }

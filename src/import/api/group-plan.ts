@@ -2,6 +2,7 @@ import type { ClientBase } from "pg";
 import { StokerError } from "../../base/errors.ts";
 import { resourceKeyOf } from "../../fhir/resource-key.ts";
 import { cancelledBy } from "../../store/cancel.ts";
+import type { Unindexed } from "../../index/expression/definition.ts";
 import type { HeadRow } from "../../store/heads.ts";
 import { DEFINING_TYPE, openDefinitionRegister, type DefinitionChange } from "./define-parameters.ts";
 import type { Change, DeleteChange, PlanLimits, PutChange, WriteRequest, WrittenResource } from "./write-request.ts";
@@ -126,13 +127,15 @@ export async function define(
   decide: () => Step[],
 ): Promise<Step[]> {
   const register = await openDefinitionRegister(client);
+  const notes: { request: number; place: number; unindexed: Unindexed }[] = [];
   const definitions = items.filter(({ change }) => isDefinition(change));
   // The components of a composite may be defined by the same group.
-  for (const { request, change } of definitions.toSorted((a, b) => rankOf(a) - rankOf(b))) {
+  for (const { request, place, change } of definitions.toSorted((a, b) => rankOf(a) - rankOf(b))) {
     // Each takes some 30 ms at most; others have their turn between them.
     await new Promise(setImmediate);
     try {
-      register.take(definitionOf(change));
+      const unindexed = register.take(definitionOf(change));
+      if (unindexed !== undefined) notes.push({ request, place, unindexed });
     } catch (error) {
       if (!(error instanceof StokerError)) throw error;
       outcomes[request] = { error };
@@ -140,11 +143,18 @@ export async function define(
   }
   const steps = decide();
   for (const { item } of steps) if (isDefinition(item.change)) await register.store(definitionOf(item.change));
+  for (const { request, place, unindexed } of notes) {
+    const outcome = outcomes[request];
+    const result = typeof outcome === "object" && "results" in outcome ? outcome.results[place] : undefined;
+    if (result !== undefined) result.unindexed = unindexed;
+  }
   return steps;
 }
 
+/** What is deleted comes first: another definition of the group may take its code. */
 function rankOf({ change }: Item): number {
-  return change.kind === "put" && change.body.resource["type"] === "composite" ? 1 : 0;
+  if (change.kind === "delete") return -1;
+  return change.body.resource["type"] === "composite" ? 1 : 0;
 }
 
 /** Whether the change is one of a SearchParameter resource. */

@@ -1,4 +1,5 @@
 import type { ClientBase } from "pg";
+import type { Unindexed } from "../../index/expression/definition.ts";
 import type { CheckedBody } from "./checked-body.ts";
 
 /** What a write finds of its resource when it holds the lock on it. */
@@ -88,6 +89,8 @@ export interface WrittenResource {
   version: { versionId: number; lastUpdated: number } | undefined;
   /** The stored bytes, where some were written. */
   body: Buffer | undefined;
+  /** Why nothing is indexed by a SearchParameter resource, where that lies in what else is stored. */
+  unindexed?: Unindexed | undefined;
 }
 
 /** What a plan was made on has changed meanwhile: plan and write again. */

@@ -11,7 +11,7 @@ import { ExpressionError } from "./parse.ts";
 import { refused } from "./refused.ts";
 import { selectFrom, type Selection } from "./select.ts";
 import { addValues, newTree, searchableOfOpen } from "./tree.ts";
-import { whyUnindexed, type Unindexed } from "./unindexed.ts";
+import { takenCode, whyUnindexed, type Unindexed } from "./unindexed.ts";
 import { newWork, type ExpressionWork } from "./work.ts";
 
 /**
@@ -50,7 +50,7 @@ export function readDefinition(resource: JsonObject, find?: DefinitionFinder): P
   return definition;
 }
 
-export type { Unindexed };
+export { takenCode, type Unindexed };
 
 /** Why nothing is indexed by a SearchParameter resource that is stored all the same; undefined where it is indexed, or refused. */
 export function unindexed(resource: JsonObject): Unindexed | undefined {

@@ -41,6 +41,14 @@ export function whyUnindexed(elements: Elements, resource: JsonObject): Unindexe
   );
 }
 
+/** Why nothing is indexed by a definition whose code the stored SearchParameter `other` has for one of its types. */
+export function takenCode(type: string, code: string, other: string): Unindexed {
+  return warning(
+    "code",
+    `${type} has a search parameter '${code}' already, by SearchParameter/${other}, which answers searches by that name: this one is stored, and nothing is indexed by it. To search by this one, delete the other or change its code, and write this one again.`,
+  );
+}
+
 function warning(element: string, text: string): Unindexed {
   return { severity: "warning", expression: `SearchParameter.${element}`, text };
 }
