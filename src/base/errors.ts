@@ -5,7 +5,7 @@
 export const ERROR_CODES = {
   /** A setting makes no sense; the message names it. Stops the start. */
   setting: { status: 500, issue: "invalid" },
-  /** The request breaks a rule of the contract's section 1.4; the message is the contract's text. */
+  /** The request breaks a rule of contract 1.4; the message is the text given there. */
   "bad-request": { status: 400, issue: "invalid" },
   "not-found": { status: 404, issue: "not-found" },
   gone: { status: 410, issue: "deleted" },

@@ -36,7 +36,7 @@ export function storedBody(line: Buffer): Buffer {
 
 /**
  * Signed 64-bit identity of a body's content: the store's keyed hash of the SHA-256 of its bytes without `meta.versionId` and
- * `meta.lastUpdated` (contract 5.4 b): nobody can prepare two contents with one identity. A `meta` of nothing but those counts as no `meta`. White space and the order of
+ * `meta.lastUpdated` (contract 5.4 (b)): nobody can prepare two contents with one identity. A `meta` of nothing but those counts as no `meta`. White space and the order of
  * members are content. `hasMetaVersion` tells whether either of the two is there; when not, nothing is scanned
  * (1.7 µs for 1.4 kB).
  */

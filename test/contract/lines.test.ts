@@ -131,7 +131,7 @@ const CASES: readonly LineCase[] = [
     stored: { status: 200, etag: 'W/"4"', body: { meta: { versionId: "4", lastUpdated: "2023-10-27T04:00:00Z" } } },
   },
   {
-    row: "C-017 two resources on a line (Appendix B: refused)",
+    row: "C-017 two resources on a line (D-01: refused)",
     line: '{"resourceType":"Patient","id":"c017a"}{"resourceType":"Patient","id":"c017b"}',
     refused: badJson,
   },
@@ -497,7 +497,7 @@ describe("one file each, in one import", () => {
       found: ["c007a", "c007b", "c007c"],
     },
     {
-      row: "C-018 CR alone is no line end (Appendix B: refused)",
+      row: "C-018 CR alone is no line end (D-01: refused)",
       name: "c018",
       content: `${one("c018a")}\r${one("c018b")}\r`,
       loaded: 0,

@@ -1,6 +1,6 @@
 import type { VersionCase } from "./version-cases.ts";
 
-/** Rows of contract 5.6 and 5.7, soft deletes and InitialLoad, about one Patient; decisions.md where they differ. */
+/** Rows of contract 5.6 and 5.7, soft deletes and InitialLoad, about one Patient with decision D-27. */
 export const DELETION_CASES: readonly VersionCase[] = [
   {
     row: "C-110",

@@ -1,6 +1,6 @@
 import type { VersionCase } from "./version-cases.ts";
 
-/** Rows of contract 5.3 to 5.5 about one Patient; decisions.md and Appendix B where they differ. */
+/** Rows of contract 5.3 to 5.5 about one Patient; with decisions D-01 to D-04. */
 export const VERSION_CASES: readonly VersionCase[] = [
   {
     row: "C-040",
@@ -34,7 +34,7 @@ export const VERSION_CASES: readonly VersionCase[] = [
   },
   {
     row: "C-048",
-    title: "version 0 is no version (Appendix B: a conflict)",
+    title: "version 0 is no version (D-01: a conflict)",
     steps: [{ lines: ["v0@2021 a"], conflict: [1], history: [] }],
   },
   {

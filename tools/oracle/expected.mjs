@@ -1,5 +1,5 @@
 // A second, slow and simple conversion of FHIR elements to search values, written from the rules in
-// src/fhir/search-value.ts and the contract's chapter 10. It shares only the vocabulary (forms and hashes) with src/index.
+// src/fhir/search-value.ts and contract 10. It shares only the vocabulary (forms and hashes) with src/index.
 import { resourceTypeId } from "../../dist/fhir/resource-types.js";
 import { foldString, joinedString, laterParts } from "../../dist/fhir/fold-text.js";
 import { EqualityForm } from "../../dist/fhir/search-value.js";

@@ -165,12 +165,12 @@ describe("rules of registration", () => {
       "Initial import mode is not enabled. Please update service configuration to enable initial import mode.",
     ],
     [
-      "Appendix B: a negative unit size",
+      "1.3: a negative unit size",
       request([FORMAT, file("a"), { name: "processingUnitBytesToRead", valueInteger: -1 }]),
       "Value of the following parameter processingUnitBytesToRead is invalid.",
     ],
     [
-      "Appendix B: a repeated singleton",
+      "1.3: a repeated singleton",
       request([FORMAT, file("a"), INITIAL, INITIAL]),
       "The parameter mode must not be repeated.",
     ],

@@ -159,7 +159,7 @@ function readMode(value: string | null): ImportMode {
   }
 }
 
-/** Contract 1.3: 0, absent, unparsable or above int32 is the default; a negative size is a 400 (Appendix B). */
+/** Contract 1.3: 0, absent, unparsable or above int32 is the default; a negative size is a 400. */
 function readUnitBytes(value: string | null): number {
   if (value === null || !/^\s*[+-]?\d+\s*$/.test(value)) return DEFAULT_UNIT_BYTES;
   const bytes = Number(value);

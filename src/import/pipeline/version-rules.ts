@@ -1,6 +1,6 @@
 /**
  * The version rules: (what is stored of one resource, the lines of it) → what becomes of each line and what is to be
- * written. Pure; contract 5.4 to 5.7, decisions D-02, D-03, D-04, D-14, D-27 and the proposals of Appendix B.
+ * written. Pure; contract 5.4 to 5.7, decisions D-01 to D-04, D-14, D-27.
  *
  * What is decided is a function of two *sets*: the baseline, which is every version that others wrote (the API, other
  * imports), and the lines of this import. Batches do not matter: `decide-resource.ts` rules on the lines of earlier
@@ -264,7 +264,7 @@ function ruleVersioned(
     }
   }
   const current = state.stored.current;
-  // The reference is the last version accepted, not the last one seen (Appendix B on C-072).
+  // The reference is the last version accepted, not the last one seen (C-072).
   let reference = Infinity;
   const accepted: VersionedVersion[] = [];
   for (const line of [...latestOfVersion.values()].toSorted((a, b) => b.lastUpdated - a.lastUpdated)) {
@@ -309,7 +309,7 @@ function ruleDated(state: VersionState, lines: readonly DatedVersion[], context:
 
 /**
  * Lines older than the current version: each takes the next number below its upper neighbour by date, latest line first.
- * The rank counts within one gap (Appendix B on C-088), and passes over numbers that are taken by versions whose date
+ * The rank counts within one gap (C-088), and passes over numbers that are taken by versions whose date
  * is elsewhere (C-070 makes such histories).
  */
 function ruleLate(state: VersionState, late: readonly DatedVersion[], context: RuleContext, ruling: Ruling): void {

@@ -25,7 +25,7 @@ interface EngineNode {
 /**
  * What fhirpath.js with its R4 model finds by a search parameter's expression. `base` is the path of the context for
  * expressions that do not begin with a type. `resolve()` would need the store: what a reference itself and the contained
- * resources tell of its target's type stands for it, as the contract's 10.7 has it.
+ * resources tell of its target's type stands for it, as in contract 10.7.
  */
 export function compileExpression(expression: string, type: string, base?: string): Select {
   const alternatives = unionOf(rewrite(expression))
