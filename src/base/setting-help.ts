@@ -33,7 +33,7 @@ export function configurationPage(): string {
     "",
     "Every setting of `stoker serve` is a flag, an environment variable and a key of `stoker.config.json` in the current",
     "folder (or the file named by `--config`). Flags win over the environment, the environment over the file. An empty",
-    "environment variable counts as unset. A value that makes no sense stops the start with one line that names the setting.",
+    "environment variable counts as unset. An invalid value stops the start with one line that names the setting.",
     "",
     "| environment | flag | key | default | meaning |",
     "|---|---|---|---|---|",

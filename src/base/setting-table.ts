@@ -61,7 +61,7 @@ export type SettingKey = keyof Settings;
 export interface SettingDefinition<T> {
   /** Environment variable. */
   readonly env: string;
-  /** What stands for the value in help texts, for example `PORT`. */
+  /** Stands for the value in help texts, for example `PORT`. */
   readonly placeholder: string;
   /** The default as a person reads it; {@link fallback} is what the program uses. */
   readonly defaultText: string;
@@ -138,7 +138,7 @@ export const SETTING_TABLE: { readonly [Key in SettingKey]: SettingDefinition<Se
     defaultText: "127.0.0.1",
     fallback: "127.0.0.1",
     allowed: "a host name or an IP address",
-    help: "Address to listen on. Other than a loopback address only with authentication.",
+    help: "Address to listen on. Non-loopback addresses require authentication.",
     schema: text.regex(/^[\w.:[\]-]+$/),
   },
   port: {
@@ -147,7 +147,7 @@ export const SETTING_TABLE: { readonly [Key in SettingKey]: SettingDefinition<Se
     defaultText: "8080",
     fallback: 8080,
     allowed: "a port number from 0 to 65535",
-    help: "Port to listen on; 0 = any free port.",
+    help: "Port to listen on. 0 means any free port.",
     schema: wholeNumber(0, 65_535),
   },
   baseUrl: {
@@ -156,7 +156,7 @@ export const SETTING_TABLE: { readonly [Key in SettingKey]: SettingDefinition<Se
     defaultText: "http://HOST:PORT/fhir",
     fallback: undefined,
     allowed: "an http or https URL without query and fragment, for example https://fhir.example.org/fhir",
-    help: "Public base in links and Content-Location, when a proxy stands before the server.",
+    help: "Public base URL in links and Content-Location, for a server behind a proxy.",
     schema: url((value) => isWeb(value) && value.search === "" && value.hash === ""),
   },
   databaseUrl: {
@@ -165,7 +165,7 @@ export const SETTING_TABLE: { readonly [Key in SettingKey]: SettingDefinition<Se
     defaultText: "unset = embedded PostgreSQL",
     fallback: undefined,
     allowed: "a URL like postgres://user:password@host:5432/database",
-    help: "PostgreSQL 15 or later. Unset = an embedded PostgreSQL in the data folder.",
+    help: "PostgreSQL 15 or later. Without it, an embedded PostgreSQL in the data folder is used.",
     secret: true,
     schema: url((value) => value.protocol === "postgres:" || value.protocol === "postgresql:"),
   },
@@ -175,7 +175,7 @@ export const SETTING_TABLE: { readonly [Key in SettingKey]: SettingDefinition<Se
     defaultText: "./.stoker",
     fallback: "./.stoker",
     allowed: "a folder",
-    help: "Embedded PostgreSQL, error logs of local imports, files of exports. Made when missing.",
+    help: "Folder of the embedded PostgreSQL, the error logs of local imports and the files of exports. Created if it does not exist.",
     schema: text,
   },
   workers: {
@@ -184,7 +184,7 @@ export const SETTING_TABLE: { readonly [Key in SettingKey]: SettingDefinition<Se
     defaultText: "number of cores",
     fallback: Math.max(1, availableParallelism()),
     allowed: "a whole number from 1 to 256",
-    help: "Import units that this process works on at once, and threads of an export.",
+    help: "Number of import units that this process works on in parallel, and of threads of an export.",
     schema: wholeNumber(1, 256),
   },
   importEnabled: {
@@ -193,7 +193,7 @@ export const SETTING_TABLE: { readonly [Key in SettingKey]: SettingDefinition<Se
     defaultText: "true",
     fallback: true,
     allowed: "true or false",
-    help: "Whether $import may be registered here.",
+    help: "Whether this server accepts $import.",
     schema: truth,
   },
   initialImportMode: {
@@ -202,7 +202,7 @@ export const SETTING_TABLE: { readonly [Key in SettingKey]: SettingDefinition<Se
     defaultText: "false",
     fallback: false,
     allowed: "true or false",
-    help: "Allows InitialLoad, and locks all other writes (423).",
+    help: "Allows InitialLoad and refuses all other writes (423).",
     schema: truth,
   },
   importMaxInputs: {
@@ -211,7 +211,7 @@ export const SETTING_TABLE: { readonly [Key in SettingKey]: SettingDefinition<Se
     defaultText: "10000",
     fallback: 10_000,
     allowed: "a whole number from 1 to 1000000",
-    help: "Greatest number of input files of one import.",
+    help: "Maximum number of input files per import.",
     schema: wholeNumber(1, 1_000_000),
   },
   importMaxOpen: {
@@ -220,7 +220,7 @@ export const SETTING_TABLE: { readonly [Key in SettingKey]: SettingDefinition<Se
     defaultText: "1000",
     fallback: 1000,
     allowed: "a whole number from 1 to 1000000",
-    help: "Greatest number of imports that wait or run. A further one is a 429.",
+    help: "Maximum number of waiting and running imports. Further ones are refused (429).",
     schema: wholeNumber(1, 1_000_000),
   },
   exportMaxOpen: {
@@ -229,7 +229,7 @@ export const SETTING_TABLE: { readonly [Key in SettingKey]: SettingDefinition<Se
     defaultText: "10",
     fallback: 10,
     allowed: "a whole number from 1 to 100000",
-    help: "Greatest number of exports that wait or run. A further one is a 429.",
+    help: "Maximum number of waiting and running exports. Further ones are refused (429).",
     schema: wholeNumber(1, 100_000),
   },
   jobMaxHours: {
@@ -238,7 +238,7 @@ export const SETTING_TABLE: { readonly [Key in SettingKey]: SettingDefinition<Se
     defaultText: "168",
     fallback: 168,
     allowed: "a number from 0.001 to 8760",
-    help: "Hours after which an import, export or reindex that is not done is ended as failed.",
+    help: "Hours after which an unfinished import, export or reindex fails.",
     schema: hours,
   },
   jobExpiry: {
@@ -247,7 +247,7 @@ export const SETTING_TABLE: { readonly [Key in SettingKey]: SettingDefinition<Se
     defaultText: "168",
     fallback: 168,
     allowed: "a number from 0.001 to 8760",
-    help: "Hours that a finished export with its files, and a finished reindex, are kept. What is known of imports is kept.",
+    help: "Hours for which finished exports (with their files) and reindexes are kept. Imports are kept indefinitely.",
     schema: hours,
   },
   jobMinFreeBytes: {
@@ -256,7 +256,7 @@ export const SETTING_TABLE: { readonly [Key in SettingKey]: SettingDefinition<Se
     defaultText: "100000000",
     fallback: 100_000_000,
     allowed: "a whole number from 0 to 1000000000000000",
-    help: "Bytes that must be free on the disk of the embedded PostgreSQL, or of the exports, where a job starts; with less it is a 503. An export that runs ends there.",
+    help: "Bytes that must be free on the disks of the embedded PostgreSQL and of the exports. With less, new jobs are refused (503) and running exports fail.",
     schema: wholeNumber(0, 1_000_000_000_000_000),
   },
   azureStorageConnectionString: {
@@ -265,7 +265,7 @@ export const SETTING_TABLE: { readonly [Key in SettingKey]: SettingDefinition<Se
     defaultText: "unset",
     fallback: undefined,
     allowed: "an Azure Storage connection string (AccountName=...;AccountKey=...) or UseDevelopmentStorage=true",
-    help: "Storage account to import from and export to; UseDevelopmentStorage=true and an explicit BlobEndpoint work (Azurite).",
+    help: "Storage account for imports and exports. UseDevelopmentStorage=true and an explicit BlobEndpoint work, too (Azurite).",
     secret: true,
     schema: optionalText.refine((value) => /(?:^|;)\s*[A-Za-z]+=/.test(value ?? "")),
   },
@@ -275,7 +275,7 @@ export const SETTING_TABLE: { readonly [Key in SettingKey]: SettingDefinition<Se
     defaultText: "unset",
     fallback: undefined,
     allowed: "the https URL of a storage account, for example https://account.blob.core.windows.net",
-    help: "Storage account to import from and export to, with managed identity.",
+    help: "Storage account for imports and exports, accessed with managed identity.",
     schema: url((value) => value.protocol === "https:" && value.search === ""),
   },
   fileRoot: {
@@ -284,7 +284,7 @@ export const SETTING_TABLE: { readonly [Key in SettingKey]: SettingDefinition<Se
     defaultText: "unset",
     fallback: undefined,
     allowed: "a folder that exists",
-    help: "file: URLs below this folder may be imported; symbolic links that leave it may not.",
+    help: "file: URLs below this folder may be imported, except through symbolic links that lead out of it.",
     schema: optionalText,
   },
   authIssuer: {
@@ -301,7 +301,7 @@ export const SETTING_TABLE: { readonly [Key in SettingKey]: SettingDefinition<Se
     placeholder: "TEXT",
     defaultText: "unset",
     fallback: undefined,
-    allowed: "a text",
+    allowed: "any non-empty text",
     help: "Audience that access tokens must name. Not supported yet.",
     schema: optionalText,
   },
@@ -320,7 +320,7 @@ export const SETTING_TABLE: { readonly [Key in SettingKey]: SettingDefinition<Se
     defaultText: "contain",
     fallback: "contain",
     allowed: "contain or overlap",
-    help: "What a date search without prefix means: the stored period lies within the given one (R4), or the two overlap (Azure).",
+    help: "Meaning of a date search without a prefix: the stored period lies within the given one (contain, as in R4), or the two overlap (overlap, as in Azure).",
     schema: z.enum(["contain", "overlap"]),
   },
   conditionalDeleteMultiple: {
@@ -329,7 +329,7 @@ export const SETTING_TABLE: { readonly [Key in SettingKey]: SettingDefinition<Se
     defaultText: "false",
     fallback: false,
     allowed: "true or false",
-    help: "Whether DELETE [type]?criteria removes all matches. Otherwise several are a 412.",
+    help: "Whether DELETE [type]?criteria removes all matches. If not, several matches are refused (412).",
     schema: truth,
   },
   conditionalDeleteLimit: {
@@ -338,7 +338,7 @@ export const SETTING_TABLE: { readonly [Key in SettingKey]: SettingDefinition<Se
     defaultText: "1000",
     fallback: 1000,
     allowed: "a whole number from 1 to 10000",
-    help: "Greatest number of resources that one conditional delete removes. More matches are a 412, and none is deleted.",
+    help: "Maximum number of resources that one conditional delete removes. With more matches it removes none (412).",
     schema: wholeNumber(1, 10_000),
   },
   timeZone: {
@@ -347,7 +347,7 @@ export const SETTING_TABLE: { readonly [Key in SettingKey]: SettingDefinition<Se
     defaultText: "UTC",
     fallback: undefined,
     allowed: "an IANA time zone such as Europe/Berlin",
-    help: "Dates without a time are days, months and years of this zone. Fixed when a store is made; without the setting, a store keeps its zone.",
+    help: "Time zone of dates without a time. It is fixed when a store is created. Without the setting, a store keeps its zone.",
     schema: optionalText.refine((value) => timeZoneName(value ?? "") !== undefined),
   },
   corsOrigins: {
@@ -356,7 +356,7 @@ export const SETTING_TABLE: { readonly [Key in SettingKey]: SettingDefinition<Se
     defaultText: "none",
     fallback: [],
     allowed: "origins separated by commas, for example https://app.example.org, or *",
-    help: "Pages of these origins may use the FHIR API from a browser. Without authentication, whoever can serve such a page can read all data.",
+    help: "Web pages of these origins may use the FHIR API from a browser. Without authentication, anyone who can serve such a page can read all data.",
     schema: list(isOrigin),
   },
   logLevel: {
@@ -365,7 +365,7 @@ export const SETTING_TABLE: { readonly [Key in SettingKey]: SettingDefinition<Se
     defaultText: "info",
     fallback: "info",
     allowed: LOG_LEVELS.join(", "),
-    help: "Least level of the JSON log lines on standard error.",
+    help: "Minimum level of the JSON log lines on standard error.",
     schema: z.enum(LOG_LEVELS),
   },
 };
