@@ -125,6 +125,28 @@ describe("what a hash finds wrongly", () => {
     expect([answer.status, answer.body.id]).toEqual([200, "right"]);
   });
 
+  it.each([
+    "code:in=http://example.org/ValueSet/asked",
+    "code:below=urn:cs|parent",
+    "code:text=heart",
+    "code:missing=false",
+    "value-quantity=5|http://unitsofmeasure.org|mg",
+    "value-quantity=0.005|http://unitsofmeasure.org|g",
+    "value-quantity=5||mg",
+    "code-value-quantity=urn:cs|child$5|http://unitsofmeasure.org|mg",
+    "component-code-value-concept=urn:c|a$urn:c|b",
+    "subject:Patient.identifier=urn:x|chained",
+    "patient.name=Chained",
+    "subject:Patient._has:Flag:patient:identifier=urn:f|1",
+    "_has:DiagnosticReport:result:identifier=urn:r|1",
+    "_has:DiagnosticReport:result:subject:Patient.identifier=urn:x|chained",
+  ])("is no match of the condition %s, of which another resource is one", async (criteria) => {
+    await storeAsked();
+    const observation = { resourceType: "Observation", status: "final", code: { text: "new" } };
+    const answer = await server.send("POST", "/Observation", observation, { "if-none-exist": criteria });
+    expect([answer.status, answer.body.id], answer.text).toEqual([200, "met"]);
+  });
+
   it("is no resource that refers to another one", async () => {
     await server.send("PUT", "/Patient/asked", { resourceType: "Patient", id: "asked" });
     for (const [id, target] of [
@@ -153,3 +175,85 @@ describe("what a hash finds wrongly", () => {
     expect(body.total).toBe(1);
   });
 });
+
+/** `met` has all that is asked for; `unmet` has nothing of it, and the search values of the other. */
+async function storeAsked(): Promise<void> {
+  if ((await server.send("GET", "/Observation/met")).status === 200) return;
+  const concepts = [{ code: "parent", concept: [{ code: "child" }] }];
+  const include = [{ system: "urn:cs", concept: [{ code: "child" }] }];
+  const common = { status: "active", content: "complete" };
+  const child = { coding: [{ system: "urn:cs", code: "child" }], text: "Heart rate" };
+  const patientLink = { reference: "Patient/chained" };
+  const bare = { resourceType: "Observation", status: "final" };
+  for (const resource of [
+    { resourceType: "CodeSystem", id: "cs", url: "urn:cs", ...common, concept: concepts },
+    {
+      resourceType: "ValueSet",
+      id: "vs",
+      url: "http://example.org/ValueSet/asked",
+      status: "active",
+      compose: { include },
+    },
+    { ...patient("chained", { id: "chained", name: [{ family: "Chained" }] }) },
+    {
+      resourceType: "Flag",
+      id: "f",
+      status: "active",
+      code: child,
+      identifier: [{ system: "urn:f", value: "1" }],
+      subject: patientLink,
+    },
+    {
+      ...bare,
+      id: "met",
+      code: child,
+      subject: patientLink,
+      valueQuantity: { value: 5, system: "http://unitsofmeasure.org", code: "mg", unit: "mg" },
+      component: [{ code: concept("a"), valueCodeableConcept: concept("b") }],
+    },
+    { ...bare, id: "unmet" },
+    {
+      resourceType: "DiagnosticReport",
+      id: "r",
+      status: "final",
+      code: child,
+      identifier: [{ system: "urn:r", value: "1" }],
+      subject: patientLink,
+      result: [{ reference: "Observation/met" }],
+    },
+  ]) {
+    const { status } = await server.send("PUT", `/${resource.resourceType}/${resource.id}`, resource);
+    expect(status).toBe(201);
+  }
+  const [met, unmet] = [resourceKeyOf("Observation", "met"), resourceKeyOf("Observation", "unmet")];
+  const { pool } = server.database;
+  await pool.query(
+    "update search_resource r set equality = m.equality from search_resource m where r.key = $2 and m.key = $1",
+    [met, unmet],
+  );
+  for (const { table, columns } of [
+    { table: "search_quantity", columns: "system, code, qualifier, parameter, low, high" },
+    { table: "search_string", columns: "qualifier, parameter, value, folded" },
+  ]) {
+    await pool.query(
+      `insert into ${table} (segment, key, stamp, ${columns})
+       select r.segment, r.key, r.stamp, ${columns
+         .split(", ")
+         .map((each) => `s.${each}`)
+         .join()}
+       from ${table} s, search_resource r where s.key = $1 and r.key = $2`,
+      [met, unmet],
+    );
+  }
+  const values = parametersOf("DiagnosticReport", "result").map((parameter) => {
+    const out = { high: 0, low: 0 };
+    referenceConstant(parameter, out);
+    return toBigInt(out) ^ unmet;
+  });
+  await confuse("DiagnosticReport", "r", values);
+  expect(await server.ids("/Observation?code:below=urn:cs|parent")).toEqual(["met", "unmet"]);
+}
+
+function concept(code: string): Json {
+  return { coding: [{ system: "urn:c", code }] };
+}

@@ -3,6 +3,7 @@ import { StokerError } from "../base/errors.ts";
 import { BlockCache, readBodies } from "../store/body.ts";
 import { VERSION_COLUMNS, versionOf, type Queryable, type StoredVersion, type VersionColumns } from "../store/read.ts";
 import { beginSnapshot, hasStaleRows } from "../store/snapshot.ts";
+import { asksBodies, metByBodies } from "./body-check.ts";
 import { READ_TIMEOUT_MS, untilIdsAreKnown, withKnownIds, withSearchParameters, type ReadContext } from "./context.ts";
 import { tooLong, withDeadline } from "./deadline.ts";
 import { gatheringSql } from "./conditions/planner.ts";
@@ -11,7 +12,7 @@ import { parseQuery } from "./query/query.ts";
 import { resolveCondition } from "./conditions/resolve.ts";
 import { sql, statement, type Sql } from "./sql.ts";
 import { withSpellings } from "./terminology/spellings.ts";
-import { verifierOf, type Verifier } from "./verification.ts";
+import { verifierOf } from "./verification.ts";
 
 const COLUMNS: Sql = { texts: [VERSION_COLUMNS], values: [] };
 
@@ -47,18 +48,20 @@ export async function findMatches(
       return await withKnownIds(client, begun, () =>
         withDeadline(client, deadline, async (db) => {
           const groups = await withSpellings(db, query.groups);
-          const verify = verifierOf(groups, rules, "everything");
+          const isMet = verifierOf(groups, rules, "everything");
+          const verify: Verify = async (read) => {
+            const met = isMet === undefined ? read : read.filter((each) => isMet(each, each.body));
+            return await metByBodies(db, groups, rules, met);
+          };
+          const isCompared = isMet !== undefined || asksBodies(groups);
           const rows = await gatheringSql(db, await resolveCondition(db, searchCondition(groups, rules)));
           for (let most = limit; ; most *= 10) {
             const found = await db.query<VersionColumns>(
               statement(sql`select v.id, ${COLUMNS} from search_resource r join head v on v.key = r.key
                 where ${rows} limit ${most}`),
             );
-            const versions = await verified(
-              db,
-              verify,
-              found.rows.map((row) => versionOf(type, row)),
-            );
+            const read = found.rows.map((row) => versionOf(type, row));
+            const versions = isCompared ? await verified(db, verify, read) : read;
             // Only where hashes have found too much there is more to read.
             if (versions.length >= limit || found.rows.length < most) return versions.slice(0, limit);
           }
@@ -72,16 +75,25 @@ export async function findMatches(
   });
 }
 
+/** Leaves out what hashes have found wrongly. */
+type Verify = (read: readonly FoundVersion[]) => Promise<readonly FoundVersion[]>;
+
+interface FoundVersion extends StoredVersion {
+  readonly body: Buffer;
+}
+
 async function verified(
   db: Queryable,
-  verify: Verifier | undefined,
+  verify: Verify,
   versions: readonly StoredVersion[],
 ): Promise<readonly StoredVersion[]> {
-  if (verify === undefined || versions.length === 0) return versions;
+  if (versions.length === 0) return versions;
   const bodies = await readBodies(
     db,
     new BlockCache(0),
     versions.map(({ place }) => place),
   );
-  return versions.filter((version, index) => verify(version, bodies[index] ?? Buffer.alloc(0)));
+  const met = await verify(versions.map((version, index) => ({ ...version, body: bodies[index] ?? Buffer.alloc(0) })));
+  const ids = new Set(met.map(({ id }) => id));
+  return versions.filter(({ id }) => ids.has(id));
 }

@@ -13,7 +13,7 @@ import type { SearchParameter } from "../../fhir/search-parameters.ts";
 import type { CanonicalValue, ReferenceValue } from "../query/criteria.ts";
 import { sql, statement, type Sql } from "../sql.ts";
 import { tooCostly } from "../too-costly.ts";
-import { NEVER, oneOf, type Condition } from "./condition.ts";
+import { hashed, NEVER, oneOf, type Condition } from "./condition.ts";
 import { referenceEqualities } from "./equality.ts";
 import { textPrefixTest } from "./ordered.ts";
 import { gatheringSql } from "./planner.ts";
@@ -128,17 +128,17 @@ function belowVersion(stored: readonly StoredParameter[], { url, version = "" }:
   const asked = `${url}|${version}`;
   return {
     kind: "lookup",
-    find: async ({ db }) => {
-      const { rows } = await db.query<{ folded: string }>(
+    find: async (lookups) => {
+      const { rows } = await lookups.db.query<{ folded: string }>(
         statement(sql`select s.folded from search_term s
           where s.parameter = ${CANONICAL_TERMS} and ${textPrefixTest(asked)} limit ${MOST + 1}`),
       );
       if (rows.length > MOST) throw tooCostly(`more than ${MOST} versions begin with the asked one`);
       const below = rows.map(({ folded }) => folded).filter((each) => /^(?:$|[.-])/.test(each.slice(asked.length)));
-      const keys = below.map(canonicalKeyOf);
-      const values = stored.flatMap(({ parameter }) =>
-        keys.map((key) => key ^ canonicalConstantOf(parameter, "versioned")),
-      );
+      const values = hashed(lookups, () => {
+        const keys = below.map(canonicalKeyOf);
+        return stored.flatMap(({ parameter }) => keys.map((key) => key ^ canonicalConstantOf(parameter, "versioned")));
+      });
       return values.length === 0 ? NEVER : { kind: "holds", values };
     },
   };

@@ -76,8 +76,15 @@ export interface Lookups {
   current: Condition;
   /** What has been looked up for this search: see {@link remembered}. */
   found: Map<string | object, Promise<unknown>>;
+  /** Runs what makes hashes, where another hash than the store's is asked for (`body-check.ts`). */
+  hashed?: (<Result>(work: () => Result) => Result) | undefined;
   /** Where contained resources are asked, which are not in the store: the units of their quantities. */
   containedUnits?: { readonly codes: ReadonlySet<bigint>; readonly names: readonly string[] } | undefined;
+}
+
+/** Makes what is made of hashes with the hash that is asked for; `work` must not wait for anything. */
+export function hashed<Result>({ hashed: run }: Lookups, work: () => Result): Result {
+  return run === undefined ? work() : run(work);
 }
 
 /** What `work` finds, the first time only: one criterion can be asked of many groups of types. */

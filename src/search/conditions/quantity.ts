@@ -1,6 +1,6 @@
 import { UCUM, UNIT_TERMS } from "../../fhir/search-value.ts";
 import type { Queryable } from "../../store/read.ts";
-import { remembered, type Condition } from "./condition.ts";
+import { hashed, remembered, type Condition } from "./condition.ts";
 import type { QuantityValue } from "../query/criteria.ts";
 import type { DecimalOperand } from "../query/decimal.ts";
 import { unitOf } from "./equality.ts";
@@ -44,24 +44,27 @@ export function quantityCondition(
       if (asked === undefined) return row(literal);
       const units = lookups.containedUnits ?? (await readUnits(lookups.db, parameters, qualifiers));
       const names = units?.names ?? (await remembered(lookups, "units", () => readAllUnits(lookups.db)));
-      const groups = commensurable(names, read, asked, code);
-      const isAsked = units === undefined || units.codes.has(unitOf(code));
-      const inUnits = [
-        ...(isAsked ? [{ codes: [unitOf(code)], test: literal }] : []),
-        ...convertedTests(value, asked, groups),
-      ];
-      const branches = parameters.flatMap((parameter) =>
-        qualifiers.flatMap((qualifier) =>
-          inUnits.flatMap(({ codes, test }) =>
-            codes.map(
-              (unit) => sql`s.parameter = ${parameter} and s.qualifier = ${qualifier} and s.code = ${unit} and ${test}`,
+      return hashed(lookups, () => {
+        const groups = commensurable(names, read, asked, code);
+        const isAsked = units === undefined || units.codes.has(unitOf(code));
+        const inUnits = [
+          ...(isAsked ? [{ codes: [unitOf(code)], test: literal }] : []),
+          ...convertedTests(value, asked, groups),
+        ];
+        const branches = parameters.flatMap((parameter) =>
+          qualifiers.flatMap((qualifier) =>
+            inUnits.flatMap(({ codes, test }) =>
+              codes.map(
+                (unit) =>
+                  sql`s.parameter = ${parameter} and s.qualifier = ${qualifier} and s.code = ${unit} and ${test}`,
+              ),
             ),
           ),
-        ),
-      );
-      const tests = inUnits.map(({ codes, test }) => all([sql`s.code = any(${codes}::bigint[])`, test]));
-      // Where nothing has the unit, nor one to convert it to, the test is as good as any.
-      return tests.length === 0 ? row(literal) : row(any(tests), units === undefined ? undefined : branches);
+        );
+        const tests = inUnits.map(({ codes, test }) => all([sql`s.code = any(${codes}::bigint[])`, test]));
+        // Where nothing has the unit, nor one to convert it to, the test is as good as any.
+        return tests.length === 0 ? row(literal) : row(any(tests), units === undefined ? undefined : branches);
+      });
     },
   };
 }

@@ -4,7 +4,7 @@ import { elementsOf } from "../../fhir/parameter-elements.ts";
 import type { SearchParameter } from "../../fhir/search-parameters.ts";
 import { MEDIA_TYPE_TERMS } from "../../fhir/search-value.ts";
 import { MEDIA_TYPES } from "../../fhir/token-case.ts";
-import { NEVER, type Condition } from "../conditions/condition.ts";
+import { hashed, NEVER, type Condition } from "../conditions/condition.ts";
 import { tokenEqualities } from "../conditions/equality.ts";
 import { textPrefixTest } from "../conditions/ordered.ts";
 import { any, sql, statement } from "../sql.ts";
@@ -28,15 +28,17 @@ export function belowMediaType(stored: readonly StoredParameter[], asked: string
       : any([sql`s.folded = ${base}`, textPrefixTest(`${foldCode(family)}/`)]);
   return {
     kind: "lookup",
-    find: async ({ db }) => {
-      const { rows } = await db.query<{ folded: string }>(
+    find: async (lookups) => {
+      const { rows } = await lookups.db.query<{ folded: string }>(
         statement(
           sql`select s.folded from search_term s where s.parameter = ${MEDIA_TYPE_TERMS} and ${test} limit ${MOST + 1}`,
         ),
       );
       if (rows.length > MOST) throw tooCostly(`more than ${MOST} media types are below the asked one`);
-      const values = stored.flatMap(({ parameter }) =>
-        rows.flatMap(({ folded: code }) => tokenEqualities(parameter, { type: "token", code })),
+      const values = hashed(lookups, () =>
+        stored.flatMap(({ parameter }) =>
+          rows.flatMap(({ folded: code }) => tokenEqualities(parameter, { type: "token", code })),
+        ),
       );
       return values.length === 0 ? NEVER : { kind: "holds", values: [...new Set(values)] };
     },

@@ -2,7 +2,7 @@ import { StokerError } from "../../base/errors.ts";
 import type { StoredParameter } from "../../fhir/derived-parameters.ts";
 import { readCodeSystem, hierarchy, type CodeSystem } from "./code-system.ts";
 import { codesOf, sizeOf, type CodeSet } from "./code-set.ts";
-import { NEVER, remembered, type Condition, type Lookups } from "../conditions/condition.ts";
+import { hashed, NEVER, remembered, type Condition, type Lookups } from "../conditions/condition.ts";
 import type { TokenValue } from "../query/criteria.ts";
 import { tokenEqualities } from "../conditions/equality.ts";
 import { withCodeSpellings } from "./spellings.ts";
@@ -17,7 +17,8 @@ export function inValueSet(stored: readonly StoredParameter[], reference: string
       const expand = (): Promise<CodeSet> => named(name, expandValueSet(lookups, reference));
       const codes = await remembered(lookups, `value set ${reference}`, expand);
       await spendTokens(lookups, stored, codes, name);
-      return tokensOf(stored, await withCodeSpellings(lookups.db, codes));
+      const spelled = await withCodeSpellings(lookups.db, codes);
+      return hashed(lookups, () => tokensOf(stored, spelled));
     },
   };
 }
@@ -43,7 +44,8 @@ export function inHierarchy(
       );
       const set = codesOf(system, codes);
       await spendTokens(lookups, stored, set, name);
-      return tokensOf(stored, await withCodeSpellings(lookups.db, set));
+      const spelled = await withCodeSpellings(lookups.db, set);
+      return hashed(lookups, () => tokensOf(stored, spelled));
     },
   };
 }
