@@ -63,7 +63,7 @@ export async function metaRoutes(app: FastifyInstance, { reading, writer }: Writ
       const type = knownType(request.params.type);
       const { id } = request.params;
       refuseCriteria(type, id, criteriaOf(request));
-      const edit = { how, meta: readMeta(bodyOf(request), how) };
+      const edit = { how, meta: await readMeta(bodyOf(request), how) };
       const interaction = metaInteraction(reading, type, id, edit, preconditionsOf(request));
       const { version } = together(await writer.write(interaction, originOf(request)));
       if (version === undefined) throw new Error("a changed meta has no version");
@@ -101,9 +101,10 @@ function unlessSame(change: Change): Change {
   return { kind: "keep", type, id, versionId: Number(versionId), lastUpdated: Date.parse(lastUpdated as string) };
 }
 
-/** The Meta of a `$meta-add` or `$meta-delete`: the one parameter, `meta`. Throws `bad-request`. */
-function readMeta(bytes: Buffer, how: MetaEdit["how"]): JsonObject {
-  const { parameter } = checkBody(bytes, "Parameters").resource;
+/** The Meta of a `$meta-add` or `$meta-delete`: the one parameter, `meta`. Rejects with `bad-request`. */
+async function readMeta(bytes: Buffer, how: MetaEdit["how"]): Promise<JsonObject> {
+  const { resource } = await checkBody(bytes, "Parameters");
+  const { parameter } = resource;
   const list: readonly JsonValue[] = Array.isArray(parameter) ? parameter : [];
   const [only] = list;
   const meta = isObject(only) && only["name"] === "meta" ? only["valueMeta"] : undefined;

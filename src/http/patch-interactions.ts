@@ -1,6 +1,7 @@
 import type { ClientBase } from "pg";
 import { StokerError } from "../base/errors.ts";
 import type { JsonValue } from "../base/json.ts";
+import { ownTurnFor } from "../base/own-turn.ts";
 import { withMeta } from "../fhir/meta-bytes.ts";
 import {
   checkBody,
@@ -56,13 +57,13 @@ export function readJsonPatchBody(mediaType: string, bytes: Buffer): ReadPatch |
   return { patch: read(bytes), bytes: bytes.length };
 }
 
-/** Reads a FHIRPath Patch from a body, a `Parameters` resource. Throws `bad-request`. */
-export function readFhirPathPatchBody(bytes: Buffer): ReadPatch {
+/** Reads a FHIRPath Patch from a body, a `Parameters` resource. Rejects with `bad-request`. */
+export async function readFhirPathPatchBody(bytes: Buffer): Promise<ReadPatch> {
   if (Array.isArray(parseBody(bytes).value)) {
     const text = `A FHIRPath Patch is a Parameters resource; a JSON Patch is sent as ${JSON_PATCHES[0]}.`;
     throw new StokerError("bad-request", text, { issue: "structure" });
   }
-  return readCheckedParameters(checkBody(bytes, "Parameters"));
+  return readCheckedParameters(await checkBody(bytes, "Parameters"));
 }
 
 /** Reads a FHIRPath Patch from a `Parameters` resource that was checked. Throws `bad-request`. */
@@ -128,7 +129,10 @@ async function changeOf(
   if (body === undefined || !body.includes("{")) throw new StalePlan(); // erased between the two
   // Clients patch what they have read: with the version and its date.
   const before = withMeta(body, versionId, lastUpdated);
-  const after = checkPatched(await patched(before, patch), type, id);
+  await ownTurnFor(before.length);
+  const bytes = await patched(before, patch);
+  await ownTurnFor(bytes.length);
+  const after = checkPatched(bytes, type, id);
   return { kind: "put", body: after, before, check: isStill(versionId) };
 }
 

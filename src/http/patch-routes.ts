@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { StokerError } from "../base/errors.ts";
+import { ownTurnFor } from "../base/own-turn.ts";
 import { PATCH_FORMATS } from "./metadata/capabilities.ts";
 import {
   conditionalPatchInteraction,
@@ -36,7 +37,7 @@ export async function patchRoutes(app: FastifyInstance, { reading, writer }: Wri
   app.patch<InstanceRoute>("/:type/:id", async (request, reply) => {
     const type = typeOf(request);
     refuseCriteria(type, request.params.id, criteriaOf(request));
-    const patch = patchOf(request);
+    const patch = await patchOf(request);
     return await answer(
       request,
       reply,
@@ -45,7 +46,7 @@ export async function patchRoutes(app: FastifyInstance, { reading, writer }: Wri
   });
   app.patch<TypeRoute>("/:type", async (request, reply) => {
     const type = typeOf(request);
-    const patch = patchOf(request);
+    const patch = await patchOf(request);
     const interaction = conditionalPatchInteraction(
       reading,
       type,
@@ -57,9 +58,10 @@ export async function patchRoutes(app: FastifyInstance, { reading, writer }: Wri
   });
 }
 
-function patchOf(request: FastifyRequest): ReadPatch {
+async function patchOf(request: FastifyRequest): Promise<ReadPatch> {
   const bytes = bodyOf(request);
-  return readJsonPatchBody(mediaTypeOf(request), bytes) ?? readFhirPathPatchBody(bytes);
+  await ownTurnFor(bytes.length);
+  return readJsonPatchBody(mediaTypeOf(request), bytes) ?? (await readFhirPathPatchBody(bytes));
 }
 
 /** 415, with the media types that are taken also in `Accept-Patch` (RFC 5789, 2.2). */

@@ -1,5 +1,6 @@
 import { StokerError } from "../base/errors.ts";
 import { isObject, type JsonObject, type JsonValue } from "../base/json.ts";
+import { ownTurnFor } from "../base/own-turn.ts";
 import type { Issue } from "../fhir/operation-outcome.ts";
 import { isSubsetted, SUBSETTED } from "../fhir/subsetted.ts";
 import { DEFINING_TYPE } from "../import/api/define-parameters.ts";
@@ -30,6 +31,8 @@ const MAX_ISSUES = 100;
 export async function validationIssues(reading: ReadContext, request: ValidationRequest): Promise<readonly Issue[]> {
   const { type, id } = request;
   const stored = id === undefined ? undefined : async () => await storedBytes(reading, type, id);
+  const bytes = request.body?.length ?? 0;
+  await ownTurnFor(bytes);
   const parsed = request.body === undefined ? undefined : parseText(request.body);
   if (parsed !== undefined && "issue" in parsed) return [errorOf(parsed.issue)];
   const { mode, profile, resource } = readValidateRequest(type, parsed?.value, request.query);
@@ -63,7 +66,9 @@ export async function validationIssues(reading: ReadContext, request: Validation
       { severity: "error", code: "required", diagnostics: "An update needs an id.", expression: [`${type}.id`] },
     ];
   }
+  await ownTurnFor(bytes);
   const validation = validate(value, text, { type, id }, MAX_ISSUES);
+  await ownTurnFor(bytes);
   const repeated =
     parsed === undefined || request.body === undefined ? undefined : repeatedIssue(parsed.value, request.body);
   if (repeated !== undefined) validation.issues.push(repeated);

@@ -48,16 +48,16 @@ export async function writeRoutes(app: FastifyInstance, { reading, writer }: Wri
   const answer = answererOf({ reading, writer });
   app.post<TypeRoute>("/:type", async (request, reply) => {
     refuseCriteria(typeOf(request), undefined, criteriaOf(request));
-    const body = checkBody(resourceIn(request, undefined), typeOf(request));
+    const body = await checkBody(resourceIn(request, undefined), typeOf(request));
     return await answer(request, reply, createInteraction(reading, body, preconditionsOf(request)));
   });
   app.put<InstanceRoute>("/:type/:id", async (request, reply) => {
     refuseCriteria(typeOf(request), request.params.id, criteriaOf(request));
-    const body = checkBody(resourceIn(request, request.params.id), typeOf(request));
+    const body = await checkBody(resourceIn(request, request.params.id), typeOf(request));
     return await answer(request, reply, updateInteraction(request.params.id, body, preconditionsOf(request)));
   });
   app.put<TypeRoute>("/:type", async (request, reply) => {
-    const body = checkBody(bodyOf(request), typeOf(request));
+    const body = await checkBody(bodyOf(request), typeOf(request));
     const interaction = conditionalUpdateInteraction(reading, body, criteriaOf(request), preconditionsOf(request));
     return await answer(request, reply, interaction);
   });

@@ -1,4 +1,5 @@
 import { inflateRawSync } from "node:zlib";
+import { LARGE_BYTES, ownTurn } from "../base/own-turn.ts";
 import type { BodyPlace } from "./body-blocks.ts";
 import type { Queryable } from "./read.ts";
 
@@ -41,6 +42,9 @@ export class BlockCache {
   }
 }
 
+/** Bytes of small blocks that are opened in one turn. */
+const MANY_BYTES = 1024 * 1024;
+
 /** Capacity of a server's block cache: some 250 blocks. */
 export const BLOCK_CACHE_BYTES: number = 16 * 1024 * 1024;
 
@@ -64,7 +68,13 @@ export async function readBodies(db: Queryable, cache: BlockCache, places: reado
     text: "select id::text as id, raw_length, bytes from block where id = any($1::bigint[])",
     values: [[...wanted.keys()]],
   });
+  let opened = 0;
   for (const row of found.rows) {
+    if (row.raw_length >= LARGE_BYTES || opened >= MANY_BYTES) {
+      await ownTurn();
+      opened = 0;
+    }
+    opened += row.raw_length;
     const id = BigInt(row.id);
     const block = openBlock(row.bytes, row.raw_length);
     release(row.bytes);

@@ -1,4 +1,5 @@
 import { StokerError } from "../../base/errors.ts";
+import { ownTurnFor, Pace } from "../../base/own-turn.ts";
 import { isObject, type JsonObject, type JsonValue } from "../../base/json.ts";
 import { isArrayAt, isObjectAt, itemsAt, membersAt, type JsonMember } from "../../fhir/json-bytes.ts";
 import { operationParameters } from "../../fhir/operation-parameters.ts";
@@ -50,8 +51,9 @@ export interface EntryTarget {
   query: string;
 }
 
-/** Reads the envelope of a batch or transaction. Throws `bad-request`. */
-export function readBundle(bytes: Buffer): BundleRequest {
+/** Reads the envelope of a batch or transaction; others have their turn between its entries. Rejects with `bad-request`. */
+export async function readBundle(bytes: Buffer): Promise<BundleRequest> {
+  await ownTurnFor(bytes.length);
   const { value } = parseBody(bytes);
   if (!isObject(value) || value["resourceType"] !== "Bundle") throw invalid("A Bundle is expected.", "resourceType");
   const { type, entry } = value;
@@ -67,18 +69,22 @@ export function readBundle(bytes: Buffer): BundleRequest {
       expression: "Bundle.entry",
     });
   }
+  await ownTurnFor(bytes.length);
   const list = lastNamed(membersAt(bytes, 0), "entry");
   const items = list !== undefined && isArrayAt(bytes, list.valueStart) ? itemsAt(bytes, list.valueStart) : [];
-  const entries = entry.map((each, index) => {
+  const entries: RawEntry[] = [];
+  const pace = new Pace();
+  for (const [index, each] of entry.entries()) {
+    if (pace.isDue) await pace.rest();
     const item = items[index];
     const isThere = item !== undefined && isObjectAt(bytes, item.start);
     const resource = isThere ? lastNamed(membersAt(bytes, item.start), "resource") : undefined;
-    return {
+    entries.push({
       value: each,
       bytes: isThere ? bytes.subarray(item.start, item.end) : undefined,
       resource: resource && bytes.subarray(resource.valueStart, resource.end),
-    };
-  });
+    });
+  }
   return { type, entries };
 }
 

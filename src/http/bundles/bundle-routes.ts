@@ -1,6 +1,6 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { StokerError } from "../../base/errors.ts";
+import { ownTurnFor, Pace } from "../../base/own-turn.ts";
 import type { ResourceWriter } from "../../import/api/resource-writer.ts";
 import { readOneVersion } from "../../search/read.ts";
 import { readingOf } from "../resource-routes.ts";
@@ -47,20 +47,18 @@ export async function bundleRoutes(
   takeJson(app, BUNDLE_BYTES);
   takeEmptyBodies(app);
   app.post("/", async (request, reply) => {
-    const bundle = readBundle(bodyOf(request));
+    const bundle = await readBundle(bodyOf(request));
     const carryOut = bundle.type === "batch" ? carryOutBatch : carryOutTransaction;
     const until = performance.now() + READ_MS;
     const asked = readingOf(reading, request);
     const entries = await carryOut({ request, reading: asked, writer, metadata, left: READ_BYTES, until }, bundle);
+    await ownTurnFor(entries.reduce((sum, { resource }) => sum + (resource?.length ?? 0), 0));
     return reply.type(FHIR_JSON).send(responseBundle(bundle.type, entries));
   });
 }
 
 /** Milliseconds after which no other entry of a Bundle is read. */
 const READ_MS = 60_000;
-
-/** Entries that are read and checked before other requests have their turn. */
-const ENTRIES_AT_ONCE = 100;
 
 interface Context {
   request: FastifyRequest;
@@ -77,12 +75,14 @@ interface Context {
 async function carryOutTransaction(context: Context, bundle: BundleRequest): Promise<ResponseEntry[]> {
   const { reading, writer } = context;
   const entries: EntryRequest[] = [];
+  const pace = new Pace();
   for (const [place, raw] of bundle.entries.entries()) {
-    if (place % ENTRIES_AT_ONCE === ENTRIES_AT_ONCE - 1) await nextTurn();
+    if (pace.isDue) await pace.rest();
     entries.push(atPlace(place, () => readEntry(raw, reading.baseUrl)));
   }
   const writes = new Map<number, { entry: EntryRequest; interaction: Interaction }>();
   for (const [place, entry] of entries.entries()) {
+    if (pace.isDue) await pace.rest();
     const interaction = atPlace(place, () => {
       if (entry.method === "POST" && entry.target.operation !== undefined) throw notInTransaction();
       return interactionOf(reading, entry);
@@ -92,6 +92,7 @@ async function carryOutTransaction(context: Context, bundle: BundleRequest): Pro
   const written = await writeTransaction(writer, reading, writes, originOf(context.request));
   const answers: ResponseEntry[] = [];
   for (const [place, entry] of entries.entries()) {
+    if (pace.isDue) await pace.rest();
     const result = written.get(place);
     answers.push(
       result === undefined ? await answered(context, () => readFor(context, entry)) : await writtenOf(context, result),
@@ -130,9 +131,10 @@ async function carryOutBatch(context: Context, bundle: BundleRequest): Promise<R
     return await writtenOf(context, together(written));
   };
   const begun: Promise<ResponseEntry>[] = [];
+  const pace = new Pace();
   for (const [place, raw] of bundle.entries.entries()) {
     // Others must not wait until all entries have been looked at.
-    if (place % ENTRIES_AT_ONCE === ENTRIES_AT_ONCE - 1) await nextTurn();
+    if (pace.isDue) await pace.rest();
     if (origin.signal.aborted) break;
     begun.push(answered(context, () => carriedOut(raw, place)));
   }

@@ -1,5 +1,7 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { ClientBase } from "pg";
 import { StokerError } from "../../base/errors.ts";
+import { Pace } from "../../base/own-turn.ts";
 import { resourceTypeId } from "../../fhir/resource-types.ts";
 import type { ResourceWriter } from "../../import/api/resource-writer.ts";
 import type { Change, PlanLimits, PutChange, WriteOrigin, WrittenResource } from "../../import/api/write-request.ts";
@@ -105,7 +107,9 @@ export async function writeTransaction(
   const plan = async (client: ClientBase, limits: PlanLimits): Promise<Change[]> => {
     const inTime = deadline(limits);
     const planned: PlannedWrite[] = [];
+    const pace = new Pace(nextTurn);
     for (const { place, entry, interaction } of ordered) {
+      if (pace.isDue) await pace.rest();
       const left = inTime();
       const changes = await blaming(place, async () => await interaction.plan(client, left));
       for (const change of changes) planned.push({ place, entry, change });
@@ -153,7 +157,9 @@ async function resolveAll(
     planned.flatMap(({ change }) => (change.kind === "delete" ? [`${change.type}/${change.id}`] : [])),
   );
   const resolved: Change[] = [];
+  const pace = new Pace(nextTurn);
   for (const { place, entry, change } of planned) {
+    if (pace.isDue) await pace.rest();
     const { check } = change.kind === "keep" ? {} : change;
     const precondition =
       check === undefined

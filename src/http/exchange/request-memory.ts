@@ -112,7 +112,7 @@ export function countMemory(app: FastifyInstance, budget: MemoryBudget, patience
     if (memory === undefined || length <= PIECE_BYTES * 2 || request.method === "HEAD") done(null, payload);
     else {
       reply.header("content-length", String(length));
-      done(null, inPieces(Buffer.from(payload as Buffer), memory));
+      done(null, inPieces(Buffer.isBuffer(payload) ? payload : Buffer.from(payload), memory));
     }
   });
 }

@@ -1,5 +1,6 @@
 import { isAscii, isUtf8 } from "node:buffer";
 import { StokerError } from "../../base/errors.ts";
+import { ownTurnFor } from "../../base/own-turn.ts";
 import type { JsonObject, JsonValue } from "../../base/json.ts";
 import { checkResource } from "../../check/check-resource.ts";
 import { lineIssue, type LineIssue } from "../../check/issue.ts";
@@ -38,13 +39,19 @@ export function parseBody(bytes: Buffer): { text: string; value: JsonValue } {
   }
 }
 
-/** Checks a body that is one resource of the type `type`. Throws `bad-request` with the element it is about. */
-export function checkBody(bytes: Buffer, type: string): CheckedBody {
+/**
+ * Checks a body that is one resource of the type `type`; a large one in pieces, between which others have their turn. Rejects with
+ * `bad-request` and the element it is about.
+ */
+export async function checkBody(bytes: Buffer, type: string): Promise<CheckedBody> {
+  await ownTurnFor(bytes.length);
   const { text, value } = parseBody(bytes);
+  await ownTurnFor(bytes.length);
   const body = checkParsed(value, bytes, text);
   if (body.type !== type) {
     throw invalid("invalid", `The body is a ${body.type}, and the URL says ${type}.`, "resourceType");
   }
+  await ownTurnFor(bytes.length);
   refuseRepeated(value, bytes);
   return body;
 }

@@ -23,8 +23,10 @@ afterAll(async () => {
   await database.drop();
 });
 
+const PATIENT = await checkBody(Buffer.from('{"resourceType":"Patient"}'), "Patient");
+
 function putOf(id: string): PutChange {
-  return { kind: "put", body: withId(checkBody(Buffer.from('{"resourceType":"Patient"}'), "Patient"), id) };
+  return { kind: "put", body: withId(PATIENT, id) };
 }
 
 function request(...changes: PutChange[]): WriteRequest {

@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { ClientBase } from "pg";
 import { contentHash } from "../../fhir/meta-bytes.ts";
 import { StokerError } from "../../base/errors.ts";
+import { ownTurnFor, Pace } from "../../base/own-turn.ts";
 import { fromBigInt } from "../../base/hash.ts";
 import type { Indexer } from "../../index/indexer.ts";
 import { literalsOf } from "../../index/number-literals.ts";
@@ -61,8 +62,6 @@ const ROW_BYTES_PER_BYTE = 4;
 const COUNT_EVERY = 500;
 /** … and after which their segment's pending list is merged. */
 const MERGE_EVERY = 5000;
-/** Milliseconds of indexing after which other requests have their turn. */
-const INDEXING_MS = 20;
 
 /**
  * Writes groups of API requests, each group in one transaction: several requests share a commit, and each of them is
@@ -170,17 +169,15 @@ export class WriteGroup {
     const rows = this.#searchRows;
     const limit = FREE_ROW_BYTES + ROW_BYTES_PER_BYTE * totalBytes(items);
     rows.clear(firstStamp);
-    let begun = performance.now();
+    const pace = new Pace(nextTurn);
     for (const { key, change } of items) {
-      if (performance.now() - begun > INDEXING_MS) {
-        await nextTurn();
-        begun = performance.now();
-      }
+      if (pace.isDue) await pace.rest();
       if (change.kind === "delete") {
         rows.skip();
         continue;
       }
-      const { typeId, resource, text } = change.body;
+      const { typeId, resource, text, bytes } = change.body;
+      await ownTurnFor(bytes.length);
       const { high, low } = fromBigInt(key);
       rows.begin(high, low);
       try {
@@ -219,7 +216,7 @@ export class WriteGroup {
     }
     const decide = (): Step[] => decideAll(items, new Map(heads.map((head) => [head.key, head])), outcomes);
     const steps = isDefining ? await define(client, items, outcomes, decide) : decide();
-    const { copies, replaced } = this.#encode(segment, steps);
+    const { copies, replaced } = await this.#encode(segment, steps);
     if (replaced.length > 0) await this.#replaceHeads(client, replaced);
     await copyTogether(client, isFresh ? begin : [], copies, ["commit"]);
     return steps.length;
@@ -242,13 +239,15 @@ export class WriteGroup {
     await removeSearchRows(client, old, this.#states);
   }
 
-  #encode(segment: number, steps: readonly Step[]): { copies: CopyStep[]; replaced: Replaced[] } {
+  async #encode(segment: number, steps: readonly Step[]): Promise<{ copies: CopyStep[]; replaced: Replaced[] }> {
     this.#blocks.clear();
     this.#heads.clear();
     const rows = this.#searchRows;
     const flags: boolean[] = [];
     const replaced: Replaced[] = [];
+    const pace = new Pace(nextTurn);
     for (const { item, old, versionId, lastUpdated } of steps) {
+      if (pace.isDue) await pace.rest();
       const { key, index, change } = item;
       const current = this.#version(change, versionId, lastUpdated);
       const head: NewHead = { key, id: idOf(change), current, searchRows: undefined };
