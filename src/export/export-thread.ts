@@ -4,6 +4,7 @@ import type { Client } from "pg";
 import { resourceTypeId } from "../fhir/resource-types.ts";
 import { failureOf, isFinal } from "./failure.ts";
 import { exportedLine } from "./line.ts";
+import { openMembership } from "./membership.ts";
 import { openFolder } from "./output-file.ts";
 import { closeClient, joinSnapshot } from "./snapshot.ts";
 import type { ThreadMessage, ThreadOrder, ThreadStart } from "./thread-messages.ts";
@@ -62,12 +63,15 @@ async function run(): Promise<void> {
 
 async function writeUnit(client: Client, unit: ExportUnit, files: TypeFiles): Promise<void> {
   const elements = elementsByType();
+  const membership = openMembership(client, unit, start.definition, start.rules.baseUrl);
   for await (const rows of unitRows(client, unit, start.definition, start.rules)) {
     let resources = 0;
     for (const row of rows) {
       const block = openBlock(row);
       for (const item of parseItems(row.items)) {
-        files.add(item.type, exportedLine(bodyOf(block, item), item, elements(item.type)));
+        const body = bodyOf(block, item);
+        if (membership !== undefined && !(await membership(item, body))) continue;
+        files.add(item.type, exportedLine(body, item, elements(item.type)));
         resources++;
       }
       await files.drain();

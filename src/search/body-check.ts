@@ -50,22 +50,34 @@ export async function metByBodies<Found extends FoundBody>(
     let left = found.filter((each) => !met.has(each) && (types?.includes(each.type) ?? true));
     const ofValues = criteria.filter(isAskedOfRows);
     if (left.length > 0 && ofValues.length > 0) left = await metByRows(db, ofValues, rules, left);
-    for (const criterion of criteria) {
-      if (criterion.kind !== "chain" && criterion.kind !== "has") continue;
-      const led: Found[] = [];
-      for (const each of left) if (await isLed(db, criterion, rules, each)) led.push(each);
-      left = led;
-    }
+    for (const criterion of criteria) left = await led(db, criterion, rules, left);
     for (const each of left) met.add(each);
   }
   return found.filter((each) => met.has(each));
 }
 
+/**
+ * Those of the found resources that chains and `_has` lead to or from by the texts of references, and not only by their keys: a
+ * reference to what is not stored may have the key of something that is. Other criteria are not compared.
+ */
+export async function ledByBodies<Found extends FoundBody>(
+  db: Queryable,
+  groups: readonly CriteriaGroup[],
+  rules: SearchRules,
+  found: readonly Found[],
+): Promise<readonly Found[]> {
+  const links = groups.map(({ types, criteria }) => ({ types, criteria: criteria.filter(isLink) }));
+  if (links.every(({ criteria }) => criteria.length === 0)) return found;
+  return await metByBodies(db, links, rules, found);
+}
+
+function isLink(criterion: Criterion): criterion is Chain | Has {
+  return criterion.kind === "chain" || criterion.kind === "has";
+}
+
 /** Whether {@link metByBodies} has anything to compare. */
 export function asksBodies(groups: readonly CriteriaGroup[]): boolean {
-  return groups.some(({ criteria }) =>
-    criteria.some((each) => each.kind === "chain" || each.kind === "has" || isAskedOfRows(each)),
-  );
+  return groups.some(({ criteria }) => criteria.some((each) => isLink(each) || isAskedOfRows(each)));
 }
 
 /** Whether hashes decide, and more than the equality values of one parameter. What is found by a negation has no such value. */
@@ -130,30 +142,39 @@ function setOf(found: readonly FoundBody[], definitions: Definitions | undefined
   return { containers: [container], entries, units };
 }
 
-async function isLed(db: Queryable, criterion: Chain | Has, rules: SearchRules, found: FoundBody): Promise<boolean> {
-  if (refersByCanonical(criterion.parameter)) return true;
-  return criterion.kind === "chain"
-    ? await refers(db, criterion, rules, found)
-    : await isReferred(db, criterion, rules, found);
+async function led<Found extends FoundBody>(
+  db: Queryable,
+  criterion: Criterion,
+  rules: SearchRules,
+  found: Found[],
+): Promise<Found[]> {
+  if (!isLink(criterion) || found.length === 0 || refersByCanonical(criterion.parameter)) return found;
+  if (criterion.kind === "chain") return await referring(db, criterion, rules, found);
+  const referred: Found[] = [];
+  for (const each of found) if (await isReferred(db, criterion, rules, each)) referred.push(each);
+  return referred;
 }
 
-/** Whether what the text of the resource refers to meets the end of the chain. */
-async function refers(
+/** Those that refer, by their texts, to what meets the end of the chain. */
+async function referring<Found extends FoundBody>(
   db: Queryable,
   { parameter, groups }: Chain,
   rules: SearchRules,
-  found: FoundBody,
-): Promise<boolean> {
-  const resource = JSON.parse(found.body.toString("utf8")) as JsonObject;
-  const { contained } = resource;
-  if (Array.isArray(contained) && contained.length > 0 && found.body.includes('"#')) return true;
-  const names = namesIn(resource, found.type, parameter, rules);
+  found: Found[],
+): Promise<Found[]> {
+  const asked = found.map((each) => {
+    const resource = JSON.parse(each.body.toString("utf8")) as JsonObject;
+    const { contained } = resource;
+    const isUnsure = Array.isArray(contained) && contained.length > 0 && each.body.includes('"#');
+    return { each, isUnsure, names: isUnsure ? [] : [...namesIn(resource, each.type, parameter, rules)] };
+  });
+  const names = new Set(asked.flatMap((each) => each.names));
   const keys = [...names].map((name) => resourceKeyOf(...splitName(name)));
-  if (keys.length === 0) return false;
   const condition = allOf([{ kind: "keys", keys }, searchCondition(groups, rules)]);
-  const targets = await readMeeting(db, condition);
+  const targets = keys.length === 0 ? [] : await readMeeting(db, condition, keys.length);
   const meant = targets.filter(({ type, id }) => names.has(`${type}/${id}`));
-  return (await metByBodies(db, groups, rules, meant)).length > 0;
+  const met = new Set((await metByBodies(db, groups, rules, meant)).map(({ type, id }) => `${type}/${id}`));
+  return asked.filter((each) => each.isUnsure || each.names.some((name) => met.has(name))).map(({ each }) => each);
 }
 
 /** Whether something that meets the criteria of `_has` refers to the resource by its text. */
@@ -166,13 +187,21 @@ async function isReferred(
   const links = referenceLinks(parameter, [type], [found.type]);
   const key = resourceKeyOf(found.type, found.id);
   const values = [...links, ...ownUrls(links, rules.baseUrl ?? "")].map(({ constant }) => key ^ constant);
-  const sources = await readMeeting(db, allOf([{ kind: "holds", values }, searchCondition(groups, rules)]));
-  const referring = sources.filter((source) => {
-    const resource = JSON.parse(source.body.toString("utf8")) as JsonObject;
-    return namesIn(resource, type, parameter, rules).has(`${found.type}/${found.id}`);
-  });
-  return (await metByBodies(db, groups, rules, referring)).length > 0;
+  const condition = allOf([{ kind: "holds", values }, searchCondition(groups, rules)]);
+  for (const most of SOURCES) {
+    const sources = await readMeeting(db, condition, most);
+    const referring = sources.filter((source) => {
+      const resource = JSON.parse(source.body.toString("utf8")) as JsonObject;
+      return namesIn(resource, type, parameter, rules).has(`${found.type}/${found.id}`);
+    });
+    if ((await metByBodies(db, groups, rules, referring)).length > 0) return true;
+    if (sources.length < most) break;
+  }
+  return false;
 }
+
+/** What is read of what refers to a resource: one that meets the criteria is enough, and nearly always the first one does. */
+const SOURCES = [10, 1000];
 
 /** `Type/id` of all that a resource refers to by the parameter. */
 function namesIn(
@@ -190,14 +219,11 @@ function splitName(name: string): [type: string, id: string] {
   return [name.slice(0, slash), name.slice(slash + 1)];
 }
 
-/** What is read of what a chain or `_has` leads to: one that meets the criteria is enough. */
-const MOST = 1000;
-
-async function readMeeting(db: Queryable, condition: Condition): Promise<FoundBody[]> {
+async function readMeeting(db: Queryable, condition: Condition, most: number): Promise<FoundBody[]> {
   const resolved = await resolveCondition(db, condition);
   const { rows } = await db.query<VersionColumns & { key: string }>(
     statement(sql`select v.key::text, v.id, ${COLUMNS} from search_resource r join head v on v.key = r.key
-      where ${conditionSql(resolved)} limit ${MOST}`),
+      where ${conditionSql(resolved)} limit ${most}`),
   );
   const versions = rows.map((row) => versionOf(typeOfKey(BigInt(row.key)), row));
   const bodies = await readBodies(

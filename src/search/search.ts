@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { withMeta } from "../fhir/meta-bytes.ts";
-import { resourceKeyOf } from "../fhir/resource-key.ts";
+import { displacedIds, resourceKeyOf } from "../fhir/resource-key.ts";
 import type { Queryable, StoredVersion } from "../store/read.ts";
+import { ledByBodies } from "./body-check.ts";
 import { bundleBytes, type Entry } from "./bundle.ts";
 import { readSnapshot, withSearchParameters, type ReadContext } from "./context.ts";
 import { readPosition, readSortedCursor, storeOrder, writeCursor, writePosition } from "./page/cursor.ts";
@@ -9,12 +10,12 @@ import { readIncluded, withBodies, type ReadResource } from "./page/included.ts"
 import { queryUrl, type BundleAnswer, type PageLink } from "./links.ts";
 import { readPage, type PageRequest } from "./page/page.ts";
 import type { Page } from "./page/page-rows.ts";
-import { scopeCondition, scopeRange, searchCondition } from "./conditions/plan.ts";
+import { scopeCondition, scopeRange, searchCondition, type SearchRules } from "./conditions/plan.ts";
 import { countResources, estimateResources, gatheringSql } from "./conditions/planner.ts";
 import { parseQuery, type SearchQuery, type SearchRequest } from "./query/query.ts";
 import { resolveCondition } from "./conditions/resolve.ts";
 import { locationDistance, nearValues } from "./page/location-distance.ts";
-import type { NearValue } from "./query/criteria.ts";
+import type { CriteriaGroup, NearValue } from "./query/criteria.ts";
 import { shaped, type Shape } from "./shape/shape.ts";
 import { readSortTexts } from "./page/sort-texts.ts";
 import { readSortedPage } from "./page/sorted-page.ts";
@@ -109,7 +110,8 @@ async function find(context: ReadContext, query: SearchQuery): Promise<Found> {
     const page = await readPageOf(client, { resolved, gathering });
     const read = await withBodies(client, context, page.versions);
     const verify = verifierOf(groups, rules, "references");
-    const matches = verify === undefined ? read : read.filter(({ version, body }) => verify(version, body));
+    const met = verify === undefined ? read : read.filter(({ version, body }) => verify(version, body));
+    const matches = displacedIds().generation === 0 ? met : await led(client, groups, rules, met);
     let total: number | undefined;
     const isWhole = query.cursor === undefined && page.next === undefined;
     if (isWhole) total = query.total === "none" ? undefined : matches.length;
@@ -120,6 +122,17 @@ async function find(context: ReadContext, query: SearchQuery): Promise<Found> {
     const included = await readIncluded(client, context, query.includes, matches);
     return { total, page, matches, included: included.resources, warnings: [...ofChains, ...included.warnings] };
   });
+}
+
+/** In a store in which ids share keys, references to what is not stored may do so, too: those that lead somewhere are read. */
+async function led(
+  db: Queryable,
+  groups: readonly CriteriaGroup[],
+  rules: SearchRules,
+  read: readonly ReadResource[],
+): Promise<ReadResource[]> {
+  const found = read.map((each) => ({ type: each.version.type, id: each.version.id, body: each.body, each }));
+  return (await ledByBodies(db, groups, rules, found)).map(({ each }) => each);
 }
 
 /** How the page is read: in an order the store keeps, or in any other. Throws `bad-request` on a wrong cursor. */

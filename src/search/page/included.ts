@@ -1,5 +1,6 @@
 import { StokerError } from "../../base/errors.ts";
-import { keyRangeOfType, resourceKeyOf } from "../../fhir/resource-key.ts";
+import type { JsonObject } from "../../base/json.ts";
+import { displacedIds, keyRangeOfType, resourceKeyOf } from "../../fhir/resource-key.ts";
 import { resourceTypeId } from "../../fhir/resource-types.ts";
 import { readBodies } from "../../store/body.ts";
 import {
@@ -11,9 +12,10 @@ import {
 } from "../../store/read.ts";
 import { allOf, conditionSql, type Condition } from "../conditions/condition.ts";
 import { takeRoom, type ReadContext } from "../context.ts";
-import { linksOfSource, typeOfKey, type Include, type SourceLinks } from "../query/include.ts";
+import { linksOfSource, parametersOfInclude, typeOfKey, type Include, type SourceLinks } from "../query/include.ts";
 import { ownUrls, withOwnUrls } from "../conditions/own-urls.ts";
 import { resolveCondition } from "../conditions/resolve.ts";
+import { referencesIn } from "./body-references.ts";
 import { mayNameVersions, readVersions, targetsInText } from "./included-by-text.ts";
 import { canonicalReferences, canonicalTargets, isTarget } from "./included-canonicals.ts";
 import { sql, statement, type Sql } from "../sql.ts";
@@ -71,9 +73,12 @@ export async function readIncluded(
       context,
       rows.map(({ version }) => version),
     );
-    sources = read.map((resource, index) =>
-      rows[index]?.isVersion === true ? { ...resource, isVersion: true } : resource,
-    );
+    const isMeant = rows.some(({ isReferring }) => isReferring === true)
+      ? refersByText(applied, sources, baseUrl)
+      : (): boolean => true;
+    sources = read
+      .map((resource, index) => (rows[index]?.isVersion === true ? { ...resource, isVersion: true } : resource))
+      .filter((resource, index) => rows[index]?.isReferring !== true || isMeant(resource));
     for (const name of fresh.keys()) seen.add(name);
     included.push(...sources);
   }
@@ -171,6 +176,8 @@ export async function withBodies(
 interface Found {
   key: bigint;
   version: StoredVersion;
+  /** It is there because it refers to one of the sources, of which its text is to be asked. */
+  isReferring?: boolean;
   isVersion?: boolean;
 }
 
@@ -225,17 +232,38 @@ async function readReverse(
     const values = links.flatMap(({ constant, low, high }) =>
       keys.filter((key) => low <= key && key <= high).map((key) => key ^ constant),
     );
-    values.push(...(await canonicalReferences(db, reverse, type, sources.map(sourceOf))));
+    const canonicals = await canonicalReferences(db, reverse, type, sources.map(sourceOf));
+    values.push(...canonicals);
     if (values.length === 0) continue;
     const { low, high } = keyRangeOfType(resourceTypeId(type) ?? 0);
     const condition: Condition = allOf([
       { kind: "sql", test: sql`r.key between ${low} and ${high}` },
       { kind: "holds", values },
     ]);
-    found.push(...(await readMeeting(db, condition)));
+    const meeting = await readMeeting(db, condition);
+    // In a store in which ids share keys, references to what is not stored may do so, too.
+    const isReferring = displacedIds().generation > 0 && canonicals.length === 0;
+    found.push(...meeting.map((each) => ({ ...each, isReferring })));
     if (found.length >= LIMIT) break;
   }
   return found;
+}
+
+/** Whether a resource refers to one of the sources by its text. */
+function refersByText(
+  includes: readonly Include[],
+  sources: readonly ReadResource[],
+  baseUrl: string,
+): (resource: ReadResource) => boolean {
+  const names = new Set(sources.map(({ version }) => `${version.type}/${version.id}`));
+  const reverse = includes.filter(({ direction }) => direction === "reverse");
+  return ({ version: { type }, body }) => {
+    const resource = JSON.parse(body.toString("utf8")) as JsonObject;
+    return reverse
+      .flatMap((include) => parametersOfInclude(include, type))
+      .flatMap((parameter) => referencesIn(resource, type, parameter, baseUrl))
+      .some((reference) => reference.kind === "resource" && names.has(`${reference.type}/${reference.id}`));
+  };
 }
 
 /** The links as rows `l`, each with the keys of the type it is for. */
