@@ -105,8 +105,19 @@ function checkRules(
     return lineIssue("not-supported", "SearchParameter resources cannot be processed by import.");
   }
   const hasMetaVersion = writtenVersion !== undefined || writtenDate !== undefined;
-  const facts = { typeId, type, id, versionId, lastUpdated, hasMetaVersion, deleted, hasEmpty, leftReferences };
-  return { kind: "resource", ...facts, resource };
+  return {
+    kind: "resource",
+    typeId,
+    type,
+    id,
+    versionId,
+    lastUpdated,
+    hasMetaVersion,
+    deleted,
+    hasEmpty,
+    leftReferences,
+    resource,
+  };
 }
 
 /** Milliseconds that a lastUpdated may lie ahead of this machine's clock (contract 5.3). */

@@ -6,15 +6,22 @@ import type { Walk } from "./walk.ts";
 /**
  * The check of a Reference that also counts references which lead nowhere: conditional ones (`Type?query`), and `urn:uuid:` and
  * `urn:oid:` ones, by form and target type. An import keeps both as they are. What a Bundle refers to within itself is not
- * counted. `check` is the check of the structure.
+ * counted. `check` is the check of the structure; it sees whether
+ * there is anything to count ({@link mayLeadNowhere}).
  */
 export function referenceCheck(check: ValueCheck): ValueCheck {
   return (value, walk, depth) => {
     if (!check(value, walk, depth)) return false;
+    if (!walk.mayLeadNowhere) return true;
     const reference = isObject(value) ? value["reference"] : undefined;
     if (typeof reference === "string") count(walk, reference, (value as { type?: JsonValue }).type);
     return true;
   };
+}
+
+/** Whether a reference begins as a `urn:` does, or has the `?` of a conditional one. */
+export function mayLeadNowhere(reference: string): boolean {
+  return reference.charCodeAt(0) === LOWER_U || reference.includes("?");
 }
 
 function count(walk: Walk, reference: string, type: JsonValue | undefined): void {

@@ -3,6 +3,7 @@ import { isId, NUMBER_TESTS, PRIMITIVE_FORMATS, STRING_TESTS, type PrimitiveTest
 import type { CodeSet, ElementDefinition } from "../fhir/structure.ts";
 import { unusualLiteral } from "./integer-forms.ts";
 import { quoted } from "./issue.ts";
+import { mayLeadNowhere } from "./left-references.ts";
 import { report, reportType, type Walk } from "./walk.ts";
 import { xhtmlProblem } from "./xhtml.ts";
 
@@ -129,7 +130,10 @@ function checkReference(value: JsonValue, walk: Walk, depth: number): boolean {
   if (value.length > LONGEST_REFERENCE) {
     return reportLength(walk, depth, "reference", value, LONGEST_REFERENCE);
   }
-  if (value.includes("?")) walk.conditionalReference = true;
+  if (mayLeadNowhere(value)) {
+    walk.mayLeadNowhere = true;
+    if (value.includes("?")) walk.conditionalReference = true;
+  }
   return true;
 }
 

@@ -22,6 +22,8 @@ export interface Walk {
   readonly limit: number;
   /** Whether a `Reference.reference` with a `?` has been met (contract 5.3). */
   conditionalReference: boolean;
+  /** Whether a reference has been met that may be one of `leftReferences`. */
+  mayLeadNowhere: boolean;
   /** References that lead nowhere, by form and target type; undefined while there are none. */
   leftReferences: Map<string, number> | undefined;
   /** Whether something has been met that counts as absent (C-015). */
@@ -44,6 +46,7 @@ export function startWalk(root: string, issues: LineIssue[], limit: number, text
     issues,
     limit,
     conditionalReference: false,
+    mayLeadNowhere: false,
     leftReferences: undefined,
     hasEmpty: false,
     isDeep: false,

@@ -260,6 +260,8 @@ export interface SearchValueSink {
    */
   term(parameter: number, high: number, low: number, folded: string): void;
   qualify(high: number, low: number): void;
+  /** While it stays the same, a term need not be handed over again; where it is undefined, it must. Another sink has another number. */
+  readonly termRound?: number | undefined;
 }
 
 const ABSOLUTE_REFERENCE = 29;

@@ -11,7 +11,7 @@ export function literalsOf(line: string): (value: number) => string | undefined 
       const shortest = String(value);
       const at = line.indexOf(shortest);
       const after = at + shortest.length;
-      if (at > 0 && BEFORE.includes(line.charAt(at - 1)) && AFTER.includes(line.charAt(after))) return shortest;
+      if (at > 0 && isBefore(line.charCodeAt(at - 1)) && isAfter(line.charCodeAt(after))) return shortest;
     }
     return (literals ??= numberLiterals(line)).get(value);
   };
@@ -35,9 +35,19 @@ export function numberLiterals(line: string): Map<number, string> {
   return literals;
 }
 
-/** What may stand before and after a number in JSON. */
-const BEFORE = ":,[ ";
-const AFTER = ",}] ";
+/** Whether the character may stand before a number in JSON: `:`, `,`, `[` or a space. */
+function isBefore(code: number): boolean {
+  return code === COLON || code === COMMA || code === 0x5b || code === SPACE;
+}
+
+/** … after it: `,`, `}`, `]` or a space. */
+function isAfter(code: number): boolean {
+  return code === COMMA || code === 0x7d || code === 0x5d || code === SPACE;
+}
+
+const SPACE = 0x20;
+const COMMA = 0x2c;
+const COLON = 0x3a;
 
 /** Strings are matched so that what stands in them is no number. */
 const STRING_OR_NUMBER = /"(?:[^"\\]|\\.)*"|(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)/g;

@@ -1,6 +1,6 @@
 import { resourceTypeId } from "../fhir/resource-types.ts";
 
-/** What the text of a reference says by itself. One object is used for all references: see {@link readReference}. */
+/** What the text of a reference says by itself. */
 export interface ReferenceText {
   /** The text without `/_history/…`. */
   text: string;
@@ -53,6 +53,44 @@ export function readReference(reference: string, out: ReferenceText): void {
     out.idAtBase = text.slice(slash + 1);
   }
 }
+
+/**
+ * What {@link readReference} reads, not to be changed. Neighbouring lines refer to the same resources: the references that came last are
+ * kept, by how they end. Bounded: 1,024 references of at most 200 characters.
+ */
+export function recentReference(reference: string): Readonly<ReferenceText> {
+  const { length } = reference;
+  const end =
+    reference.charCodeAt(length - 1) ^
+    (reference.charCodeAt(length - 2) << 4) ^
+    (reference.charCodeAt(length - 3) << 8);
+  const slot = end & RECENT;
+  const known = recentReferences[slot];
+  if (known !== undefined && recentTexts[slot] === reference) return known;
+  const read: ReferenceText = { ...NO_REFERENCE };
+  readReference(reference, read);
+  if (length <= LONGEST_RECENT) {
+    recentTexts[slot] = reference;
+    recentReferences[slot] = read;
+  }
+  return read;
+}
+
+/** What an absent reference says. */
+export const NO_REFERENCE: Readonly<ReferenceText> = {
+  text: "",
+  type: "",
+  typeId: 0,
+  base: "",
+  idAtBase: "",
+  id: "",
+  version: "",
+};
+
+const RECENT = 1023;
+const LONGEST_RECENT = 200;
+const recentTexts: string[] = Array.from({ length: RECENT + 1 }, () => "");
+const recentReferences: (Readonly<ReferenceText> | undefined)[] = Array.from({ length: RECENT + 1 }, () => undefined);
 
 const HISTORY = "/_history/";
 

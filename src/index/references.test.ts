@@ -18,6 +18,12 @@ function patient(members: JsonObject): bigint[] {
   return record({ resourceType: "Patient", ...members }).equality.filter((value) => !every.has(value));
 }
 
+/** The numbers of the subject of an Observation. */
+function observed(subject: JsonObject): bigint[] {
+  const every = new Set(record({ resourceType: "Observation" }).equality);
+  return record({ resourceType: "Observation", subject }).equality.filter((value) => !every.has(value));
+}
+
 function bundle(resourceType: string): bigint[] {
   const entry = [{ resource: { resourceType, id: "x" } }, { resource: { resourceType } }];
   return record({ resourceType: "Bundle", entry }).equality;
@@ -49,6 +55,19 @@ describe("references (contract 10.7)", () => {
       ),
     );
     expect(rows).toEqual([expect.stringMatching(new RegExp(`^term -5 -?\\d+ ${parameterId(PRACTITIONER)}$`))]);
+  });
+
+  it("takes the type of a text that names none from each reference anew", () => {
+    const reference = "urn:uuid:0e7e5b6c-5f0e-4d57-9a8a-0a1f3d0c7e11";
+    const withType = (type?: string): bigint[] => observed({ reference, ...(type === undefined ? {} : { type }) });
+    const plain = numbers(number(SUBJECT, "present"), number(SUBJECT, "referenceText", reference));
+    const ofPatient = numbers(...plain, number(SUBJECT, "referenceType", "Patient"));
+    expect([withType("Patient"), withType(), withType("Group"), withType("Patient")]).toEqual([
+      ofPatient,
+      plain,
+      plain,
+      ofPatient,
+    ]);
   });
 
   it("infers the type of a bare id where one only is possible", () => {

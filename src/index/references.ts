@@ -9,7 +9,7 @@ import {
   VERSIONED_TERMS,
   versionedTermValue,
 } from "../fhir/search-value.ts";
-import { readReference, type ReferenceText } from "./reference-text.ts";
+import { NO_REFERENCE, recentReference, type ReferenceText } from "./reference-text.ts";
 import { storableText } from "./storable-text.ts";
 import type { CachedTerm, CachedToken } from "./value-cache.ts";
 import type { ValueCollector } from "./value-collector.ts";
@@ -19,26 +19,26 @@ import { emitEquality, isObject, isText, type GroupParameter, type ValueGroup } 
 export function emitReference(to: ValueCollector, group: ValueGroup, value: unknown): void {
   if (!isObject(value)) return;
   const { reference, type, identifier } = value;
-  const read: ReferenceText = { text: "", type: "", typeId: 0, base: "", idAtBase: "", id: "", version: "" };
-  if (isText(reference)) readReference(reference, read);
+  const read = isText(reference) ? recentReference(reference) : NO_REFERENCE;
+  let { type: readType, typeId: readTypeId } = read;
   // `resolve()` finds what is contained; of other texts that name no type only Reference.type tells.
   const inside = read.text.startsWith("#") ? to.containedResource(read.text) : undefined;
   const told = inside?.type ?? type;
-  if (read.typeId === 0 && isText(told)) {
+  if (readTypeId === 0 && isText(told)) {
     const typeId = resourceTypeId(told);
     if (typeId !== undefined) {
-      read.type = told;
-      read.typeId = typeId;
+      readType = told;
+      readTypeId = typeId;
     }
   }
   if (read.base !== "" && !group.component) emitBase(to, group, read.base);
   const key = to.system;
   let keyType = 0;
   for (const parameter of group.parameters) {
-    if (parameter.refersTo !== undefined && parameter.refersTo !== read.type) continue;
+    if (parameter.refersTo !== undefined && parameter.refersTo !== readType) continue;
     if (!group.component) to.equality(parameter.presentHigh, parameter.presentLow);
-    const inferred = read.typeId === 0 && read.id !== "" ? parameter.onlyTarget : 0;
-    const typeId = inferred === 0 ? read.typeId : inferred;
+    const inferred = readTypeId === 0 && read.id !== "" ? parameter.onlyTarget : 0;
+    const typeId = inferred === 0 ? readTypeId : inferred;
     if (read.id !== "" && typeId !== 0) {
       if (keyType !== typeId) {
         resourceKey(typeId, read.id, key);
@@ -46,8 +46,8 @@ export function emitReference(to: ValueCollector, group: ValueGroup, value: unkn
       }
       emitTarget(to, parameter, key);
     } else if (read.base !== "") {
-      if (keyType === 0) resourceKey(read.typeId, read.idAtBase, key);
-      keyType = read.typeId;
+      if (keyType === 0) resourceKey(readTypeId, read.idAtBase, key);
+      keyType = readTypeId;
       absoluteReferenceConstant(parameter.id, read.base, to.halves);
       to.equality(key.high ^ to.halves.high, key.low ^ to.halves.low);
     } else if (read.text !== "") {

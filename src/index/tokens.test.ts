@@ -1,5 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { JsonValue } from "../base/json.ts";
+import { resourceTypeId } from "../fhir/resource-types.ts";
+import { createIndexer } from "./indexer.ts";
+import { NOWHERE } from "./value-collector.ts";
 import { number, numbers, parameterId, record, spelling } from "./testing/recorder.ts";
 
 const METHOD = "Observation.method";
@@ -149,5 +152,37 @@ describe("tokens (contract 10.6)", () => {
     const { equality } = method({ coding });
     expect(equality).toHaveLength(2 + 2 * 45_000);
     expect(new Set(equality).size).toBe(equality.length);
+  });
+});
+
+describe("terms of tokens that recur", () => {
+  const observation = {
+    resourceType: "Observation",
+    method: { text: "Warm", coding: [{ system: "s1", code: "Red" }] },
+  };
+
+  /** How many terms are handed over for each of the resources, in these rounds; "full": to a sink that throws at a term. */
+  function termsIn(rounds: readonly (number | undefined | "full")[]): number[] {
+    const indexer = createIndexer();
+    return rounds.map((round) => {
+      let terms = 0;
+      const term = (): void => {
+        if (round === "full") throw new RangeError("full");
+        terms++;
+      };
+      const sink = { ...NOWHERE, term, termRound: round === "full" ? 1 : round };
+      const index = (): void => indexer.index(resourceTypeId("Observation") ?? 0, observation, sink);
+      if (round === "full") expect(index).toThrow("full");
+      else index();
+      return terms;
+    });
+  }
+
+  it.each<[string, (number | undefined | "full")[], number[]]>([
+    ["once in a round", [1, 1, 2, 2, 1], [2, 0, 2, 0, 2]],
+    ["each time where there are no rounds", [undefined, undefined, 1, undefined, 1], [2, 2, 2, 2, 2]],
+    ["again when the sink did not take them", ["full", 1, 1], [0, 2, 0]],
+  ])("are handed over %s", (_, rounds, expected) => {
+    expect(termsIn(rounds)).toEqual(expected);
   });
 });

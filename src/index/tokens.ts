@@ -86,20 +86,26 @@ function emitToken(to: ValueCollector, group: ValueGroup, system: string, code: 
   const { values, terms } = token;
   for (let index = 0; index < values.length; index += 2) to.equality(values[index] ?? 0, values[index + 1] ?? 0);
   if (terms === undefined || group.component) return;
+  const { termRound } = to.sink;
+  if (termRound !== undefined && termRound === token.termRound) return;
   for (const term of terms) to.sink.term(term.parameter, term.high, term.low, term.folded);
+  // Behind the last: a sink may throw.
+  token.termRound = termRound;
 }
 
 function tokenOf(group: ValueGroup, system: string, code: string): CachedToken {
   if (group.tokenCase === "written") {
     const terms = system === "" || group.component ? undefined : spellingTerms(system, code);
     const values = tokenNumbers(group, system, code, group.systemsOf(code));
-    return terms === undefined ? { values, resource: 0 } : { values, resource: 0, terms };
+    return terms === undefined ? { values, resource: 0 } : { values, resource: 0, terms, termRound: undefined };
   }
   const folded = foldCode(code);
   const systems = group.systemsOf(folded);
   const isMediaType = systems.includes(MEDIA_TYPES) && folded.length <= LONGEST_MEDIA_TYPE;
   const values = foldedNumbers(group, folded, systems);
-  return isMediaType ? { values, resource: 0, terms: [mediaTypeTerm(folded)] } : { values, resource: 0 };
+  return isMediaType
+    ? { values, resource: 0, terms: [mediaTypeTerm(folded)], termRound: undefined }
+    : { values, resource: 0 };
 }
 
 /** A code that can be written in another case, for systems where that does not matter. */
@@ -193,20 +199,23 @@ function emitTokenText(to: ValueCollector, group: ValueGroup, raw: string): void
   let token = group.texts.find("", raw);
   if (token === undefined) {
     const folded = foldString(storableText(raw));
-    token = { values: textNumbers(group, folded), resource: 0, folded } satisfies CachedToken;
+    token = { values: textNumbers(group, folded), resource: 0, folded, termRound: undefined } satisfies CachedToken;
     group.texts.keep("", raw, token);
   }
   const { values, folded = "" } = token;
   if (token.resource === to.resource || folded === "") return;
   token.resource = to.resource;
+  const { termRound } = to.sink;
+  const hasTerms = termRound !== undefined && termRound === token.termRound;
   let index = 0;
   for (const { id } of group.parameters) {
     const high = values[index++] ?? 0;
     const low = values[index++] ?? 0;
     if (!to.add(high, low)) continue;
     to.sink.equality(high, low);
-    to.sink.term(id, high, low, folded);
+    if (!hasTerms) to.sink.term(id, high, low, folded);
   }
+  token.termRound = termRound;
 }
 
 function textNumbers(group: ValueGroup, folded: string): Int32Array {

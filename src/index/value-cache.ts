@@ -8,6 +8,8 @@ export interface CachedToken {
   folded?: string;
   /** Terms that come with it. */
   terms?: readonly CachedTerm[];
+  /** `SearchValueSink.termRound` in which the terms were handed over last. */
+  termRound?: number | undefined;
 }
 
 /** What is handed to a `SearchValueSink` as a term. */

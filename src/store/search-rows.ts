@@ -43,6 +43,9 @@ export class TooManySearchValues extends Error {
   }
 }
 
+/** Counts batches of all {@link SearchRows} of the thread. */
+let rounds = 0;
+
 /**
  * The search rows of a batch, encoded while its lines are indexed. What is known only when the version rules have
  * spoken (which lines become current, and since when) is settled afterwards: rows of other lines are dropped,
@@ -57,6 +60,8 @@ export class SearchRows implements SearchValueSink {
   readonly terms: Terms = new Terms();
   #bounds: Int32Array = new Int32Array(BOUNDS_PER_RESOURCE * 8192);
   #count = 0;
+  /** Of the batch: its terms are kept until {@link clear}. */
+  termRound: number = ++rounds;
   #firstStamp = 0;
   #stamp = 0;
   #keyHigh = 0;
@@ -91,6 +96,7 @@ export class SearchRows implements SearchValueSink {
     for (const buffer of [this.resources, this.dates, this.quantities, this.strings]) buffer.clear();
     this.terms.clear();
     this.#batchTermBytes = 0;
+    this.termRound = ++rounds;
     this.#count = 0;
     this.#firstStamp = firstStamp;
   }

@@ -89,12 +89,12 @@ export function takenIn(
   for (const group of groups) {
     const { key } = group;
     const owner = stored.get(key)?.head.id ?? lineAt(lines, group.lines[0] ?? 0).id;
-    const others = new Set<string>();
+    let others: Set<string> | undefined;
     for (const index of group.lines) {
       const { id } = lineAt(lines, index);
-      if (id !== owner) others.add(id);
+      if (id !== owner) (others ??= new Set()).add(id);
     }
-    for (const id of others) taken.push({ key, id });
+    for (const id of others ?? []) taken.push({ key, id });
   }
   return taken;
 }
