@@ -1,8 +1,9 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { migrate, readMigrations } from "./migrate.ts";
+import { schemaText } from "./testing/schema-text.ts";
 import { createEmptyDatabase, createTestDatabase, type TestDatabase } from "./testing/test-database.ts";
 
 describe("migrate with the program's own migrations", () => {
@@ -17,6 +18,13 @@ describe("migrate with the program's own migrations", () => {
     const migrations = await readMigrations();
     expect(rows).toEqual(migrations.map(({ number, name, checksum }) => ({ number, name, checksum })));
     await expect(migrate(database)).resolves.toEqual([]);
+  });
+
+  it("makes the schema of generated/schema.txt (UPDATE_DOCS=1 writes it)", async () => {
+    const file = new URL("../../generated/schema.txt", import.meta.url);
+    const schema = await schemaText(database.pool);
+    if (process.env["UPDATE_DOCS"] === "1") await writeFile(file, schema);
+    expect(await readFile(file, "utf8")).toBe(schema);
   });
 });
 
