@@ -16,9 +16,11 @@ function prose(markdown: string): string {
 /** Addresses of links and images: `[text](address "title")`, `[name]: address`, `href="address"`, `src="address"`. */
 function linksOf(markdown: string): string[] {
   const text = prose(markdown);
-  return [/\]\(<?([^()\s<>]+)>?(?:\s+"[^"\n]*")?\)/g, /^\[[^\]\n]+\]:\s+(\S+)/gm, /\b(?:href|src)="([^"\n]+)"/g].flatMap(
-    (pattern) => [...text.matchAll(pattern)].map((match) => match[1] ?? ""),
-  );
+  return [
+    /\]\(<?([^()\s<>]+)>?(?:\s+"[^"\n]*")?\)/g,
+    /^\[[^\]\n]+\]:\s+(\S+)/gm,
+    /\b(?:href|src)="([^"\n]+)"/g,
+  ].flatMap((pattern) => [...text.matchAll(pattern)].map((match) => match[1] ?? ""));
 }
 
 /** The anchors that GitHub makes of headings; a heading that occurs again gets a number. */
