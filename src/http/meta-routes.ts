@@ -1,12 +1,11 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyInstance, FastifyRequest } from "fastify";
 import { StokerError } from "../base/errors.ts";
 import { isObject, type JsonObject, type JsonValue } from "../base/json.ts";
 import { operationParameters } from "../fhir/operation-parameters.ts";
 import { checkBody } from "../import/api/checked-body.ts";
 import type { Change } from "../import/api/write-request.ts";
-import { META_SETS, metaIdentity, type MetaEdit } from "../patch/meta-edit.ts";
-import { read, readOneVersion } from "../search/read.ts";
-import { usedMeta } from "../search/used-meta.ts";
+import { META_SETS, type MetaEdit } from "../patch/meta-edit.ts";
+import { readOneVersion } from "../search/read.ts";
 import { queryOf } from "./exchange/answer-version.ts";
 import { sendResource } from "./exchange/content-negotiation.ts";
 import { takeEmptyBodies } from "./exchange/empty-bodies.ts";
@@ -15,6 +14,7 @@ import { originOf } from "./exchange/origin.ts";
 import { etagOf } from "./exchange/preferences.ts";
 import { refuseCriteria, type Interaction, type Preconditions } from "./interactions.ts";
 import { patchInteraction, type PatchContext } from "./patch-interactions.ts";
+import { metaIn, metaOf, metaParameters, refuseMetaParameters } from "./meta-reading.ts";
 import { readingOf } from "./resource-routes.ts";
 import { bodyOf, criteriaOf, preconditionsOf, takeJson, together, type WriteRoutesOptions } from "./write-routes.ts";
 
@@ -44,17 +44,9 @@ export async function metaRoutes(app: FastifyInstance, { reading, writer }: Writ
       async handler(request, reply) {
         const type = request.params.type === undefined ? undefined : knownType(request.params.type);
         refuseParameters(request);
-        const { id } = request.params;
-        const context = readingOf(reading, request);
-        if (type === undefined || id === undefined) {
-          return sendMeta(reply, await usedMeta(context, type, metaIdentity));
-        }
-        const { body, version } = await read(context, type, id);
-        if (body === undefined) {
-          throw new StokerError("gone", `Resource ${type}/${id} was deleted in version ${version.versionId}.`);
-        }
-        reply.header("etag", etagOf(version.versionId));
-        return sendMeta(reply, metaIn(body));
+        const { versionId, parameters } = await metaOf(readingOf(reading, request), type, request.params.id);
+        if (versionId !== undefined) reply.header("etag", etagOf(versionId));
+        return sendResource(reply, 200, parameters);
       },
     });
   }
@@ -70,7 +62,7 @@ export async function metaRoutes(app: FastifyInstance, { reading, writer }: Writ
       const { body } = await readOneVersion(readingOf(reading, request), type, id, String(version.versionId));
       reply.header("etag", etagOf(version.versionId));
       reply.header("last-modified", new Date(version.lastUpdated).toUTCString());
-      return sendMeta(reply, metaIn(body ?? Buffer.from("{}")));
+      return sendResource(reply, 200, metaParameters(metaIn(body ?? Buffer.from("{}"))));
     });
   }
 }
@@ -123,21 +115,5 @@ async function readMeta(bytes: Buffer, how: MetaEdit["how"]): Promise<JsonObject
 /** `$meta` takes none. Throws `bad-request`. */
 function refuseParameters(request: FastifyRequest): void {
   const sent = Buffer.isBuffer(request.body) ? operationParameters(request.body.toString()) : [];
-  const [name] = [...queryOf(request), ...sent].find(([each]) => each !== "_format" && each !== "_pretty") ?? [];
-  if (name === undefined) return;
-  throw new StokerError("not-supported", `$meta: parameter '${name.slice(0, 64)}' is not supported.`, {
-    expression: name.slice(0, 64),
-  });
-}
-
-function metaIn(body: Buffer): JsonObject {
-  const { meta } = JSON.parse(body.toString()) as JsonObject;
-  return isObject(meta) ? meta : {};
-}
-
-function sendMeta(reply: FastifyReply, meta: JsonObject): FastifyReply {
-  return sendResource(reply, 200, {
-    resourceType: "Parameters",
-    parameter: [{ name: "return", ...(Object.keys(meta).length > 0 && { valueMeta: meta }) }],
-  });
+  refuseMetaParameters([...queryOf(request), ...sent]);
 }

@@ -49,6 +49,45 @@ describe("metadata in a Bundle", () => {
   });
 });
 
+describe("$meta in a Bundle", () => {
+  it.each(["batch", "transaction"] as const)("of type %s is that of $meta by itself", async (type) => {
+    const tag = [{ system: "urn:t", code: "tagged" }];
+    await server.send("PUT", "/Basic/tagged", { resourceType: "Basic", id: "tagged", code: {}, meta: { tag } });
+    const { entry } = await send(type, [
+      ["GET", "Basic/tagged/$meta"],
+      [type === "batch" ? "POST" : "GET", "Basic/tagged/$meta"],
+      ["GET", "Basic/$meta"],
+      ["GET", "$meta"],
+    ]);
+    const alone = await server.send("GET", "/Basic/tagged/$meta");
+    expect(entry[0]).toEqual({ resource: alone.body, response: { status: "200 OK", etag: alone.headers["etag"] } });
+    expect(entry[1]).toEqual(entry[0]);
+    expect(entry[2].resource.parameter).toEqual([{ name: "return", valueMeta: { tag } }]);
+    expect(entry[3].resource).toEqual((await server.send("GET", "/$meta")).body);
+  });
+
+  it("that is of nothing, has parameters, or changes something, is an error that says so", async () => {
+    const parameters = { resourceType: "Parameters", parameter: [] };
+    const bundle = await send("batch", [
+      ["GET", "Patient/nobody/$meta"],
+      ["GET", "Patinet/$meta"],
+      ["GET", "Patient/$meta?mode=x"],
+      ["POST", "Patient/p/$meta-add", parameters],
+      ["GET", "Patient/$export"],
+      ["DELETE", "Patient/p/$meta"],
+    ]);
+    const bad = "400 Bad Request";
+    expect(statuses(bundle)).toEqual(["404 Not Found", bad, bad, bad, bad, bad]);
+    const texts = bundle.entry.map(({ response }: Json) => response.outcome.issue[0].diagnostics);
+    expect(texts.slice(2)).toEqual([
+      "$meta: parameter 'mode' is not supported.",
+      expect.stringContaining("$meta-add is not supported in a Bundle"),
+      expect.stringContaining("$export is not supported in a Bundle"),
+      expect.stringContaining("$meta is not supported in a Bundle in this way"),
+    ]);
+  });
+});
+
 async function etagNow(): Promise<string | undefined> {
   return (await server.send("GET", "/Patient/p")).headers["etag"];
 }

@@ -9,6 +9,7 @@ import { search } from "../../search/search.ts";
 import { shaped } from "../../search/shape/shape.ts";
 import type { EntryRequest } from "./bundle-request.ts";
 import { shapedStatement, type Metadata } from "../metadata/metadata.ts";
+import { metaOf, refuseMetaParameters } from "../meta-reading.ts";
 import { readResource } from "../exchange/read-resource.ts";
 import { newRequestId } from "../exchange/request-id.ts";
 import { validationIssues } from "../validation.ts";
@@ -30,7 +31,7 @@ export interface EntrySources {
 }
 
 /**
- * Carries out an entry that reads: read, vread, history, search, $everything, $validate, capabilities. Throws what these throw.
+ * Carries out an entry that reads: read, vread, history, search, $everything, $validate, $meta, capabilities. Throws what these throw.
  */
 export async function readForEntry(
   { reading, metadata }: EntrySources,
@@ -41,6 +42,12 @@ export async function readForEntry(
   const parameters = [...new URLSearchParams(query)];
   if (operation === "metadata") return statementReading(entry, await metadata(), parameters);
   if (operation === "$validate") return await validationReading(reading, entry, parameters);
+  if (operation === "$meta") {
+    refuseMetaParameters(parameters);
+    const { versionId, parameters: answer } = await metaOf(reading, type, id);
+    const etag = versionId === undefined ? {} : { etag: etagOf(versionId) };
+    return { status: 200, ...etag, resource: Buffer.from(JSON.stringify(answer)) };
+  }
   if (isHistory && version === undefined) {
     const bundle = await history(reading, { type, id, parameters, strict });
     if (bundle === undefined) throw new StokerError("not-found", `Resource ${type}/${id} is not known.`);

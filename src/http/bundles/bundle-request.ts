@@ -47,7 +47,7 @@ export interface EntryTarget {
   /** Of readings below a resource: the type searched in its compartment, `*`, or `$everything`. */
   member: string | undefined;
   /** What is neither a resource nor a search. */
-  operation: "metadata" | "$validate" | undefined;
+  operation: "metadata" | "$validate" | "$meta" | undefined;
   query: string;
 }
 
@@ -204,7 +204,12 @@ function readTarget(url: string, baseUrl: string, method: EntryRequest["method"]
   const operation = operationOf(segments, method);
   if (operation !== undefined) {
     const [type, id] = operation === "metadata" ? [] : segments.slice(0, -1);
+    if (type !== undefined && resourceTypeId(type) === undefined) throw unknownTarget();
     return { type, id, isHistory: false, version: undefined, member: undefined, operation, query };
+  }
+  const name = segments.find((segment) => segment.startsWith("$"));
+  if (name !== undefined && !(isReading && name === "$everything" && segments[0] === "Patient")) {
+    throw unsupportedOperation(name.slice(0, 64));
   }
   // Of a type or of the system, the history stands where an id or a type would.
   const found = segments.indexOf("_history");
@@ -216,7 +221,7 @@ function readTarget(url: string, baseUrl: string, method: EntryRequest["method"]
   const isBelow = below === undefined || isHistory || (isReading && version === undefined && isMember(type, below));
   const hasVersion = version !== undefined && id === undefined;
   if (!isKnown || more.length > 0 || hasVersion || !isBelow) {
-    throw invalid("request.url: this is no resource type, resource or version of this server.", "request.url");
+    throw unknownTarget();
   }
   return {
     type: type === "" ? undefined : type,
@@ -227,6 +232,15 @@ function readTarget(url: string, baseUrl: string, method: EntryRequest["method"]
     operation: undefined,
     query,
   };
+}
+
+function unknownTarget(): StokerError {
+  return invalid("request.url: this is no resource type, resource or version of this server.", "request.url");
+}
+
+function unsupportedOperation(name: string): StokerError {
+  const text = `request.url: ${name} is not supported in a Bundle in this way: send it by itself. A Bundle may have $meta, POST of $validate, and GET of $everything of a Patient.`;
+  return new StokerError("not-supported", text, { expression: "request.url" });
 }
 
 const SEARCH_BY_POST = /(?:^|\/)_search\/?(?:\?|$)/;
@@ -252,10 +266,12 @@ function withoutSearch(segments: readonly string[], isReading: boolean): readonl
   return segments.length === 1 ? [""] : segments.slice(0, -1);
 }
 
-/** `metadata`, `[type]/$validate` by POST, `[type]/[id]/$validate` by POST and GET. */
+/** `metadata`, `[type]/$validate` by POST, `[type]/[id]/$validate` and `$meta` at all levels by POST and GET. */
 function operationOf(segments: readonly string[], method: EntryRequest["method"]): EntryTarget["operation"] {
   const [type = "", ...below] = segments;
   if (method === "GET" && type === "metadata" && below.length === 0) return "metadata";
+  const isCall = method === "POST" || method === "GET";
+  if (isCall && segments.at(-1) === "$meta" && segments.length <= 3) return "$meta";
   if (below.at(-1) !== "$validate" || below.length > 2 || resourceTypeId(type) === undefined) return undefined;
   return method === "POST" || (method === "GET" && below.length === 2) ? "$validate" : undefined;
 }

@@ -303,7 +303,7 @@ export const MISSING: readonly { readonly feature: string; readonly why: string 
   },
   { feature: "`_contained`, `_containedType`, `_score`", why: "not there yet; left out with a warning in the Bundle" },
   {
-    feature: "operations in Bundles, but `$validate` in a batch, and `GET` of `$everything`",
+    feature: "operations in Bundles, but `$meta`, `$validate` in a batch, and `GET` of `$everything`",
     why: "what runs in the background is asked for by itself; 400 in the entry",
   },
   { feature: "other operations (`$expand`, `$lookup` …)", why: "not there yet; 404 or 405" },

@@ -265,7 +265,7 @@ function parsePlain(filter: PlainFilter, parameter: SearchParameter | undefined,
       const tests = alternatives.map((text) => parseWords(unescape(text), name));
       return { kind: "text", name, place, test: { kind: "or", tests } };
     }
-    throw unsupportedModifier(filter);
+    throw unsupportedModifier(filter, undefined);
   }
   const { comparison, referenceType } = parseModifier(filter, parameter);
   const parse = valueParser(
@@ -317,6 +317,13 @@ function valueParser(
   if (comparison === "below" && parameter.type === "token" && hasMediaTypes(parameter)) {
     return (text) => parseMediaType(text, context);
   }
+  if (comparison === "above" && parameter.type === "token" && hasMediaTypes(parameter)) {
+    throw new StokerError(
+      "not-supported",
+      `Modifier ':above' of search parameter '${context.name}' is not supported: media types take ':below', which finds all with other parameters, or of one family (image/*).`,
+      { expression: context.name },
+    );
+  }
   if (parameter.type === "token" && (comparison === "above" || comparison === "below")) {
     return (text) => parseSystemCode(text, context);
   }
@@ -349,11 +356,11 @@ function parseModifier(
   if (parameter.type === "reference" && (modifier === "above" || modifier === "below")) {
     throw new StokerError(
       "not-supported",
-      `Modifier ':${modifier}' of search parameter '${filter.name}' is not supported: hierarchies of resources are not followed. A chain follows a known number of steps.`,
+      `Modifier ':${modifier}' of search parameter '${filter.name}' is not supported: hierarchies of resources are not followed. A chain follows a known number of steps; ':below' is there for canonical references, tokens and uris, ':above' for tokens and uris.`,
       { expression: filter.name },
     );
   }
-  throw unsupportedModifier(filter);
+  throw unsupportedModifier(filter, parameter);
 }
 
 /** Modifiers by type of parameter, beside `:missing` and, for references, `:[type]`. */
@@ -364,12 +371,15 @@ export const MODIFIERS: { readonly [type: string]: readonly Comparison[] } = {
   reference: ["identifier"],
 };
 
-function unsupportedModifier({ name, modifier }: PlainFilter): StokerError {
-  return new StokerError(
-    "not-supported",
-    `Modifier ':${modifier ?? ""}' of search parameter '${name}' is not supported.`,
-    { expression: name },
-  );
+function unsupportedModifier({ name, modifier }: PlainFilter, parameter: SearchParameter | undefined): StokerError {
+  const text = `Modifier ':${modifier ?? ""}' of search parameter '${name}' is not supported.`;
+  const diagnostics = parameter === undefined ? text : `${text} ${supportedModifiers(parameter)}`;
+  return new StokerError("not-supported", diagnostics, { expression: name });
+}
+
+function supportedModifiers({ type }: SearchParameter): string {
+  const known = ["missing", ...(MODIFIERS[type] ?? []), ...(type === "reference" ? ["[type]"] : [])];
+  return `A parameter of type ${type} takes ${known.map((each) => `:${each}`).join(", ")}.`;
 }
 
 function parseBoolean(filter: PlainFilter): boolean {
