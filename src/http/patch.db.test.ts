@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { resourceKeyOf } from "../fhir/resource-key.ts";
 import { BASE, openWriteServer, type Answer, type Json, type WriteServer } from "./testing/write-server.ts";
+import { pathPatch, storePatient, versionOf, withoutMeta } from "./testing/patches.ts";
 
 let server: WriteServer;
 
@@ -15,34 +16,6 @@ const JSON_PATCH = { "content-type": "application/json-patch+json" };
 
 function patch(path: string, operations: unknown, headers: Record<string, string> = {}): Promise<Answer> {
   return server.send("PATCH", path, operations, { ...JSON_PATCH, ...headers });
-}
-
-function pathPatch(...operations: Record<string, unknown>[]): Json {
-  return {
-    resourceType: "Parameters",
-    parameter: operations.map((operation) => ({
-      name: "operation",
-      part: Object.entries(operation).map(([name, value]) =>
-        typeof value === "string" ? { name, valueString: value } : { name, ...(value as object) },
-      ),
-    })),
-  };
-}
-
-/** Stores a patient as it is written, and returns its id. */
-async function stored(members = '"active":true'): Promise<string> {
-  const id = randomUUID();
-  const answer = await server.send("PUT", `/Patient/${id}`, `{"resourceType":"Patient","id":"${id}",${members}}`);
-  expect(answer.status).toBe(201);
-  return id;
-}
-
-async function version(id: string): Promise<string> {
-  return (await server.send("GET", `/Patient/${id}`)).body.meta.versionId;
-}
-
-function withoutMeta(text: string): string {
-  return text.replace(/,?"meta":\{[^}]*\}/, "");
 }
 
 /** Resolves when so many writers wait for a lock. */
@@ -60,7 +33,7 @@ async function waiting(count: number): Promise<void> {
 describe("patch", () => {
   it("makes the next version, which is answered, read and found", async () => {
     const family = `P${randomUUID().slice(0, 8)}`;
-    const id = await stored('"name":[{"family":"Alder"}]');
+    const id = await storePatient(server, '"name":[{"family":"Alder"}]');
     const answer = await patch(`/Patient/${id}`, [{ op: "replace", path: "/name/0/family", value: family }]);
     expect(answer.status).toBe(200);
     expect(answer.headers["etag"]).toBe('W/"2"');
@@ -88,7 +61,7 @@ describe("patch", () => {
   });
 
   it("takes a FHIRPath Patch as application/json, too", async () => {
-    const id = await stored();
+    const id = await storePatient(server);
     const operations = pathPatch({
       type: "add",
       path: "Patient",
@@ -101,7 +74,7 @@ describe("patch", () => {
   });
 
   it("is applied to the resource as it is read, and takes no notice of a changed version or date", async () => {
-    const id = await stored();
+    const id = await storePatient(server);
     const { body } = await server.send("GET", `/Patient/${id}`);
     const answer = await patch(`/Patient/${id}`, [
       { op: "test", path: "/meta/versionId", value: "1" },
@@ -119,7 +92,7 @@ describe("patch", () => {
   });
 
   it("makes a version also when it changes nothing, like an update", async () => {
-    const id = await stored();
+    const id = await storePatient(server);
     expect((await patch(`/Patient/${id}`, [])).headers["etag"]).toBe('W/"2"');
     const empty = await server.send("PATCH", `/Patient/${id}`, { resourceType: "Parameters" });
     expect([empty.status, empty.headers["etag"]]).toEqual([200, 'W/"3"']);
@@ -130,7 +103,7 @@ describe("patch", () => {
     ["return=representation", "Patient"],
     ["return=OperationOutcome", "OperationOutcome"],
   ])("Prefer: %s", async (prefer, expected) => {
-    const id = await stored();
+    const id = await storePatient(server);
     const answer = await patch(`/Patient/${id}`, [{ op: "remove", path: "/active" }], { prefer });
     expect(answer.status).toBe(200);
     expect(answer.body?.resourceType ?? "").toBe(expected);
@@ -138,7 +111,7 @@ describe("patch", () => {
   });
 
   it("If-Match: 412 for another version, after 404 and 410, before 422", async () => {
-    const id = await stored();
+    const id = await storePatient(server);
     const wrong = [{ op: "remove", path: "/nothing" }];
     const other = { "if-match": 'W/"7"' };
     expect((await patch(`/Patient/${id}`, wrong, other)).status).toBe(412);
@@ -186,16 +159,16 @@ describe("patch", () => {
       "structure",
     ],
   ])("422 for %s, and nothing is written", async (_name, operations, text, code) => {
-    const id = await stored();
+    const id = await storePatient(server);
     const answer = await patch(`/Patient/${id}`, operations);
     expect(answer.status).toBe(422);
     expect(answer.body.issue[0].diagnostics).toContain(text);
     expect(answer.body.issue[0].code).toBe(code);
-    expect(await version(id)).toBe("1");
+    expect(await versionOf(server, id)).toBe("1");
   });
 
   it("422 for a FHIRPath Patch names operation, path and parameter", async () => {
-    const id = await stored();
+    const id = await storePatient(server);
     const answer = await server.send(
       "PATCH",
       `/Patient/${id}`,
@@ -221,14 +194,14 @@ describe("patch", () => {
       { "content-type": "application/fhir+json" },
     ],
   ])("400 for %s", async (_name, body, headers) => {
-    const id = await stored();
+    const id = await storePatient(server);
     expect((await server.send("PATCH", `/Patient/${id}`, body, headers)).status).toBe(400);
   });
 
   it.each(["application/xml-patch+xml", "application/fhir+xml", "text/plain"])(
     "415 for %s, which names what is taken",
     async (type) => {
-      const id = await stored();
+      const id = await storePatient(server);
       const answer = await server.send("PATCH", `/Patient/${id}`, "<diff/>", { "content-type": type });
       expect(answer.status).toBe(415);
       const accepted =
@@ -257,71 +230,6 @@ describe("patch", () => {
   });
 });
 
-describe("JSON Merge Patch", () => {
-  const MERGE_PATCH = { "content-type": "application/merge-patch+json; charset=utf-8" };
-  const merge = (path: string, body: unknown, headers: Record<string, string> = {}): Promise<Answer> =>
-    server.send("PATCH", path, body, { ...MERGE_PATCH, ...headers });
-
-  it("changes and removes elements; the rest keeps its bytes", async () => {
-    const id = await stored('"active":true,"gender":"male",  "name":[{"family" : "A"}],"maritalStatus":{"text":"x"}');
-    const answer = await merge(
-      `/Patient/${id}`,
-      '{"gender":null,"birthDate":"1990-01-01","maritalStatus":{"text":"y"}}',
-    );
-    expect([answer.status, answer.headers["etag"]]).toEqual([200, 'W/"2"']);
-    expect(withoutMeta(answer.text)).toBe(
-      `{"resourceType":"Patient","id":"${id}","active":true,  "name":[{"family" : "A"}],"maritalStatus":{"text":"y"},"birthDate":"1990-01-01"}`,
-    );
-    // What the elements under null leave empty is left out.
-    const emptied = await merge(`/Patient/${id}`, '{"maritalStatus":{"text":null}}');
-    expect([emptied.status, emptied.body.maritalStatus]).toEqual([200, undefined]);
-  });
-
-  it.each([
-    ["an array", "[]", 400],
-    ["nothing", undefined, 400],
-    ["no JSON", "{", 400],
-    ["a member twice", '{"gender":"male","gender":"female"}', 400],
-    ["another id", '{"id":"other"}', 422],
-    ["no id", '{"id":null}', 422],
-    ["another type", '{"resourceType":"Basic"}', 422],
-    ["no type", '{"resourceType":null}', 422],
-    ["an unknown element", '{"shoe":1}', 422],
-    ["a wrong value", '{"gender":"x"}', 422],
-  ])("of %s is refused, and nothing is written", async (_name, body, status) => {
-    const id = await stored();
-    expect((await merge(`/Patient/${id}`, body)).status).toBe(status);
-    expect(await version(id)).toBe("1");
-  });
-
-  it("has preconditions and conditions like other patches", async () => {
-    const id = await stored();
-    expect((await merge(`/Patient/${id}`, '{"gender":"male"}', { "if-match": 'W/"7"' })).status).toBe(412);
-    expect((await merge(`/Patient?_id=${id}`, '{"gender":"male"}', { "if-match": 'W/"1"' })).status).toBe(200);
-    expect((await merge("/Patient?_id=nobody", '{"gender":"male"}')).status).toBe(404);
-    expect((await merge("/Patient/nobody", '{"gender":"male"}')).status).toBe(404);
-    expect(await version(id)).toBe("2");
-  });
-
-  it.each(["batch", "transaction"])("in a %s, as a Binary", async (type) => {
-    const id = await stored();
-    const data = Buffer.from('{"active":null,"gender":"female"}').toString("base64");
-    const { body } = await server.send("POST", "/", {
-      resourceType: "Bundle",
-      type,
-      entry: [
-        {
-          resource: { resourceType: "Binary", contentType: "application/merge-patch+json", data },
-          request: { method: "PATCH", url: `Patient/${id}` },
-        },
-      ],
-    });
-    expect(body.entry[0].response.status).toBe("200 OK");
-    const patient = (await server.send("GET", `/Patient/${id}`)).body;
-    expect([patient.gender, patient.active]).toEqual(["female", undefined]);
-  });
-});
-
 describe("conditional patch", () => {
   it("of the one match; 404 for none, 412 for several and without a condition", async () => {
     const system = `http://example.org/${randomUUID()}`;
@@ -342,7 +250,7 @@ describe("conditional patch", () => {
 
 describe("patches at the same time", () => {
   it("all take effect, whatever they change and however the resource is found", async () => {
-    const id = await stored('"active":true,"extension":[]');
+    const id = await storePatient(server, '"active":true,"extension":[]');
     const answers = await Promise.all(
       Array.from({ length: 24 }, (_, index) => {
         const value = { url: `http://example.org/${index}`, valueInteger: index };
@@ -369,7 +277,7 @@ describe("patches at the same time", () => {
   });
 
   it("a patch that was planned on a version that is replaced meanwhile is planned again", async () => {
-    const id = await stored('"active":true');
+    const id = await storePatient(server, '"active":true');
     const client = await server.database.pool.connect();
     try {
       await client.query("begin");
@@ -394,126 +302,5 @@ describe("patches at the same time", () => {
       await client.query("rollback");
       client.release();
     }
-  });
-});
-
-function binary(operations: unknown): Json {
-  const data = Buffer.from(JSON.stringify(operations)).toString("base64");
-  return { resourceType: "Binary", contentType: "application/json-patch+json", data };
-}
-
-function entry(url: string, resource: Json, more: object = {}): Json {
-  return { resource, request: { method: "PATCH", url, ...more } };
-}
-
-function send(type: string, ...entries: Json[]): Promise<Answer> {
-  return server.send("POST", "", { resourceType: "Bundle", type, entry: entries });
-}
-
-function statuses({ body }: Answer): string[] {
-  return body.entry.map((each: Json) => each.response.status);
-}
-
-describe("patches in Bundles", () => {
-  it("in a transaction, with references to its entries", async () => {
-    const [first, second] = [
-      await stored(),
-      await stored('"managingOrganization":{"reference":"Organization?name=kept"}'),
-    ];
-    const fullUrl = `urn:uuid:${randomUUID()}`;
-    const answer = await send(
-      "transaction",
-      entry(`Patient/${first}`, binary([{ op: "add", path: "/managingOrganization", value: { reference: fullUrl } }])),
-      entry(
-        `Patient?_id=${second}`,
-        pathPatch({
-          type: "add",
-          path: "Patient",
-          name: "generalPractitioner",
-          value: { valueReference: { reference: fullUrl } },
-        }),
-        { ifMatch: 'W/"1"' },
-      ),
-      { fullUrl, resource: { resourceType: "Organization" }, request: { method: "POST", url: "Organization" } },
-      { request: { method: "GET", url: `Patient/${first}` } },
-    );
-    expect(answer.status).toBe(200);
-    expect(statuses(answer)).toEqual(["200 OK", "200 OK", "201 Created", "200 OK"]);
-    expect(answer.body.entry[0].response.etag).toBe('W/"2"');
-    const organization = answer.body.entry[2].response.location.match(/Organization\/[^/]+/)[0];
-    expect(answer.body.entry[3].resource.managingOrganization.reference).toBe(organization);
-    const { body } = await server.send("GET", `/Patient/${second}`);
-    expect(body.generalPractitioner[0].reference).toBe(organization);
-    // It stood there before: an import keeps conditional references, and so does a patch of something else.
-    expect(body.managingOrganization.reference).toBe("Organization?name=kept");
-  });
-
-  it.each<[string, (id: string) => Json[], number, string]>([
-    ["a failed test", (id) => [entry(`Patient/${id}`, binary([{ op: "test", path: "/active", value: 1 }]))], 422, ""],
-    [
-      "a path",
-      (id) => [entry(`Patient/${id}`, pathPatch({ type: "delete", path: "Patient.(" }))],
-      422,
-      "resource.parameter[0]",
-    ],
-    [
-      "an invalid result",
-      (id) => [entry(`Patient/${id}`, binary([{ op: "add", path: "/shoe", value: 1 }]))],
-      422,
-      "resource.shoe",
-    ],
-    ["no such resource", () => [entry("Patient/never", binary([]))], 404, ""],
-    ["another version", (id) => [entry(`Patient/${id}`, binary([]), { ifMatch: 'W/"9"' })], 412, ""],
-    ["no match", () => [entry("Patient?identifier=never", binary([]))], 404, ""],
-    [
-      "another type of Binary",
-      (id) => [entry(`Patient/${id}`, { ...binary([]), contentType: "text/plain" })],
-      400,
-      "resource.contentType",
-    ],
-    ["no data", (id) => [entry(`Patient/${id}`, { ...binary([]), data: undefined })], 400, "resource.data"],
-    ["no patch in it", (id) => [entry(`Patient/${id}`, { ...binary([]), data: "AAAA" })], 400, "resource"],
-    ["another resource", (id) => [entry(`Patient/${id}`, { resourceType: "Patient", id })], 400, "resource"],
-    [
-      "the same resource twice",
-      (id) => [entry(`Patient/${id}`, binary([])), entry(`Patient/${id}`, binary([]))],
-      400,
-      "",
-    ],
-    [
-      "a resource that is deleted, too",
-      (id) => [entry(`Patient/${id}`, binary([])), { request: { method: "DELETE", url: `Patient/${id}` } }],
-      400,
-      "",
-    ],
-  ])("a transaction writes nothing when there is %s", async (_name, entries, status, path) => {
-    const [id, other] = [await stored(), randomUUID()];
-    const put = {
-      resource: { resourceType: "Patient", id: other },
-      request: { method: "PUT", url: `Patient/${other}` },
-    };
-    const answer = await send("transaction", ...entries(id), put);
-    expect(answer.status).toBe(status);
-    if (path !== "") expect(answer.body.issue[0].expression).toEqual([`Bundle.entry[0].${path}`]);
-    expect(await version(id)).toBe("1");
-    expect((await server.send("GET", `/Patient/${other}`)).status).toBe(404);
-  });
-
-  it("in a batch, each by itself", async () => {
-    const id = await stored();
-    const answer = await send(
-      "batch",
-      entry(`Patient/${id}`, binary([{ op: "add", path: "/gender", value: "male" }])),
-      entry(`Patient/${id}`, binary([{ op: "add", path: "/birthDate", value: "1990" }])),
-      entry(`Patient/${id}`, binary([{ op: "remove", path: "/name" }])),
-      entry("Patient/never", binary([])),
-      { request: { method: "GET", url: `Patient/${id}` } },
-    );
-    expect(statuses(answer)).toEqual(["200 OK", "200 OK", "422 Unprocessable Entity", "404 Not Found", "200 OK"]);
-    expect(answer.body.entry[4].resource).toMatchObject({
-      gender: "male",
-      birthDate: "1990",
-      meta: { versionId: "3" },
-    });
   });
 });

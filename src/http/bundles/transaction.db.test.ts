@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { BASE, openWriteServer, type Answer, type Json, type WriteServer } from "../testing/write-server.ts";
+import { type TestEntry, bundle, statuses, patient, observation, post, put } from "../testing/bundles.ts";
 
 let server: WriteServer;
 
@@ -9,48 +10,9 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
-interface TestEntry {
-  fullUrl?: string;
-  resource?: unknown;
-  request: Record<string, string>;
-}
-
-function bundle(type: string, ...entry: TestEntry[]): Json {
-  return { resourceType: "Bundle", type, entry };
-}
-
 function transaction(...entry: TestEntry[]): Promise<Answer> {
   return server.send("POST", "", bundle("transaction", ...entry));
 }
-
-function statuses({ body }: Answer): string[] {
-  return body.entry.map((entry: Json) => entry.response.status);
-}
-
-function patient(id?: string, more: object = {}): Record<string, unknown> {
-  return { resourceType: "Patient", ...(id === undefined ? {} : { id }), ...more };
-}
-
-function observation(subject: string, more: object = {}): Record<string, unknown> {
-  return {
-    resourceType: "Observation",
-    status: "final",
-    code: { text: "x" },
-    subject: { reference: subject },
-    ...more,
-  };
-}
-
-const post = (url: string, more: Record<string, string> = {}): Record<string, string> => ({
-  method: "POST",
-  url,
-  ...more,
-});
-const put = (url: string, more: Record<string, string> = {}): Record<string, string> => ({
-  method: "PUT",
-  url,
-  ...more,
-});
 
 describe("transaction", () => {
   it("writes all entries, reads what it wrote, and answers in the order of the entries", async () => {
@@ -295,7 +257,7 @@ describe("transaction", () => {
       400,
       "Bundle.entry[1].resource.id",
     ],
-    ["no request", [{ resource: patient("a") } as unknown as TestEntry], 400, "Bundle.entry[1].request"],
+    ["no request", [{ resource: patient("a") } as TestEntry], 400, "Bundle.entry[1].request"],
     ["a PATCH without a patch", [{ request: { method: "PATCH", url: "Patient/a" } }], 400, "Bundle.entry[1].resource"],
     ["an unknown type", [{ request: { method: "DELETE", url: "Shoe/a" } }], 400, "Bundle.entry[1].request.url"],
     [
@@ -365,78 +327,5 @@ describe("transaction", () => {
       const versions = body.entry.map((entry: Json) => Number(entry.resource.meta.versionId));
       expect(versions).toEqual(Array.from({ length: 10 }, (_, index) => 10 - index));
     }
-  });
-});
-
-describe("batch", () => {
-  it("carries each entry out by itself", async () => {
-    const answer = await server.send(
-      "POST",
-      "",
-      bundle(
-        "batch",
-        { resource: patient(undefined, { shoe: 1 }), request: post("Patient") },
-        { resource: patient("b1"), request: put("Patient/b1") },
-        { resource: patient("b2"), request: put("Patient/b2", { ifMatch: 'W/"3"' }) },
-        { request: { method: "GET", url: "Patient/b1" } },
-        { request: { method: "GET", url: "Patient/b1", ifNoneMatch: 'W/"1"' } },
-        { request: { method: "GET", url: "Patient/b1/_history" } },
-        { request: { method: "GET", url: "Patient?gender:x=1" } },
-        { request: { method: "PATCH", url: "Patient/b1" } },
-      ),
-    );
-    expect(answer.status).toBe(200);
-    expect(answer.body.type).toBe("batch-response");
-    expect(statuses(answer)).toEqual([
-      "400 Bad Request",
-      "201 Created",
-      "412 Precondition Failed",
-      "200 OK",
-      "304 Not Modified",
-      "200 OK",
-      "400 Bad Request",
-      "400 Bad Request",
-    ]);
-    expect(answer.body.entry[0].response.outcome.issue[0].expression).toEqual(["resource.shoe"]);
-  });
-
-  it("keeps the order of entries about the same resource", async () => {
-    const names = Array.from({ length: 40 }, (_, at) => `n${at}`);
-    const id = randomUUID();
-    const mrn = `urn:mrn|${id}`;
-    const named = (family: string): object =>
-      patient(undefined, { identifier: [{ system: "urn:mrn", value: id }], name: [{ family }] });
-    const answer = await server.send(
-      "POST",
-      "",
-      bundle(
-        "batch",
-        ...names.flatMap((family) => [
-          { resource: patient(id, { name: [{ family }] }), request: put(`Patient/${id}`) },
-          { resource: named(family), request: put(`Patient?identifier=${mrn}`) },
-        ]),
-        { request: { method: "DELETE", url: `Patient?identifier=${mrn}` } },
-        { resource: named("after"), request: post("Patient", { ifNoneExist: `identifier=${mrn}` }) },
-      ),
-    );
-    expect(statuses(answer).slice(0, 2)).toEqual(["201 Created", "201 Created"]);
-    expect(statuses(answer).slice(-2)).toEqual(["204 No Content", "201 Created"]);
-    const versions = (await server.send("GET", `/Patient/${id}/_history?_count=100`)).body.entry as Json[];
-    expect(versions.map(({ resource }) => resource.name[0].family).toReversed()).toEqual(names);
-    const conditional = /\/Patient\/([^/]+)\//.exec(answer.body.entry[1].response.location)?.[1] ?? "";
-    const others = (await server.send("GET", `/Patient/${conditional}/_history?_count=100`)).body.entry as Json[];
-    const families = others.map(({ resource, request }) => resource?.name[0].family ?? request.method);
-    expect(families.toReversed()).toEqual([...names, "DELETE"]);
-  });
-
-  it("takes many entries at once", async () => {
-    const family = `M${randomUUID().slice(0, 8)}`;
-    const entries = Array.from({ length: 300 }, () => ({
-      resource: patient(undefined, { name: [{ family }] }),
-      request: post("Patient"),
-    }));
-    const answer = await server.send("POST", "", bundle("batch", ...entries));
-    expect(new Set(statuses(answer))).toEqual(new Set(["201 Created"]));
-    expect(await server.ids(`/Patient?family=${family}&_count=1000`)).toHaveLength(300);
   });
 });
