@@ -52,7 +52,7 @@ describe("exports", () => {
         429,
         "30",
         "throttled",
-        "There are 2 exports that wait or run, and at most 2 may (STOKER_EXPORT_MAX_OPEN): try again when one has ended.",
+        "There are 2 exports waiting or running, and at most 2 may (STOKER_EXPORT_MAX_OPEN): try again when one has ended.",
       ]);
       expect((await fetch(second, { method: "DELETE" })).status).toBe(202);
       const third = await kickOff(server.base, "$export?_type=Patient");
@@ -68,7 +68,7 @@ describe("exports", () => {
       const { status, body } = await exportOutcome(old);
       expect(status).toBe(500);
       expect(body.issue[0].diagnostics).toBe(
-        "export operation failed for reason: the export was not done after 5 hours (STOKER_JOB_MAX_HOURS).",
+        "export operation failed for reason: the export was not finished after 5 hours (STOKER_JOB_MAX_HOURS).",
       );
     });
     expect((await exportOutcome(locations[0] ?? "")).status).toBe(200);
@@ -104,7 +104,7 @@ describe("imports", () => {
         429,
         "30",
         "throttled",
-        "There are 2 imports that wait or run, and at most 2 may (STOKER_IMPORT_MAX_OPEN): try again when one has ended.",
+        "There are 2 imports waiting or running, and at most 2 may (STOKER_IMPORT_MAX_OPEN): try again when one has ended.",
       ]);
       const again = await server.register({ inputs });
       expect(again.headers.get("content-location")).toBe(first);
@@ -119,7 +119,7 @@ describe("imports", () => {
     const { status, body } = await server.outcome(second);
     expect([status, body.issue[0].diagnostics]).toEqual([
       500,
-      "import operation failed for reason: the import was not done after 5 hours (STOKER_JOB_MAX_HOURS).",
+      "import operation failed for reason: the import was not finished after 5 hours (STOKER_JOB_MAX_HOURS).",
     ]);
   });
 });

@@ -51,7 +51,7 @@ export function configurationPage(): string {
     "that they have used, to name them when a store is empty.",
     "",
     "PostgreSQL does not run as root. When root starts Stoker and the user `postgres` (or `nobody`) cannot enter the data folder, the",
-    "database lies below `/var/lib/stoker/clusters`; the start says so. Databases there whose data folder is gone are named at the",
+    "database lies below `/var/lib/stoker/clusters`; the start says so. Databases there whose data folder no longer exists are named at the",
     "next start, and `stoker clean` removes them. Data folders below `/tmp` and `/var/tmp` do not use that place.",
     "",
     "This page is written from the settings table: `UPDATE_DOCS=1 npx vitest run src/base/settings.test.ts`.",

@@ -45,7 +45,7 @@ describe("CodeableConcepts with a required binding (R4 terminologies.html#requir
     ],
     ["no system", { coding: [{ code: "active" }] }, `code "active" without a system is not in ${NEEDED}.`],
     ["no code", { coding: [{ system: SYSTEM }] }, `a coding without a code is not in ${NEEDED}.`],
-    ["a text alone", { text: "active" }, `a text alone is not enough, a coding of ${NEEDED} is needed.`],
+    ["a text alone", { text: "active" }, `a text alone is not enough; a coding of ${NEEDED} is needed.`],
   ])("%s is refused", (_, concept, text) => {
     expect(textsOf(concept)).toEqual([`code-invalid Condition.clinicalStatus: ${text}`]);
   });

@@ -42,7 +42,7 @@ function reportConcept(walk: Walk, depth: number, set: ConceptSet, coding: JsonO
   const shown = [...set.codes].map(([system, codes]) => `${system}: ${codes.slice(0, 8).join(", ")}`).join("; ");
   const needed = `the required value set ${set.name} (${shown})`;
   if (coding === undefined)
-    return report(walk, depth, "code-invalid", `a text alone is not enough, a coding of ${needed} is needed.`);
+    return report(walk, depth, "code-invalid", `a text alone is not enough; a coding of ${needed} is needed.`);
   const { system, code } = coding;
   const found = isText(code) ? `code ${quoted(code)}` : "a coding without a code";
   const of = isText(system) ? ` of ${quoted(system)}` : " without a system";

@@ -146,7 +146,7 @@ function checkVersionId(value: JsonValue, walk: Walk, depth: number): boolean {
   if (typeof value !== "number" || depth !== META_DEPTH) return reportType(walk, depth, "a string", value);
   const literal = unusualLiteral(walk, depth, '"versionId"', value);
   if (Number.isInteger(value) && literal === undefined) return true;
-  const text = `${(literal ?? String(value)).slice(0, 40)} is not a version: expected a string, or a whole number.`;
+  const text = `${(literal ?? String(value)).slice(0, 40)} is not a version: expected a string or a whole number.`;
   return report(walk, depth, "value", text);
 }
 

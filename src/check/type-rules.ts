@@ -7,7 +7,7 @@ import { primitiveCheck, type ValueCheck } from "./primitive-rules.ts";
 export interface MemberRule {
   readonly many: boolean;
   readonly check: ValueCheck;
-  /** One bit per choice of the type, 0 for members of no choice: tells cheaply that a choice comes twice. */
+  /** One bit per choice of the type, 0 for members of no choice: tells cheaply that a choice occurs twice. */
   readonly choiceBit: number;
   /** The choice the member belongs to, when it does. */
   readonly choice: Choice | undefined;

@@ -5,7 +5,7 @@ import { addServerOptions, serverOf, type ServerFlags } from "./jobs.ts";
 /** `stoker cancel ID`. */
 export function addCancelCommand(program: Command): void {
   addServerOptions(program.command("cancel"))
-    .description("cancel an import; what it has loaded stays")
+    .description("cancel an import; what it has loaded is kept")
     .argument("<ID>", "id of the import, as `stoker jobs` lists it", jobId)
     .addHelpText("after", "\nExample:\n  $ stoker cancel 17 --server http://127.0.0.1:8080/fhir")
     .action(async (id: string, flags: ServerFlags) => {

@@ -10,12 +10,12 @@ import {
 import { openFolders } from "../store/embedded/place.ts";
 import { formatBytes, formatPlural } from "./format.ts";
 
-/** `stoker clean`: removes databases whose data folder is gone. */
+/** `stoker clean`: removes databases whose data folder no longer exists. */
 export function addCleanCommand(program: Command): void {
   program
     .command("clean")
-    .description("remove databases that lie outside of their data folder, when that folder is gone")
-    .option("-y, --yes", "remove them without a question")
+    .description("remove databases that are stored outside their data folder, when that folder no longer exists")
+    .option("-y, --yes", "remove them without asking")
     .addHelpText("after", "\nExample:\n  $ stoker clean --yes")
     .action(async (flags: { readonly yes?: boolean }) => {
       process.exitCode = await clean(flags.yes ?? false);
@@ -28,7 +28,7 @@ export async function leftoverNotice(): Promise<string | undefined> {
   if (found.length === 0) return undefined;
   const places = found.slice(0, 3).map(({ folder }) => folder);
   const more = found.length > 3 ? ", …" : "";
-  return `${formatPlural(found.length, "database")} whose data folder is gone ${found.length === 1 ? "takes" : "take"} room on the disk (${places.join(", ")}${more}). To see and remove: stoker clean`;
+  return `${formatPlural(found.length, "database")} whose data folder no longer exists ${found.length === 1 ? "takes" : "take"} room on the disk (${places.join(", ")}${more}). To list and remove: stoker clean`;
 }
 
 async function clean(isAgreed: boolean): Promise<number> {
@@ -58,7 +58,7 @@ async function removeAll(found: readonly LeftoverCluster[]): Promise<number> {
   let removed = 0;
   for (const cluster of found) {
     if (await removeLeftoverCluster(cluster, logger)) removed++;
-    else process.stderr.write(`${cluster.folder} is in use and stays\n`);
+    else process.stderr.write(`${cluster.folder} is in use and is kept\n`);
   }
   process.stdout.write(`${formatPlural(removed, "database")} removed\n`);
   return removed === found.length ? 0 : 1;

@@ -124,7 +124,7 @@ describe("stoker import with a server of its own", () => {
     const blob = "https://account.blob.core.windows.net/c/x.ndjson";
     const { code, stderr } = await runStoker(["import", blob, "--data-dir", data]);
     expect(stderr).toMatch(
-      /^stoker: No storage account is configured \(say whose .* STOKER_AZURE_STORAGE_CONNECTION_STRING\)\n$/,
+      /^stoker: No storage account is configured \(name the storage account .* STOKER_AZURE_STORAGE_CONNECTION_STRING\)\n$/,
     );
     expect(code).toBe(2);
   });
@@ -190,9 +190,7 @@ describe("stoker serve, and commands that drive it", () => {
     const named = await runStoker(["import", samples, "--json", "--server"], { STOKER_BASE_URL: baseUrl });
     expect(JSON.parse(named.stdout)).toMatchObject({ rejected: 0, unchanged: lineCount() });
     const outside = await runStoker(["import", join(folder, "Bad.ndjson"), "--server", baseUrl]);
-    expect(outside.stderr).toMatch(
-      /^stoker: The file is not below the folder that STOKER_FILE_ROOT names.*--file-root/,
-    );
+    expect(outside.stderr).toMatch(/^stoker: The file is not below the folder of STOKER_FILE_ROOT.*--file-root/);
     expect(outside.code).toBe(2);
   });
 

@@ -30,7 +30,7 @@ export function addJobsCommand(program: Command): void {
   addServerOptions(program.command("jobs"))
     .description("list the imports of a server, the newest first")
     .option("--all", "list all imports, not only the newest 100")
-    .option("--json", "print the list as JSON, with what each import counts for metering")
+    .option("--json", "print the list as JSON, with the metering figures of each import")
     .addHelpText("after", "\nExample:\n  $ stoker jobs --server http://127.0.0.1:8080/fhir")
     .action(async (flags: ServerFlags & { readonly all?: boolean; readonly json?: boolean }) => {
       const imports = await readJobs(serverOf(flags), flags.all ?? false);

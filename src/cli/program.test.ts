@@ -24,12 +24,12 @@ describe("errors of usage: exit code 2, nothing on standard output, a hint", () 
     [
       "a file as folder",
       ["generate", "--patients", "1", "--out", import.meta.filename],
-      /^stoker: The folder .* cannot be made \(there is a file of this name\)\n$/,
+      /^stoker: The folder .* cannot be created \(a file has this name\)\n$/,
     ],
     [
       "an impossible folder",
       ["export", "--out", "/proc/none/such"],
-      /^stoker: The folder \/proc\/none\/such cannot be made \(\w+\)\n$/,
+      /^stoker: The folder \/proc\/none\/such cannot be created \(\w+\)\n$/,
     ],
     ["bad choice", ["import", "x", "--mode", "Initial"], /Allowed choices are IncrementalLoad, InitialLoad/],
     [
@@ -52,7 +52,7 @@ describe("errors of usage: exit code 2, nothing on standard output, a hint", () 
     ["no folder", ["export"], /required option '--out <DIR>' not specified/],
     ["no type", ["export", "--out", "x", "--type", "patient"], /^stoker: --type patient is not a resource type/],
     ["no instant", ["export", "--out", "x", "--since", "yesterday"], /^stoker: --since yesterday is not an instant/],
-    ["no URL", ["jobs", "--server", "localhost"], /^stoker: --server localhost is no http or https URL/],
+    ["no URL", ["jobs", "--server", "localhost"], /^stoker: --server localhost is not an http or https URL/],
   ])("%s", async (_name, words, message) => {
     const { code, stdout, stderr } = await runStoker(words);
     expect(stderr).toMatch(message);

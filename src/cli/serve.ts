@@ -100,7 +100,7 @@ export async function runUntilStopped(
     if (end === "lost") {
       throw new StokerError(
         "database-unavailable",
-        "the embedded PostgreSQL ended by itself and could not be started again; its log is postgres.log in the data folder",
+        "the embedded PostgreSQL stopped unexpectedly and could not be restarted; its log is postgres.log in the data folder",
       );
     }
     logger.info("stopped");
@@ -126,7 +126,7 @@ async function withinTime(work: Promise<void>, milliseconds: number): Promise<vo
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(
-      () => reject(new StokerError("internal", "stopping took too long and was given up")),
+      () => reject(new StokerError("internal", "the server did not stop in time and was ended")),
       milliseconds,
     );
   });

@@ -296,7 +296,7 @@ function listenError(settings: Settings, cause: unknown): unknown {
     case "EADDRINUSE":
       return new StokerError(
         "setting",
-        `STOKER_PORT: ${place} is in use by another program; choose another port (0 = any free one)`,
+        `STOKER_PORT: ${place} is in use by another program; choose another port (0 for any free one)`,
         {
           expression: "STOKER_PORT",
           cause,
@@ -310,7 +310,7 @@ function listenError(settings: Settings, cause: unknown): unknown {
     case "EADDRNOTAVAIL":
     case "ENOTFOUND":
     case "EAI_AGAIN":
-      return new StokerError("setting", `STOKER_HOST: ${settings.host} is no address of this machine`, {
+      return new StokerError("setting", `STOKER_HOST: ${settings.host} is not an address of this machine`, {
         expression: "STOKER_HOST",
         cause,
       });

@@ -19,9 +19,8 @@ const WORKER_SETTINGS: readonly SettingKey[] = [
 const WORKER_HELP: OtherHelp = {
   databaseUrl:
     "The database of the server that this worker helps, PostgreSQL 15 or later. [STOKER_DATABASE_URL; required]",
-  workers: "Import units that this process works on at once. [STOKER_WORKERS; number of cores]",
-  fileRoot:
-    "The folder that the server has as its file root, at the same path on this machine. [STOKER_FILE_ROOT; unset]",
+  workers: "Number of import units that this process works on in parallel. [STOKER_WORKERS; number of cores]",
+  fileRoot: "The server's file root, at the same path on this machine. [STOKER_FILE_ROOT; unset]",
   azureStorageConnectionString:
     "Storage account to import from, as the server has it. [STOKER_AZURE_STORAGE_CONNECTION_STRING; unset]",
   azureStorageUrl:

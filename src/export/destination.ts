@@ -45,7 +45,7 @@ export function checkContainer(destination: Destination, container: string | und
   if (container === undefined) return;
   const problem =
     destination.kind === "folder"
-      ? "there is no storage account to have containers in."
+      ? "containers need a storage account, and none is configured."
       : checkContainerName(container)?.replaceAll("error container name", "name").replaceAll("Error container", "The");
   if (problem !== undefined)
     throw new StokerError("bad-request", `_container: ${problem}`, { expression: "_container" });

@@ -63,7 +63,7 @@ export function startExporter(services: ExporterServices): Exporter {
   const runLoop = async (): Promise<void> => {
     while (!stop.signal.aborted) {
       const done = await takeExport(services, stop.signal, (renew) => (check = renew)).catch((error: unknown) =>
-        services.logger.error({ err: error }, "an export could not be taken"),
+        services.logger.error({ err: error }, "an export could not be claimed"),
       );
       check = undefined;
       if (done !== true) await pause.wait(POLL_MS);
@@ -195,7 +195,7 @@ async function handleFailure(
   const failure = error instanceof ThreadFailed ? error.failure : failureOf(error);
   const attempts = Number(job.fence);
   if (!isFinal(failure) && attempts < MAX_CLAIMS) {
-    logger.error({ err: error, job: job.id }, "an export broke off and will be tried again");
+    logger.error({ err: error, job: job.id }, "an export was interrupted and will be retried");
     return await postponeExport(database, job, Math.min(LEASE_SECONDS, 2 ** attempts));
   }
   logger.error({ err: error, job: job.id }, "an export failed");

@@ -70,5 +70,5 @@ export function openExports(services: ExporterServices): Exports {
 }
 
 function elsewhere(): StokerError {
-  return new StokerError("not-found", "This file is on the server that wrote it; ask that one.");
+  return new StokerError("not-found", "This file is on the server that wrote it; request it there.");
 }

@@ -7,7 +7,7 @@ export function failureOf(thrown: unknown): ExportFailure {
   const error = databaseError(thrown);
   if (error instanceof StokerError) return { status: error.status, code: error.code, text: error.message };
   if ((error as NodeJS.ErrnoException).code === "ENOSPC") {
-    return { status: 500, code: "database-full", text: "The folder of the exports has no room left." };
+    return { status: 500, code: "database-full", text: "The disk with the export folder is full." };
   }
   return { status: 500, code: "internal", text: error instanceof Error ? error.message : String(error) };
 }

@@ -115,23 +115,27 @@ class ParameterReader {
   finish(): ExportDefinition {
     const { level, group } = this.#request;
     const types = this.#types === undefined ? this.#usual : this.#possible.filter((type) => this.#types?.has(type));
-    if (types.length === 0) throw bad("_type: names no type that this export can have.", "_type");
+    if (types.length === 0) throw bad("_type: does not name a type that this export can include.", "_type");
     if (this.#patients !== undefined && level === "system") {
-      throw bad("patient: confines exports of patients and groups only.", "patient");
+      throw bad("patient: only applies to exports of patients and groups.", "patient");
     }
     const filters = this.#filters.filter(({ type }) => {
       if (types.includes(type)) return true;
-      this.#leaveOut(`_typeFilter: ${type} is none of the exported types.`, "_typeFilter");
+      this.#leaveOut(`_typeFilter: ${type} is not one of the exported types.`, "_typeFilter");
       return false;
     });
     if (this.#deleted && (level !== "system" || filters.length > 0)) {
       const what = "includeAssociatedData: _deleted needs an export of the system without _typeFilter, because";
-      throw new StokerError("not-supported", `${what} what was deleted is in no compartment and found by no search.`, {
-        expression: "includeAssociatedData",
-      });
+      throw new StokerError(
+        "not-supported",
+        `${what} deleted resources are not in a compartment and not found by a search.`,
+        {
+          expression: "includeAssociatedData",
+        },
+      );
     }
     if (this.#elements.length > 0 && (this.#history || this.#deleted)) {
-      throw bad("_elements: not together with includeAssociatedData.", "_elements");
+      throw bad("_elements: cannot be combined with includeAssociatedData.", "_elements");
     }
     return {
       level,
@@ -162,10 +166,7 @@ class ParameterReader {
     const match = /^(?:([A-Z][A-Za-z]*)\.)?([a-z][A-Za-z]{0,63})$/.exec(path);
     const [, type, name] = match ?? [];
     if (name === undefined || (type !== undefined && resourceTypeId(type) === undefined)) {
-      this.#leaveOut(
-        `_elements: '${path.slice(0, 64)}' names no element on the first level of a resource.`,
-        "_elements",
-      );
+      this.#leaveOut(`_elements: '${path.slice(0, 64)}' is not a top-level element of a resource.`, "_elements");
       return;
     }
     try {

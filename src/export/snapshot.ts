@@ -52,7 +52,7 @@ export async function openSnapshot(connection: DatabaseConnection, searches: boo
     await learnDisplacedIds(client);
     const instant = oldest.rows[0]?.instant;
     const name = exported.rows[0]?.name;
-    if (instant === undefined || name === undefined) throw new Error("the server gave no snapshot");
+    if (instant === undefined || name === undefined) throw new Error("the server returned no snapshot");
     // What is written later in the same millisecond has the same date.
     const transactionTime = new Date(instant.getTime() - 1);
     return { client, name, transactionTime, close: () => closeClient(client) };

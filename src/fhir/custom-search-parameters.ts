@@ -91,7 +91,7 @@ export function isCustom(parameter: SearchParameter): parameter is CustomSearchP
 function notEnabled(type: string, code: string): StokerError {
   return new StokerError(
     "not-supported",
-    `Search parameter '${code}' of ${type} is defined, but what is stored is not indexed by it yet: POST $reindex, and wait until that is completed.`,
+    `Search parameter '${code}' of ${type} is defined, but stored resources are not indexed by it yet: POST $reindex, and wait until it is completed.`,
     { expression: code },
   );
 }

@@ -91,7 +91,7 @@ describe("parseBoundedJson", () => {
   });
 
   it("refuses what is too much with the limit, what was found, and where", () => {
-    const text = "the limit is passed at character 129";
+    const text = "the limit is exceeded at character 129";
     expect(() => parseBoundedJson(arrays(1000))).toThrow(
       new StokerError("bad-request", `The body has more than 128 ${LEVELS}: found 1000, ${text}.`, {
         issue: "too-long",

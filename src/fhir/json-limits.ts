@@ -67,7 +67,7 @@ export function jsonExcess(text: string): JsonExcess | undefined {
 
 /** The end of a sentence that begins with what has the text: `has more than 128 levels of objects and arrays: …`. */
 export function describeExcess({ limit, found, of, at }: JsonExcess): string {
-  return `has more than ${limit} ${of}: found ${found}, the limit is passed at character ${at + 1}`;
+  return `has more than ${limit} ${of}: found ${found}, the limit is exceeded at character ${at + 1}`;
 }
 
 /**

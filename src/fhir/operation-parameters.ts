@@ -23,7 +23,7 @@ export function operationParameters(body: unknown): [name: string, value: string
     const element = Object.entries(parameter).find(([member]) => member.startsWith("value"))?.[1];
     const value = isObject(element) ? element["reference"] : element;
     if (typeof value === "string" || typeof value === "number" || typeof value === "boolean") return [name, `${value}`];
-    throw bad(`Parameter '${name.slice(0, 64)}' has no value that is a primitive or a reference.`, name.slice(0, 64));
+    throw bad(`Parameter '${name.slice(0, 64)}' needs a value that is a primitive or a reference.`, name.slice(0, 64));
   });
 }
 

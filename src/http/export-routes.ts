@@ -94,7 +94,7 @@ async function sendFile(
   const part = request.method === "GET" ? requestedRange(request.headers, bytes, etag) : "all";
   if (part === "none") {
     reply.header("content-range", `bytes */${String(bytes)}`);
-    throw new StokerError("bad-request", `The file has ${String(bytes)} bytes, and none of them is in the range.`, {
+    throw new StokerError("bad-request", `The file has ${String(bytes)} bytes, and none of them are in the range.`, {
       status: 416,
     });
   }

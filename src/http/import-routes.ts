@@ -89,7 +89,10 @@ export function registerImportRoutes(app: FastifyInstance, context: HttpContext)
     const log = await findErrorLog(pool, request.params.id, request.params.name);
     if (log.rejectedLog?.includes("://") === true) return reply.redirect(log.rejectedLog);
     if (log.errorLog?.includes("://") === true) {
-      throw new StokerError("not-found", "The rejected lines could not be kept: their file had changed or was gone.");
+      throw new StokerError(
+        "not-found",
+        "The rejected lines were not kept, because their file had changed or had been removed.",
+      );
     }
     return await sendLines(reply, rejectedBytes(pool, sources, log.jobId, log.number, log));
   });

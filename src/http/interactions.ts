@@ -90,7 +90,7 @@ export function conditionalUpdateInteraction(
       return { kind: "put", body: withId(body, newId), check: mustBeNew };
     }
     if (body.id !== undefined && body.id !== match.id) {
-      throw new StokerError("bad-request", `The body has another id than the match, ${type}/${match.id}.`, {
+      throw new StokerError("bad-request", `The body has a different id than the match, ${type}/${match.id}.`, {
         expression: `${type}.id`,
       });
     }
@@ -147,7 +147,7 @@ function moreMatches(type: string, limit: number): StokerError {
 }
 
 function nothingToMatch(type: string): StokerError {
-  return failed(`No ${type} matches the condition, and If-Match wants one.`);
+  return failed(`No ${type} matches the condition, and If-Match requires one.`);
 }
 
 /**
@@ -166,7 +166,7 @@ export function refuseCriteria(
   if (name === undefined) return;
   const text =
     id === undefined
-      ? `POST ${type} takes no search parameters, and the URL has '${name.slice(0, 64)}': a conditional create has them in If-None-Exist.`
+      ? `POST ${type} does not take search parameters, but the URL has '${name.slice(0, 64)}': send those of a conditional create in If-None-Exist.`
       : `The URL has ${type}/${id} and '${name.slice(0, 64)}': a conditional interaction is on the type, ${type}?${name.slice(0, 64)}=…`;
   throw new StokerError("bad-request", text, { expression: name.slice(0, 64) });
 }
@@ -250,7 +250,7 @@ function whole({ type, resource }: CheckedBody): Precondition | undefined {
   if (!isSubsetted(resource)) return undefined;
   return (current) => {
     if (current === undefined || current.deleted) return;
-    const text = `The body has the tag ${SUBSETTED.code}: elements are left out of it, which the update would remove.`;
+    const text = `The body has the tag ${SUBSETTED.code}: its elements are incomplete, and the update would remove the missing ones. To overwrite anyway, remove the tag.`;
     throw new StokerError("unprocessable", text, { issue: "business-rule", expression: `${type}.meta.tag` });
   };
 }

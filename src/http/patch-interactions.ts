@@ -69,7 +69,7 @@ export async function readFhirPathPatchBody(bytes: Buffer): Promise<ReadPatch> {
 /** Reads a FHIRPath Patch from a `Parameters` resource that was checked. Throws `bad-request`. */
 export function readCheckedParameters({ type, bytes }: CheckedBody): ReadPatch {
   if (type === "Parameters") return { patch: fhirPathPatch(bytes), bytes: bytes.length };
-  throw new StokerError("bad-request", `A patch is a Parameters resource or a Binary, and not a ${type}.`);
+  throw new StokerError("bad-request", `A patch must be a Parameters resource or a Binary, not a ${type}.`);
 }
 
 /**

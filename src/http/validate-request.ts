@@ -25,7 +25,7 @@ export function readValidateRequest(
   const take = (name: string, value: unknown): void => {
     if (name !== "mode" && name !== "profile") throw bad(`Parameter '${name.slice(0, 64)}' is not known.`, name);
     if (typeof value !== "string" || value === "") throw bad(`${name}: a value is expected.`, name);
-    if (values.has(name)) throw bad(`${name}: comes more than once.`, name);
+    if (values.has(name)) throw bad(`${name}: occurs more than once.`, name);
     values.set(name, value);
   };
   for (const [name, value] of query) if (!GENERAL.has(name)) take(name, value);
@@ -35,10 +35,10 @@ export function readValidateRequest(
     for (const item of listOf(body["parameter"])) {
       const name = item["name"];
       if (name === "resource") {
-        if (resource !== undefined) throw bad("resource: comes more than once.", "resource");
+        if (resource !== undefined) throw bad("resource: occurs more than once.", "resource");
         resource = item["resource"];
       } else {
-        if (typeof name !== "string") throw bad("parameter: each needs a name.", "parameter");
+        if (typeof name !== "string") throw bad("parameter: every parameter needs a name.", "parameter");
         take(name, item["valueCode"] ?? item["valueUri"] ?? item["valueCanonical"] ?? item["valueString"]);
       }
     }

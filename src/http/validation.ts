@@ -44,7 +44,7 @@ export async function validationIssues(reading: ReadContext, request: Validation
   if (mode === "delete") {
     if (stored === undefined) throw new StokerError("bad-request", "mode: delete is for one resource: [type]/[id].");
     await stored();
-    return [note("Nothing is in the way of a deletion.")];
+    return [note("The resource can be deleted.")];
   }
   let value = resource;
   let text: string | undefined;
@@ -83,7 +83,7 @@ export async function validationIssues(reading: ReadContext, request: Validation
 
 function issuesOf({ issues, isCut, profiles }: Validation, type: string): Issue[] {
   const found = issues.map(errorOf);
-  if (isCut) found.push(note(`The check ended after ${MAX_ISSUES} problems; there may be more.`));
+  if (isCut) found.push(note(`The check stopped after ${MAX_ISSUES} problems; there may be more.`));
   if (issues.length === 0) {
     const unchecked =
       "missing elements, invariants, profiles and codes of bindings that are not required are not checked";

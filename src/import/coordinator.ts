@@ -88,7 +88,7 @@ async function watch(services: CoordinatorServices, stop: AbortSignal): Promise<
       await endFrozenWriters(services.database);
       await endOldImports(services);
     } catch (error) {
-      services.logger.warn({ err: error }, "silent workers and writers could not be looked for");
+      services.logger.warn({ err: error }, "the check for silent workers and writers failed");
     }
     await sleep(WATCH_MS, undefined, { signal: stop }).catch(() => {});
   }
@@ -155,7 +155,7 @@ async function handleFailure(
   if (error instanceof LeaseLost) return logger.info({ job: job.id, step }, "an import was cancelled or taken over");
   if (!isFinal(error) && Number(job.fence) < MAX_CLAIMS) {
     // The lease stays and runs out: that is the pause before the next attempt.
-    return logger.error({ err: error, job: job.id, step }, "a step of an import broke off and will be tried again");
+    return logger.error({ err: error, job: job.id, step }, "a step of an import was interrupted and will be retried");
   }
   const failure = failureOf(error);
   // A file that is missing or changed is no error of the server.

@@ -55,7 +55,7 @@ export function insertElement(
   index: number,
   value: WrittenValue,
 ): void {
-  if (!element.many) throw unprocessable(`${parent.type.name}.${element.name} is no list.`);
+  if (!element.many) throw unprocessable(`${parent.type.name}.${element.name} is not a list.`);
   const object = objectAt(root, parent.path);
   const length = listLength(object, element.name);
   if (index > length) throw unprocessable(`index ${index}: the list has only ${length} items.`);
@@ -173,7 +173,7 @@ function objectAt(root: JsonNode, path: JsonPath): JsonNode {
   const at = path.findLastIndex((step) => typeof step === "string");
   const owner = nodeAt(root, path.slice(0, at));
   const name = path[at];
-  if (owner === undefined || typeof name !== "string") throw unprocessable("there is no object for it.");
+  if (owner === undefined || typeof name !== "string") throw unprocessable("there is no object to hold it.");
   const made = nodeOf(Buffer.from("{}"));
   const index = path[at + 1];
   if (typeof index !== "number") {
@@ -181,7 +181,7 @@ function objectAt(root: JsonNode, path: JsonPath): JsonNode {
     return made;
   }
   const item = childAt(filledList(owner, name, listLength(owner, name.slice(1))), index);
-  if (item === undefined) throw unprocessable("there is no object for it.");
+  if (item === undefined) throw unprocessable("there is no object to hold it.");
   item.value = made;
   return made;
 }

@@ -8,7 +8,7 @@ export const STRUCTURE: Structure = readStructure();
 /** The definition of a type; of what lies in a primitive (its `_name`), that of `Element`. */
 export function typeNamed(name: string): TypeDefinition {
   const type = STRUCTURE.get(name);
-  if (type === undefined) throw unprocessable(`'${name.slice(0, 64)}' is no type of FHIR R4.`);
+  if (type === undefined) throw unprocessable(`'${name.slice(0, 64)}' is not a type of FHIR R4.`);
   return type;
 }
 
@@ -22,7 +22,7 @@ export function elementFor(type: TypeDefinition, name: string, value: PatchValue
   if (found === undefined || (own === undefined && found.choice !== name)) {
     const isChoice = [...type.elements.values()].some(({ choice }) => choice === name);
     const text = isChoice
-      ? `${type.name}.${name}[x] takes no such value.`
+      ? `${type.name}.${name}[x] does not allow such a value.`
       : `${type.name} has no element '${name.slice(0, 64)}'.`;
     throw unprocessable(text, { issue: "structure" });
   }

@@ -31,7 +31,7 @@ export function locate(resource: JsonObject, path: string): (FoundElement | "roo
   }
   return nodes.map((node) => {
     const steps = stepsOf(node, resource);
-    if (steps === undefined) throw unprocessable("the path gives a value that is no element of the resource.");
+    if (steps === undefined) throw unprocessable("the path gives a value that is not an element of the resource.");
     return elementAt(resource, steps);
   });
 }
@@ -66,8 +66,8 @@ function compiled(path: string): Evaluation {
   } catch (error) {
     if (error instanceof StokerError) throw error;
     // The parser's recursion ends with a RangeError.
-    const reason = error instanceof RangeError ? "it nests too deep" : (error as Error).message;
-    throw unprocessable(`the path is no FHIRPath: ${shown(reason)}`, { issue: "invalid" });
+    const reason = error instanceof RangeError ? "it is nested too deeply" : (error as Error).message;
+    throw unprocessable(`invalid FHIRPath: ${shown(reason)}`, { issue: "invalid" });
   }
 }
 

@@ -44,7 +44,7 @@ function readOperation(parameter: JsonNode, index: number): PathOperation {
   for (const part of itemsOf(parameter, "part")) {
     const name = textAt(part, "name") ?? "";
     if (!PARTS.has(name)) throw wrong(`a part must be one of ${[...PARTS].join(", ")}.`);
-    if (parts.has(name)) throw wrong(`the part '${name}' comes twice.`);
+    if (parts.has(name)) throw wrong(`the part '${name}' occurs twice.`);
     parts.set(name, part);
   }
   const scalar = (name: string): unknown => {

@@ -216,7 +216,7 @@ describe("FHIRPath Patch", () => {
       "a type that the choice does not have",
       patient(),
       { type: "add", path: "Patient", name: "deceased", value: { valueString: "x" } },
-      "takes no such value",
+      "does not allow such a value",
     ],
     [
       "insert behind the end",
@@ -228,13 +228,13 @@ describe("FHIRPath Patch", () => {
       "insert into what is no list",
       patient({ active: true }),
       { type: "insert", path: "Patient.active", index: 0, value: { valueBoolean: true } },
-      "one list",
+      "a single list",
     ],
     [
       "insert into two lists",
       patient({ name: [{ given: ["a"] }, { given: ["b"] }] }),
       { type: "insert", path: "Patient.name.given", index: 0, value: { valueString: "x" } },
-      "one list",
+      "a single list",
     ],
     [
       "insert into a part of a list",
@@ -250,10 +250,10 @@ describe("FHIRPath Patch", () => {
       "a value",
       patient({ active: true }),
       { type: "delete", path: "Patient.active.not()" },
-      "no element of the resource",
+      "not an element of the resource",
     ],
-    ["a literal", patient(), { type: "delete", path: "'x'" }, "no element of the resource"],
-    ["no FHIRPath", patient(), { type: "delete", path: "Patient.name.(" }, "no FHIRPath"],
+    ["a literal", patient(), { type: "delete", path: "'x'" }, "not an element of the resource"],
+    ["no FHIRPath", patient(), { type: "delete", path: "Patient.name.(" }, "invalid FHIRPath"],
     [
       "a function that leaves the resource",
       patient(),

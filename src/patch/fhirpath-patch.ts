@@ -72,7 +72,7 @@ function apply(root: JsonNode, resource: JsonObject, operation: PathOperation): 
 
 function replace(root: JsonNode, found: FoundElement | "root", value: PatchValue): JsonNode {
   if (found === "root") {
-    if (value.kind !== "resource") throw unprocessable("a resource is replaced by a resource only.");
+    if (value.kind !== "resource") throw unprocessable("a resource can only be replaced by a resource.");
     return nodeOf(value.value);
   }
   const { parent, definition } = found;
@@ -87,7 +87,7 @@ function only(found: readonly Found[]): Found {
   const [first] = found;
   if (first === undefined) throw unprocessable("there is no element at this path.", { issue: "not-found" });
   if (found.length > 1) {
-    throw unprocessable(`there are ${found.length} elements at this path, and it must be one.`, {
+    throw unprocessable(`there are ${found.length} elements at this path, but there must be exactly one.`, {
       issue: "multiple-matches",
     });
   }
@@ -122,10 +122,10 @@ function wholeList(found: readonly Found[]): FoundElement {
       each.definition === list.definition &&
       each.parent.path.join("/") === list.parent.path.join("/"),
   );
-  if (!isOne || !list.definition.many) throw unprocessable("the path must give one list.");
+  if (!isOne || !list.definition.many) throw unprocessable("the path must select a single list.");
   // In a part of a list, an index would mean something else than what it says.
   if (found.some((each, index) => each !== "root" && each.index !== index)) {
-    throw unprocessable("the path must give a whole list, not items of one.");
+    throw unprocessable("the path must select a whole list, not items of it.");
   }
   return list;
 }

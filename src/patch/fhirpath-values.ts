@@ -32,7 +32,7 @@ function objectOf(parts: Parts, type: TypeDefinition): Buffer {
     const member = members.get(element.name);
     if (member === undefined) members.set(element.name, { many: element.many, values: [value] });
     else if (member.many) member.values.push(value);
-    else throw unprocessable(`${type.name}.${element.name} comes twice.`, { issue: "structure" });
+    else throw unprocessable(`${type.name}.${element.name} occurs twice.`, { issue: "structure" });
   }
   const pieces: Buffer[] = [];
   const add = (name: string, { many, values }: WrittenMember, of: "value" | "sibling"): void => {

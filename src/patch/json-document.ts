@@ -52,7 +52,7 @@ export function childrenOf(node: JsonNode): readonly JsonChild[] {
   return (node.children ??= read(node));
 }
 
-/** The member of an object with this name, as `JSON.parse` would find it: the last where it comes twice. */
+/** The member of an object with this name, as `JSON.parse` would find it: the last where it occurs twice. */
 export function memberOf(node: JsonNode, name: string): JsonChild | undefined {
   return kindOf(node) === "object" ? childrenOf(node).findLast((child) => child.name === name) : undefined;
 }
@@ -120,7 +120,7 @@ export function renameMember(object: JsonNode, name: string, newName: string): v
   object.children = kept.map((child) => (child === old ? { ...old, name: newName, label } : child));
 }
 
-/** Removes a member, also where it comes twice. Whether it was there. */
+/** Removes a member, also where it occurs twice. Whether it was there. */
 export function removeMember(object: JsonNode, name: string): boolean {
   const members = (object.children ??= read(object));
   const kept = members.filter((child) => child.name !== name);

@@ -94,7 +94,7 @@ describe("JSON Patch, RFC 6902 appendix A", () => {
       "A.12",
       '{"foo":"bar"}',
       [{ op: "add", path: "/baz/bat", value: "qux" }],
-      "Operation 1 (add /baz/bat): there is no object or array for it.",
+      "Operation 1 (add /baz/bat): there is no object or array to hold it.",
     ],
     ["A.15", '{"/":9,"~1":10}', [{ op: "test", path: "/~01", value: "10" }], "the test failed"],
     [
@@ -112,7 +112,7 @@ describe("JSON Patch, RFC 6902 appendix A", () => {
     ["test what is not there", '{"a":1}', [{ op: "test", path: "/b", value: null }], "there is nothing"],
     ["behind the end", '{"a":[1]}', [{ op: "add", path: "/a/2", value: 1 }], "the array has only 1 items"],
     ["leading zeros", '{"a":[1,2]}', [{ op: "remove", path: "/a/01" }], "there is nothing"],
-    ["a name in an array", '{"a":[1]}', [{ op: "add", path: "/a/x", value: 1 }], "an array has numbers"],
+    ["a name in an array", '{"a":[1]}', [{ op: "add", path: "/a/x", value: 1 }], "an array takes a number"],
     ["'-' where nothing is added", '{"a":[1]}', [{ op: "remove", path: "/a/-" }], "there is nothing"],
     ["into a scalar", '{"a":"x"}', [{ op: "add", path: "/a/0", value: 1 }], "no object or array"],
     [

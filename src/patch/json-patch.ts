@@ -77,13 +77,13 @@ function readOperation(node: JsonNode, number: number): JsonOperation {
   const names = childrenOf(node).map(({ name }) => name);
   const text = (name: "op" | "path" | "from"): string => {
     const value = memberOf(node, name)?.value.bytes.toString();
-    if (names.indexOf(name) !== names.lastIndexOf(name)) throw wrong(`'${name}' comes twice.`);
+    if (names.indexOf(name) !== names.lastIndexOf(name)) throw wrong(`'${name}' occurs twice.`);
     if (value?.startsWith('"') === true) return JSON.parse(value) as string;
     throw wrong(`'${name}' must be there, and a string.`);
   };
   const pointer = (name: "path" | "from"): JsonPointer => {
     const parsed = parsePointer(text(name));
-    if (parsed === undefined) throw wrong(`'${name}' is no JSON Pointer (RFC 6901): ${shown(text(name))}`);
+    if (parsed === undefined) throw wrong(`'${name}' is not a JSON Pointer (RFC 6901): ${shown(text(name))}`);
     if (parsed.tokens.length > MAX_LEVELS) throw wrong(`'${name}' has more than ${MAX_LEVELS} steps.`);
     return parsed;
   };
@@ -117,7 +117,7 @@ function apply(document: Document, operation: JsonOperation): void {
       return void take(document, path);
     case "test":
       if (isEqual(find(document, path), nodeOf(operation.value))) return;
-      throw unprocessable("the test failed: there is another value.");
+      throw unprocessable("the test failed: the value is different.");
     case "copy":
       return add(document, path, closed(document, find(document, operation.from, "from")));
     case "move": {
@@ -158,9 +158,9 @@ function place(document: Document, pointer: JsonPointer): { parent: JsonNode; to
   try {
     parent = find(document, { text: pointer.text, tokens });
   } catch {
-    throw unprocessable("there is no object or array for it.");
+    throw unprocessable("there is no object or array to hold it.");
   }
-  if (kindOf(parent) === "scalar") throw unprocessable("there is no object or array for it.");
+  if (kindOf(parent) === "scalar") throw unprocessable("there is no object or array to hold it.");
   return { parent, token };
 }
 
@@ -174,7 +174,7 @@ function add(document: Document, pointer: JsonPointer, value: JsonNode): void {
   if (kindOf(parent) === "object") return setMember(parent, token, value);
   const { length } = childrenOf(parent);
   const index = token === "-" ? length : indexOf(token);
-  if (index === undefined) throw unprocessable("an array has numbers, and '-' for its end.");
+  if (index === undefined) throw unprocessable("an array takes a number, or '-' for its end.");
   if (index > length) throw unprocessable(`the array has only ${length} items.`);
   insertItem(parent, index, value);
 }

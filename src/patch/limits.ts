@@ -22,5 +22,5 @@ export function newBudget(): Budget {
 /** Takes work off the budget. Throws `unprocessable` when there is none left. */
 export function spend(budget: Budget, bytes: number): void {
   budget.bytes -= bytes;
-  if (budget.bytes < 0) throw unprocessable("this is too much work for one patch.", { issue: "too-costly" });
+  if (budget.bytes < 0) throw unprocessable("this patch needs too much work.", { issue: "too-costly" });
 }

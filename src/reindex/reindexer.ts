@@ -49,7 +49,7 @@ export function openReindexer(pool: Pool, logger: Logger, limits: ReindexLimits 
         const job = hasRoom ? await claimReindex(pool) : undefined;
         if (job !== undefined) isIdle = await workOn(pool, logger, job, limits, stop.signal);
       } catch (error) {
-        if (!stop.signal.aborted) logger.warn({ err: error }, "reindex jobs could not be looked for");
+        if (!stop.signal.aborted) logger.warn({ err: error }, "reindex jobs could not be read");
       }
       if (isIdle) await idle(INTERVAL_MS);
     }
@@ -106,7 +106,7 @@ async function workOn(
       await failReindex(pool, job, error instanceof Error ? error.message : String(error));
     } else {
       // The lease stays and runs out: that is the pause before the next attempt.
-      logger.warn({ job: job.id.toString(), err: error }, "a reindex job broke off and will be tried again");
+      logger.warn({ job: job.id.toString(), err: error }, "a reindex job was interrupted and will be retried");
     }
     return true;
   } finally {

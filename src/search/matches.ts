@@ -36,10 +36,10 @@ export async function findMatches(
     parseQuery({ type, parameters, strict: true, baseUrl, lookup }),
   );
   if (query.groups.every((group) => group.criteria.length === 0)) {
-    throw new StokerError("precondition-failed", "The condition has no search parameter to find a resource by.");
+    throw new StokerError("precondition-failed", "The condition needs a search parameter to find a resource by.");
   }
   const rules = { dateEquality: context.dateEquality, now: Date.now(), baseUrl };
-  const text = "The condition takes too long to search for: make it more selective.";
+  const text = "The search for the condition takes too long: make it more selective.";
   return await untilIdsAreKnown(async () => {
     try {
       const most = Math.min(timeout, READ_TIMEOUT_MS);

@@ -49,7 +49,7 @@ export function parseSelectionQuery(
   const parameters = [...new URLSearchParams(query)];
   const shaping = parameters.find(([name]) => SHAPING.test(name));
   if (shaping !== undefined) {
-    throw new StokerError("bad-request", `'${shaping[0]}' chooses no resources: leave it out of the filter.`);
+    throw new StokerError("bad-request", `'${shaping[0]}' does not select resources: leave it out of the filter.`);
   }
   return parseQuery({ type, parameters, strict: true, baseUrl, lookup }).groups;
 }

@@ -33,7 +33,7 @@ export async function versionWarnings(
   await walk(db, groups, keys.length === 0 ? undefined : sql`r.key = any(${keys}::bigint[])`, versioned, names);
   return [...names].map(
     (name) =>
-      `Search parameter '${name}': references to one version of a resource were followed to its current version, because only that can be searched.`,
+      `Search parameter '${name}': references to a specific version were followed to the current version of the resource, because only that can be searched.`,
   );
 }
 

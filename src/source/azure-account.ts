@@ -105,7 +105,7 @@ function derivedEndpoint(parts: Map<string, string>, accountName: string | undef
 function checkEndpoint(text: string | undefined, setting: string): string {
   const url = text !== undefined && URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || (url.protocol !== "https:" && url.protocol !== "http:")) {
-    throw settingError(setting, "gives no usable blob endpoint");
+    throw settingError(setting, "does not give a usable blob endpoint");
   }
   if (url.username !== "" || url.search !== "" || url.hash !== "") {
     throw settingError(setting, "has a blob endpoint with more than scheme, host, port and path");

@@ -82,7 +82,7 @@ async function* chunksOf(body: Readable, length: number): AsyncGenerator<Buffer,
   // only waiting for the service counts: the caller may take its time
   let waiting = true;
   const idle = setTimeout(() => {
-    if (waiting) body.destroy(new Error("the transfer stood still"));
+    if (waiting) body.destroy(new Error("the transfer stalled"));
   }, IDLE_MS);
   let left = length;
   try {

@@ -21,7 +21,7 @@ export function createBlobSource(account: AzureAccount): Source {
 
   async function open(url: string): Promise<BlobClient> {
     const blob = blobInAccount(account, new URL(url));
-    if (blob === undefined) throw new Error("the url is not one of this account");
+    if (blob === undefined) throw new Error("the URL is not in this account");
     return (await connect()).getContainerClient(blob.container).getBlobClient(blob.name);
   }
 

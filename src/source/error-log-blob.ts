@@ -21,7 +21,7 @@ export async function writeErrorLogBlob(
   name: string,
   chunks: AsyncIterable<Buffer>,
 ): Promise<void> {
-  if (!NAME.test(name)) throw new StokerError("internal", `not a name for an error log: ${name}`);
+  if (!NAME.test(name)) throw new StokerError("internal", `not a valid name of an error log: ${name}`);
 
   const blob = (await makeContainer(client, container)).getBlockBlobClient(name);
   const digest = createHash("sha256");

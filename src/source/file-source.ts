@@ -98,7 +98,7 @@ function etagOf(stat: BigIntStats): string {
 }
 
 function outside(): StokerError {
-  return new StokerError("source-forbidden", "The input does not lie below the file root.");
+  return new StokerError("source-forbidden", "The input is not below the file root.");
 }
 
 function startError(url: string, error: unknown): StokerError {

@@ -162,13 +162,13 @@ describe("file urls (D-26)", () => {
 
 describe("what a refusal means for people, beside the contract's text", () => {
   it.each([
-    ["none", `${BASE}/c/n`, /reads no files yet: .*STOKER_FILE_ROOT.*STOKER_AZURE_STORAGE_CONNECTION_STRING/],
-    ["folder", "file:///etc/passwd", /^The file is not below the folder that STOKER_FILE_ROOT names/],
-    ["folder", `${BASE}/c/n`, /^This server reads no storage account: STOKER_AZURE_STORAGE_CONNECTION_STRING/],
+    ["none", `${BASE}/c/n`, /nothing to read from: .*STOKER_FILE_ROOT.*STOKER_AZURE_STORAGE_CONNECTION_STRING/],
+    ["folder", "file:///etc/passwd", /^The file is not below the folder of STOKER_FILE_ROOT/],
+    ["folder", `${BASE}/c/n`, /^This server reads no storage account: set STOKER_AZURE_STORAGE_CONNECTION_STRING/],
     ["folder", "s3://bucket/key.ndjson", /^URLs that begin with s3: are not read; https: .* and file: URLs are\.$/],
-    ["folder", "/data/Patient.ndjson", /^input.url must be a whole URL: .* file:\/\/\/data\/Patient\.ndjson\.$/],
+    ["folder", "/data/Patient.ndjson", /^input.url must be an absolute URL: .* file:\/\/\/data\/Patient\.ndjson\.$/],
     ["folder", undefined, /^Each input needs a url/],
-    ["azure", "file:///etc/passwd", /^This server reads no local files: STOKER_FILE_ROOT/],
+    ["azure", "file:///etc/passwd", /^This server reads no local files: set STOKER_FILE_ROOT/],
     ["azure", "https://other.example.org/c/n?sig=secret", /^other\.example\.org is not the storage account/],
   ])("a server with %s, asked for %s", (kind, url, expected) => {
     const sources = kind === "none" ? createSources({}) : kind === "folder" ? createSources({ fileRoot: root }) : azure;

@@ -75,7 +75,7 @@ export function createSources(config: SourceConfig): Sources {
       "Import operations require a valid storage account.";
     throw badRequest(
       message,
-      "This server reads no files yet: start it with STOKER_FILE_ROOT for a folder of its own, or with " +
+      "This server has nothing to read from: start it with STOKER_FILE_ROOT for a local folder, or with " +
         "STOKER_AZURE_STORAGE_CONNECTION_STRING or STOKER_AZURE_STORAGE_URL for a storage account.",
     );
   }
@@ -161,15 +161,15 @@ function decoded(text: string): string {
   return canDecode(text) ? decodeURIComponent(text) : text;
 }
 
-const NO_FILE_ROOT = "This server reads no local files: STOKER_FILE_ROOT names the folder below which it does.";
+const NO_FILE_ROOT = "This server reads no local files: set STOKER_FILE_ROOT to the folder that contains them.";
 const NO_ACCOUNT =
-  "This server reads no storage account: STOKER_AZURE_STORAGE_CONNECTION_STRING or STOKER_AZURE_STORAGE_URL names one.";
+  "This server reads no storage account: set STOKER_AZURE_STORAGE_CONNECTION_STRING or STOKER_AZURE_STORAGE_URL.";
 
 /** Why a URL is not read, for people: the contract's text speaks of a storage account whatever the URL is. */
 function whyNotRead({ protocol, host }: URL, hasAccount: boolean, hasFileRoot: boolean): string {
   if (protocol === "file:") {
     return hasFileRoot
-      ? "The file is not below the folder that STOKER_FILE_ROOT names, or does not stay there."
+      ? "The file is not below the folder of STOKER_FILE_ROOT, or a link leads out of it."
       : NO_FILE_ROOT;
   }
   if (protocol !== "https:" && protocol !== "http:") {
@@ -182,7 +182,7 @@ function whyNotRead({ protocol, host }: URL, hasAccount: boolean, hasFileRoot: b
 function notAUrl(text: string | undefined): string {
   const trimmed = (text ?? "").trim();
   if (trimmed === "") return "Each input needs a url, such as file:///data/Patient.ndjson.";
-  return "input.url must be a whole URL: a file's path is written like file:///data/Patient.ndjson.";
+  return "input.url must be an absolute URL: write the path of a file as file:///data/Patient.ndjson.";
 }
 
 function invalidUrl(details?: string): StokerError {

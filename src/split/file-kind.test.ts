@@ -39,7 +39,7 @@ describe("files that are no NDJSON", () => {
       /one Bundle over several lines/,
     ],
     ["a resource over several lines", pretty(JSON.parse(PATIENT)), /one resource \(Patient\) over several lines/],
-    ["several of them", `${pretty(JSON.parse(PATIENT))}\n${pretty(BUNDLE)}`, /resources that go over several lines/],
+    ["several of them", `${pretty(JSON.parse(PATIENT))}\n${pretty(BUNDLE)}`, /resources that span several lines/],
     ["another object", pretty({ a: 1 }), /one JSON value over several lines/],
     ["an array over several lines", pretty([JSON.parse(PATIENT)]), /JSON array, .* \(jq -c '\.\[\]'\)/],
     ["an array with a resource on each line", `[\n${PATIENT},\n${PATIENT}\n]\n`, /JSON array/],

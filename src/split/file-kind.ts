@@ -26,8 +26,8 @@ export function wrongKind(head: Buffer, isWhole: boolean): WrongKind | undefined
 
 /** The sentence about a file whose only line is a Bundle that has no id, and cannot be stored as a Bundle. */
 export const LONE_BUNDLE: string =
-  "The file is one Bundle on one line, not NDJSON, and it has no id under which it could be stored: write each resource on a " +
-  "line of its own (jq -c '.entry[].resource').";
+  "The file is one Bundle on one line, not NDJSON, and it has no id to be stored under: write each resource on its " +
+  "own line (jq -c '.entry[].resource').";
 
 /** UTF-16 and UTF-32, by byte order mark or by the zeros beside an ASCII character. */
 function encodingOf(head: Buffer): string | undefined {
@@ -47,7 +47,7 @@ function isBracket(byte: number): boolean {
 const MARKS: readonly (readonly [at: number, mark: Buffer, text: string])[] = [
   [0, Buffer.from([0x1f, 0x8b]), compressed("gzip", "gunzip")],
   [0, Buffer.from([0x50, 0x4b, 3, 4]), compressed("zip", "unzip")],
-  [0, Buffer.from([0x50, 0x4b, 5, 6]), "The file is an empty zip archive: there is nothing in it to import."],
+  [0, Buffer.from([0x50, 0x4b, 5, 6]), "The file is an empty zip archive: it contains nothing to import."],
   [0, Buffer.from([0x28, 0xb5, 0x2f, 0xfd]), compressed("zstd", "zstd -d")],
   [0, Buffer.from("BZh"), compressed("bzip2", "bunzip2")],
   [0, Buffer.from([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0]), compressed("xz", "xz -d")],
@@ -90,7 +90,7 @@ function documentOf(head: Buffer, isWhole: boolean): string | undefined {
 
 function markupOf(text: string): string | undefined {
   if (/^<(?:!doctype html|html)\b/i.test(text)) {
-    return "The file is a web page (HTML), not NDJSON: maybe the answer of a site that wants a login; download it again.";
+    return "The file is a web page (HTML), not NDJSON: perhaps the login page of a site; download it again.";
   }
   return /^<(?:\?xml|!--|[A-Za-z][\w:.-]*[\s/>])/.test(text)
     ? "The file is XML, not NDJSON: convert it to FHIR resources in JSON, one on each line."
@@ -121,14 +121,14 @@ function jsonDocument(head: Buffer, start: number, isWhole: boolean): string | u
 
 function documentText(kind: string, isRow: boolean): string {
   if (kind === "[") {
-    return "The file is a JSON array, not NDJSON: write each resource on a line of its own (jq -c '.[]').";
+    return "The file is a JSON array, not NDJSON: write each resource on its own line (jq -c '.[]').";
   }
   if (isRow) {
-    return "The file has resources that go over several lines, not NDJSON: write each on a line of its own (jq -c .).";
+    return "The file has resources that span several lines, not NDJSON: write each on its own line (jq -c .).";
   }
   if (kind === "Bundle") {
     return (
-      "The file is one Bundle over several lines, not NDJSON: write each resource on a line of its own " +
+      "The file is one Bundle over several lines, not NDJSON: write each resource on its own line " +
       "(jq -c '.entry[].resource')."
     );
   }

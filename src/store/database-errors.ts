@@ -98,7 +98,8 @@ export function connectError(error: unknown, connection: DatabaseConnection): St
     new StokerError("setting", `STOKER_DATABASE_URL: ${what}.`, { expression: "STOKER_DATABASE_URL", cause: error });
   if (code === "28P01" || code === "28000") return setting(`the server refuses the user or password of ${where}`);
   if (code === "3D000") return setting(`the database does not exist at ${where}; create it with createdb`);
-  if (code === "ERR_INVALID_URL") return setting("this is no address like postgres://user:password@host:5432/database");
+  if (code === "ERR_INVALID_URL")
+    return setting("this is not an address like postgres://user:password@host:5432/database");
   if (code !== undefined && FULL_STATES.has(code)) return databaseError(error) as StokerError;
   const isMistyped = code === "ENOENT"; // the folder of a Unix socket
   if (!isMistyped && (isRetryable(error) || code?.startsWith("57P0"))) {

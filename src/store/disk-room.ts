@@ -18,7 +18,7 @@ export async function checkRoom(room: DiskRoom): Promise<void> {
   if (left >= room.bytes) return;
   throw new StokerError(
     "database-full",
-    `The disk of ${room.folder} has ${megabytes(left)} left, and ${megabytes(room.bytes)} are needed to load on safely.`,
+    `The disk of ${room.folder} has ${megabytes(left)} left, and ${megabytes(room.bytes)} are needed to continue safely.`,
   );
 }
 

@@ -29,7 +29,7 @@ export async function openHashKey(
 }
 
 const MADE_BEFORE =
-  "The database cannot be used: it was made by a version of Stoker whose stored hashes have no key; load the resources into an empty database.";
+  "The database cannot be used: it was made by a version of Stoker that stored hashes without a key; load the resources into an empty database.";
 
 async function readKey(db: Queryable): Promise<{ bytes: Buffer; bits: number } | undefined> {
   const { rows } = await db.query<{ bytes: Buffer; bits: number }>({

@@ -17,8 +17,8 @@ async function errorOf(work: () => Promise<unknown>): Promise<StokerError | unde
 describe("limits of jobs", () => {
   it.each([
     ["import", 2, 3, undefined],
-    ["import", 3, 3, "There are 3 imports that wait or run, and at most 3 may (STOKER_IMPORT_MAX_OPEN)"],
-    ["export", 7, 3, "There are 7 exports that wait or run, and at most 3 may (STOKER_EXPORT_MAX_OPEN)"],
+    ["import", 3, 3, "There are 3 imports waiting or running, and at most 3 may (STOKER_IMPORT_MAX_OPEN)"],
+    ["export", 7, 3, "There are 7 exports waiting or running, and at most 3 may (STOKER_EXPORT_MAX_OPEN)"],
   ] as const)("of number: %ss, %i open of %i", async (kind, open, limit, text) => {
     const error = await errorOf(async () => checkOpenJobs(kind, open, { ...UNLIMITED, open: limit }));
     expect(error?.message.split(":")[0]).toBe(text);
@@ -38,7 +38,7 @@ describe("limits of jobs", () => {
 
   it("of age", () => {
     expect(tooOld("export", { open: 1, hours: 24 })).toBe(
-      "the export was not done after 24 hours (STOKER_JOB_MAX_HOURS).",
+      "the export was not finished after 24 hours (STOKER_JOB_MAX_HOURS).",
     );
   });
 });

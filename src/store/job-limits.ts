@@ -28,7 +28,7 @@ export function checkOpenJobs(kind: "import" | "export", open: number, limits: J
   const setting = kind === "import" ? "STOKER_IMPORT_MAX_OPEN" : "STOKER_EXPORT_MAX_OPEN";
   throw new StokerError(
     "too-many-jobs",
-    `There are ${String(open)} ${kind}s that wait or run, and at most ${String(limits.open)} may (${setting}): try again when one has ended.`,
+    `There are ${String(open)} ${kind}s waiting or running, and at most ${String(limits.open)} may (${setting}): try again when one has ended.`,
     { retryAfter: RETRY_SECONDS },
   );
 }
@@ -44,7 +44,7 @@ export async function lackOfRoom(room: DiskRoom | undefined): Promise<string | u
   if (room === undefined) return undefined;
   const left = await freeBytes(room.folder);
   if (left >= room.bytes) return undefined;
-  return `the disk has ${megabytes(left)} MB left, and ${megabytes(room.bytes)} MB must be (STOKER_JOB_MIN_FREE_BYTES).`;
+  return `the disk has ${megabytes(left)} MB left, and ${megabytes(room.bytes)} MB must be free (STOKER_JOB_MIN_FREE_BYTES).`;
 }
 
 /** Free bytes of the disk of a folder, which need not be there yet. */
@@ -61,7 +61,7 @@ async function freeBytes(folder: string): Promise<number> {
 
 /** What is said of a job that was open for too long. */
 export function tooOld(kind: JobKind, { hours }: JobLimits): string {
-  return `the ${kind} was not done after ${String(hours)} hours (STOKER_JOB_MAX_HOURS).`;
+  return `the ${kind} was not finished after ${String(hours)} hours (STOKER_JOB_MAX_HOURS).`;
 }
 
 function megabytes(bytes: number): string {

@@ -38,8 +38,7 @@ export async function measureSearches(
     const measured: SearchTimes[] = [];
     for (const search of SEARCHES) {
       const times = await measureSearch(requests, search, samples);
-      if (times.length === 0)
-        say(`${search.title}: left out, not supported by the server or without values in the data`);
+      if (times.length === 0) say(`${search.title}: skipped: not supported by the server, or no values in the data`);
       else
         say(
           `${search.title}: p50 ${times.map(({ median, clients }) => `${median.toFixed(1)} ms (${String(clients)})`).join(", ")}`,

@@ -20,7 +20,7 @@ function searchLines({ pointRead, searches }: ApiTimes): string[] {
     return [title, formatCount(one?.found ?? 0), ...times(one), ...times(many), many?.perSecond.toFixed(0) ?? ""];
   });
   const ceiling =
-    pointRead === undefined ? [] : [["(row and body straight from PostgreSQL)", "1", ...times(pointRead)]];
+    pointRead === undefined ? [] : [["(row and body directly from PostgreSQL)", "1", ...times(pointRead)]];
   return renderTable(
     [
       { title: "", align: "left" },

@@ -90,6 +90,6 @@ async function collect(input: BenchInput, signal: AbortSignal): Promise<Sample[]
   }
   const longest = Math.max(0, ...lists.map((list) => list.length));
   const samples = Array.from({ length: longest }, (_, row) => lists.flatMap((list) => list[row] ?? [])).flat();
-  if (samples.length === 0) throw new Error("the files' names tell no resource type");
+  if (samples.length === 0) throw new Error("the file names do not tell the resource type");
   return samples;
 }

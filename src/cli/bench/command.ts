@@ -33,15 +33,20 @@ export function addBenchCommand(program: Command): void {
       "measure this machine: raw COPY, imports and their ratio to it, growth, searches and writes by the API, memory, disk",
     )
     .option("--data <DIR>", "folder with *.ndjson or *.ndjson.gz files [generated data of 500 patients]")
-    .option("--grow <N>", "also let a store grow to N resources, by copies with other ids", wholeNumber(0, 1e9), 0)
-    .option("--repeat <N>", "imports into an empty store per mode; the median counts", wholeNumber(1, 99), 3)
+    .option("--grow <N>", "also benchmark a store of N resources, made of copies with new ids", wholeNumber(0, 1e9), 0)
+    .option("--repeat <N>", "imports into an empty store per mode; the median is reported", wholeNumber(1, 99), 3)
     .option("--json <FILE>", "file for the results", "stoker-bench.json")
-    .option("--workers <COUNT>", "import units processed at once [number of cores]", wholeNumber(1, 256))
+    .option("--workers <COUNT>", "import units processed in parallel [number of cores]", wholeNumber(1, 256))
     .option("--phases <LIST>", `what to measure: ${BENCH_PHASES.join(", ")} [all]`, phaseList)
-    .option("--api-resources <N>", "resources in the store that searches are measured on", wholeNumber(1, 1e9), 1e6)
-    .option("--database-url <URL>", "measure on this PostgreSQL instead of the embedded one, in databases of its own")
+    .option(
+      "--api-resources <N>",
+      "size of the store, in resources, that searches are measured on",
+      wholeNumber(1, 1e9),
+      1e6,
+    )
+    .option("--database-url <URL>", "measure on this PostgreSQL, in separate databases, instead of on the embedded one")
     .option("--work-dir <DIR>", "where temporary data goes", tmpdir())
-    .option("--keep", "leave the temporary data and the databases")
+    .option("--keep", "keep the temporary data and the databases")
     .addHelpText(
       "after",
       "\nExample:\n  $ stoker bench --data ./exports --grow 5000000 --json results.json\n  $ stoker bench --data ./exports --phases api",

@@ -86,7 +86,7 @@ function apiFigures({ searches, writes, resources }: ApiTimes): Figure[] {
       better: "higher",
       must: 1000,
       aim: 2000,
-      note: "each an answer of its own, on disk",
+      note: "each with its own answer, on disk",
     }),
     figure({
       title: "transactions of 500 creates, 8 clients",

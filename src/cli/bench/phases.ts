@@ -195,7 +195,7 @@ export async function withStoker<T>(
       return await use(stoker, database);
     } catch (error) {
       if (!context.signal.aborted && stoker.logTail() !== "")
-        context.say(`the server's log ends with\n${stoker.logTail()}`);
+        context.say(`the end of the server's log:\n${stoker.logTail()}`);
       throw error;
     } finally {
       await stoker.close();

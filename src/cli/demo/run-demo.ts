@@ -66,7 +66,7 @@ export async function runDemo(): Promise<number> {
     });
     goOn();
     if (end.kind === "cancelled") return 2;
-    say(...reportLines(end.report, style), "", heading("4  Search what was loaded", style));
+    say(...reportLines(end.report, style), "", heading("4  Search the loaded data", style));
     for await (const lines of demoSearches(address, style)) {
       goOn();
       say(...lines);

@@ -23,18 +23,21 @@ Examples:
   $ stoker export --out ./changes --since 2026-11-30T00:00:00Z --type Patient,Observation
   $ stoker export --out ./theirs --server https://fhir.example.org/r4 --token TOKEN
 
-Broken off, the same command takes it up where it was. Files that are there are never overwritten.
+After an interruption, the same command resumes the export. Existing files are never overwritten.
 
-Exit code: 0 all files are there, 1 something is wrong with them, 2 fatal error or broken off.`;
+Exit code: 0 all files are complete, 1 some files have problems, 2 fatal error or interrupted.`;
 
 /** `stoker export`. */
 export function addExportCommand(program: Command): void {
   addServerOptions(program.command("export"))
     .description("export a server's resources into a folder of NDJSON files (Bulk Data Access)")
-    .requiredOption("--out <DIR>", "folder for the files; made when missing")
-    .option("--type <TYPES>", "only these types, with commas or several times", typeList)
-    .option("--since <INSTANT>", "only what was changed since, such as the transaction time of the last export")
-    .option("--keep", "leave the export on the server, which otherwise is told to remove it in the end")
+    .requiredOption("--out <DIR>", "folder for the files; created if it does not exist")
+    .option("--type <TYPES>", "only these types; separate them with commas or repeat the option", typeList)
+    .option(
+      "--since <INSTANT>",
+      "only what has changed since this instant, such as the transaction time of the last export",
+    )
+    .option("--keep", "leave the export on the server; by default it is removed from there at the end")
     .option("--json", "print the result as JSON, show no progress")
     .addHelpText("after", EXAMPLES)
     .action(async (flags: ExportFlags) => {

@@ -116,7 +116,7 @@ async function fetchRest(
   const isRest = part.bytes > 0 && part.tag !== undefined;
   if (!isRest) await beginAnew(part, events);
   const silence = new AbortController();
-  const timer = setTimeout(() => silence.abort(new Error("no more bytes came in time")), TIMEOUT_MS);
+  const timer = setTimeout(() => silence.abort(new Error("no more bytes arrived in time")), TIMEOUT_MS);
   try {
     // Bytes are counted, and ranges are of them: they must come as they are.
     const headers: Record<string, string> = { accept: "application/fhir+ndjson", "accept-encoding": "identity" };
@@ -127,8 +127,7 @@ async function fetchRest(
     const isContinued =
       answer.status === 206 && answer.headers.get("content-range")?.startsWith(`bytes ${String(part.bytes)}-`);
     if (isRest && isContinued !== true) await beginAnew(part, events);
-    if (answer.status === 206 && isContinued !== true)
-      throw new Error("the server sent another part than was asked for");
+    if (answer.status === 206 && isContinued !== true) throw new Error("the server did not send the requested part");
     part.tag = strongTag(answer.headers);
     await events.begun(part.tag);
     const expected = lengthOf(answer.headers);

@@ -37,7 +37,7 @@ export async function openExportFolder(name: string): Promise<ExportFolder> {
     await makeFolders(path);
   } catch (cause) {
     const { code = "" } = cause as NodeJS.ErrnoException;
-    throw new StokerError("bad-request", `The folder ${path} cannot be made (${code})`, { cause });
+    throw new StokerError("bad-request", `The folder ${path} cannot be created (${code})`, { cause });
   }
   let state = await readState(join(path, STATE_FILE));
   return {
@@ -77,14 +77,14 @@ export function checkSameExport({ path, state }: ExportFolder, server: string, o
   }
 }
 
-/** Throws `bad-request` when there is a file of this name that no export has brought. */
+/** Throws `bad-request` when a file of that name exists that no export has written. */
 export async function checkFree({ path }: ExportFolder, name: string): Promise<void> {
   const isThere = await access(join(path, name)).then(
     () => true,
     () => false,
   );
   if (!isThere) return;
-  const text = `${join(path, name)} is there already, and not from this export; nothing is overwritten: choose another folder with --out`;
+  const text = `${join(path, name)} already exists and is not from this export; nothing is overwritten: choose another folder with --out`;
   throw new StokerError("bad-request", text);
 }
 

@@ -24,11 +24,11 @@ export function exportReportLines(report: ExportReport): string[] {
     [...rows].map(([label, row]) => [label, formatCount(row.files), formatCount(row.lines), formatBytes(row.bytes)]),
   );
   return [
-    `${formatCount(resources)} resources in ${formatDuration(report.seconds)}, ${formatBytes(bytes)}${report.resumed ? ", with what was there already" : ""}`,
+    `${formatCount(resources)} resources in ${formatDuration(report.seconds)}, ${formatBytes(bytes)}${report.resumed ? ", including what was already there" : ""}`,
     ...(rows.size === 0 ? [] : ["", ...table]),
     "",
     `The files are in ${report.folder}, of ${report.transactionTime}.`,
     ...report.problems.map((problem) => `! ${problem}`),
-    `Only what has changed since: stoker export --server ${report.server} --since ${report.transactionTime} --out ANOTHER-FOLDER`,
+    `To export only what has changed since: stoker export --server ${report.server} --since ${report.transactionTime} --out ANOTHER-FOLDER`,
   ];
 }

@@ -89,8 +89,8 @@ it("a count that is not true, and errors of the server, are problems", async () 
   const { files, problems } = await exported();
   expect(files.map(({ name }) => name)).toEqual(["Resource-1.ndjson", "error-OperationOutcome-1.ndjson"]);
   expect(problems).toEqual([
-    "Resource-1.ndjson has 2 lines, and the manifest says 3.",
-    "The server reports problems of its own in error-OperationOutcome-1.ndjson.",
+    "Resource-1.ndjson has 2 lines, but the manifest says 3.",
+    "The server reports problems in error-OperationOutcome-1.ndjson.",
   ]);
 });
 

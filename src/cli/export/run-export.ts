@@ -191,8 +191,8 @@ async function fetchAll(
 /** In a file of deletions a line is a Bundle, and counts as many as it deletes. */
 function problemsOf(files: readonly ExportedFile[]): string[] {
   return files.flatMap(({ kind, name, lines, count }) => {
-    if (kind === "error") return [`The server reports problems of its own in ${name}.`];
+    if (kind === "error") return [`The server reports problems in ${name}.`];
     if (kind === "deleted" || count === undefined || count === lines) return [];
-    return [`${name} has ${String(lines)} lines, and the manifest says ${String(count)}.`];
+    return [`${name} has ${String(lines)} lines, but the manifest says ${String(count)}.`];
   });
 }

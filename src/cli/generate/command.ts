@@ -18,18 +18,13 @@ export function addGenerateCommand(program: Command): void {
     .command("generate")
     .description("write clinically plausible sample data as NDJSON, one file per resource type")
     .requiredOption("--patients <N>", "number of patients", wholeNumber(1, 10_000_000))
-    .requiredOption("--out <DIR>", "folder to write into, made when missing")
-    .option(
-      "--seed <S>",
-      "another number gives other data, the same number the same bytes",
-      wholeNumber(0, 4_294_967_295),
-      1,
-    )
+    .requiredOption("--out <DIR>", "folder to write into; created if it does not exist")
+    .option("--seed <S>", "seed; the same number always gives the same bytes", wholeNumber(0, 4_294_967_295), 1)
     .option(
       "--conditional-references",
       "refer to practitioners, organizations and locations by identifier, as Synthea does",
     )
-    .option("--force", "overwrite files that are there")
+    .option("--force", "overwrite existing files")
     .addHelpText("after", "\nExample:\n  $ stoker generate --patients 1000 --out ./sample && stoker import ./sample")
     .action(async (flags: GenerateFlags) => {
       const started = performance.now();
@@ -45,7 +40,9 @@ export function addGenerateCommand(program: Command): void {
           signal: requests.signal,
         });
       } catch (error) {
-        throw requests.signal.aborted ? new StokerError("bad-request", "stopped; the files begun were removed") : error;
+        throw requests.signal.aborted
+          ? new StokerError("bad-request", "stopped; unfinished files were removed")
+          : error;
       } finally {
         requests.close();
       }

@@ -103,8 +103,8 @@ async function makeFolder(folder: string): Promise<void> {
     await makeFolders(folder);
   } catch (cause) {
     const { code = "" } = cause as NodeJS.ErrnoException;
-    const why = code === "EEXIST" || code === "ENOTDIR" ? "there is a file of this name" : code;
-    throw new StokerError("bad-request", `The folder ${folder} cannot be made (${why})`, { cause });
+    const why = code === "EEXIST" || code === "ENOTDIR" ? "a file has this name" : code;
+    throw new StokerError("bad-request", `The folder ${folder} cannot be created (${why})`, { cause });
   }
 }
 

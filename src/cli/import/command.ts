@@ -57,15 +57,18 @@ export function addImportCommand(program: Command): void {
     .argument("<PATH-OR-URL...>", "files, folders (all *.ndjson below them), file: and https: URLs")
     .option(
       "--server [URL]",
-      "FHIR base of the server to drive [STOKER_BASE_URL; http://127.0.0.1:8080/fhir]; without --server one is started on the data folder",
+      "FHIR base of the server to import into [STOKER_BASE_URL; http://127.0.0.1:8080/fhir]; without --server, one is started on the data folder",
     )
     .addOption(
-      new Option("--mode <MODE>", "how to treat what is there already")
+      new Option("--mode <MODE>", "how to treat resources that exist already")
         .choices(["IncrementalLoad", "InitialLoad"])
         .default("IncrementalLoad"),
     )
-    .addOption(new Option("--type <TYPE>", "resource type of every line; lines of other types are rejected"))
-    .option("--allow-negative-versions", "give lines without a version that fall between others a negative one")
+    .addOption(new Option("--type <TYPE>", "resource type of every line; other lines are rejected"))
+    .option(
+      "--allow-negative-versions",
+      "assign negative versions to lines that are older than stored ones and find no free number",
+    )
     .option("--token <TOKEN>", "bearer token for --server [STOKER_TOKEN]")
     .option("--json", "print the result as JSON, show no progress")
     .addHelpText("after", EXAMPLES);
@@ -137,9 +140,9 @@ function sourceRefusal(error: StokerError, inputs: readonly CliInput[], { server
   const local = inputs.some((input) => input.path !== undefined);
   const hint =
     server === undefined
-      ? "say whose blobs these are with --azure-storage-connection-string or STOKER_AZURE_STORAGE_CONNECTION_STRING"
+      ? "name the storage account with --azure-storage-connection-string or STOKER_AZURE_STORAGE_CONNECTION_STRING"
       : local
-        ? "the server reads files itself: start it with --file-root (STOKER_FILE_ROOT) on a folder that holds them"
+        ? "the server reads the files itself: start it with --file-root (STOKER_FILE_ROOT) for a folder that contains them"
         : undefined;
   return new StokerError("bad-request", hint === undefined ? reason : `${reason} (${hint})`, { cause: error });
 }
@@ -213,7 +216,7 @@ export function serverBase(text: string): string {
   if (!/^https?:\/\//i.test(text) || !URL.canParse(text)) {
     throw new StokerError(
       "bad-request",
-      `--server ${text} is no http or https URL; it looks like http://127.0.0.1:8080/fhir`,
+      `--server ${text} is not an http or https URL; it looks like http://127.0.0.1:8080/fhir`,
     );
   }
   return withoutTrailingSlashes(text);
@@ -223,7 +226,7 @@ export function serverBase(text: string): string {
 function leftOutLine(paths: readonly string[]): string {
   const more = paths.length > 3 ? ` and ${formatPlural(paths.length - 3, "other file")}` : "";
   const shown = paths.slice(0, 3).join(", ");
-  return `not imported: ${shown}${more}; of folders only *.ndjson is taken: unpack compressed files, name others one by one`;
+  return `not imported: ${shown}${more}; only *.ndjson files of a folder are imported: unpack compressed files, and name other files one by one`;
 }
 
 /** The command that imports corrected lines as these were imported. */
@@ -251,7 +254,7 @@ function show(end: ImportEnd, flags: ImportFlags, own: Settings | undefined): nu
     const loaded = end.last?.loaded ?? 0;
     if (json) process.stdout.write(`${JSON.stringify({ id: end.id, state: "cancelled", loaded })}\n`);
     process.stderr.write(
-      `import ${end.id} cancelled; what had been loaded stays${loaded > 0 ? ` (about ${formatPlural(loaded, "resource")})` : ""}; importing the same files again adds the rest\n`,
+      `import ${end.id} cancelled; what had been loaded is kept${loaded > 0 ? ` (about ${formatPlural(loaded, "resource")})` : ""}; importing the same files again adds the rest\n`,
     );
     return 2;
   }

@@ -76,10 +76,10 @@ describe("inputs", () => {
 
   test.each([
     ["nowhere", /There is no file or folder nowhere/],
-    ["empty", /There is no file \*\.ndjson in empty/],
-    ["packed", /There is no file \*\.ndjson in packed, but .*Patient\.ndjson\.gz: unpack compressed files/],
+    ["empty", /There are no \*\.ndjson files in empty/],
+    ["packed", /There are no \*\.ndjson files in packed, but .*Patient\.ndjson\.gz: unpack compressed files/],
     ["loop", /loop cannot be read \(ELOOP\)/],
-    ["s3://bucket/x.ndjson", /s3:\/\/bucket\/x\.ndjson cannot be imported: of URLs, only https: and file: ones can/],
+    ["s3://bucket/x.ndjson", /s3:\/\/bucket\/x\.ndjson cannot be imported: only https: and file: URLs can/],
     ["file://host/x", /is not the URL of a local file/],
   ])("%s is refused", (word, message) => {
     expect(() => resolveInputs([word], folder)).toThrow(message);

@@ -60,7 +60,7 @@ function localInputs(
 ): readonly CliInput[] {
   const isUrl = /^file:/i.test(word);
   if (!isUrl && /^[a-z][a-z0-9+.-]+:\/\//i.test(word)) {
-    throw refused(`${word} cannot be imported: of URLs, only https: and file: ones can`);
+    throw refused(`${word} cannot be imported: only https: and file: URLs can`);
   }
   const path = isUrl ? pathOfUrl(word) : resolve(folder, word);
   try {
@@ -75,8 +75,9 @@ function localInputs(
     const { code = "", path: place = word } = error as NodeJS.ErrnoException;
     throw refused(`${place} cannot be read (${code})`, error);
   }
-  const but = leftOut[0] === undefined ? "" : `, but ${leftOut[0]}: unpack compressed files, name others one by one`;
-  throw refused(`There is no file *.ndjson in ${word}${but}`);
+  const but =
+    leftOut[0] === undefined ? "" : `, but ${leftOut[0]}: unpack compressed files, and name other files one by one`;
+  throw refused(`There are no *.ndjson files in ${word}${but}`);
 }
 
 function filesBelow(folder: string, dataFolder: string | undefined, leftOut: string[]): CliInput[] {

@@ -67,7 +67,7 @@ describe("an import whose server goes away", () => {
       code: "database-unavailable",
       message: expect.stringMatching(
         new RegExp(
-          `^No server has answered at http://127.0.0.1:${port}/fhir for \\d\\.\\d s\\. Import 17 is not lost: it continues when the server runs again\\. To see it then: stoker jobs --server http://127.0.0.1:${port}/fhir$`,
+          `^No server has answered at http://127.0.0.1:${port}/fhir for \\d\\.\\d s\\. Import 17 is not lost: it continues when the server runs again\\. To look at it then: stoker jobs --server http://127.0.0.1:${port}/fhir$`,
         ),
       ) as string,
     });

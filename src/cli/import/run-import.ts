@@ -84,7 +84,7 @@ function gaveUp(server: ServerAddress, id: string, milliseconds: number, cause: 
   return new StokerError(
     "database-unavailable",
     `No server has answered at ${server.baseUrl} for ${formatDuration(milliseconds / 1000)}. Import ${id} is not lost: it continues when the server runs again. ` +
-      `To see it then: stoker jobs --server ${server.baseUrl}`,
+      `To look at it then: stoker jobs --server ${server.baseUrl}`,
     { cause },
   );
 }

@@ -30,8 +30,8 @@ describe("the cause behind a message", () => {
     ["Observation.component[12].value: expected a number", "Observation.component.value: expected a number"],
     ["the target Patient/0f8fad5b-d9cb-469f-a165-70867728950e is gone", "the target Patient/… is gone"],
     [
-      "The file is a JSON array, not NDJSON: write each resource on a line of its own (jq -c '.[]').",
-      "The file is a JSON array, not NDJSON: write each resource on a line of its own (jq -c '.[]').",
+      "The file is a JSON array, not NDJSON: write each resource on its own line (jq -c '.[]').",
+      "The file is a JSON array, not NDJSON: write each resource on its own line (jq -c '.[]').",
     ],
     ["version -17 is too small", "version n is too small"],
     ["at most 64 characters of 12345", "at most n characters of n"],

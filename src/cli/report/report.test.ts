@@ -69,7 +69,7 @@ describe("report", () => {
     expect(text).toContain("  rejected lines  /data/imports/1/x-rejected.ndjson");
     expect(
       text.endsWith(
-        "import what you have corrected; nothing else needs to be sent:\n  stoker import /data/imports/1/x-rejected.ndjson",
+        "import what you have corrected; nothing else needs to be sent again:\n  stoker import /data/imports/1/x-rejected.ndjson",
       ),
     ).toBe(true);
   });
@@ -90,7 +90,7 @@ describe("report", () => {
     ];
     const lines = reportLines({ ...CLEAN, references }, { width: 80, color: false });
     expect(lines.slice(-4)).toEqual([
-      "1,235 references to nothing (kept as written), by form and target type:",
+      "1,235 references that lead nowhere (kept as written), by form and target type:",
       "  1,200  Practitioner?…",
       "     34  urn:…",
       "      1  urn:… to Patient",

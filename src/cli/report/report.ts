@@ -108,7 +108,11 @@ function referenceLines(references: NonNullable<ImportReport["references"]>, sty
   const more = references.length - shown.length;
   return [
     "",
-    paint(`${formatPlural(total, "reference")} to nothing (kept as written), by form and target type:`, "1", style),
+    paint(
+      `${formatPlural(total, "reference")} that lead nowhere (kept as written), by form and target type:`,
+      "1",
+      style,
+    ),
     ...shown,
     ...(more > 0 ? [`  and ${formatPlural(more, "more kind")}`] : []),
   ];
@@ -150,8 +154,8 @@ function howToGoOn(report: ImportReport, style: ReportStyle): string[] {
   const [first] = copies;
   if (first === undefined) return [];
   const isRemote = /^https?:/i.test(first);
-  const where = isRemote ? "Download the rejected lines, correct them," : "Correct the rejected lines where they are,";
-  const text = `${where} and import what you have corrected; nothing else needs to be sent:`;
+  const where = isRemote ? "Download the rejected lines, correct them," : "Correct the rejected lines in their files,";
+  const text = `${where} and import what you have corrected; nothing else needs to be sent again:`;
   // Copies are beside one another.
   const all = copies.length === 1 ? quoted(first) : `${quoted(dirname(first))}/*-rejected.ndjson`;
   return ["", ...wrap(text, "", style), `  ${report.again ?? "stoker import"} ${isRemote ? "FILE" : all}`];

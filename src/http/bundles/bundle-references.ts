@@ -66,9 +66,13 @@ export function resolveReferences<Body extends CheckedBody>(
     const target = kind === "reference" ? linked(text) : kind === "uri" ? targets.get(text) : withLinks(text, linked);
     if (target === undefined) {
       if (kind === "reference" && body.type !== "Bundle" && /^urn:(?:uuid|oid):/.test(text)) {
-        throw new StokerError("bad-request", `The reference ${text.slice(0, 80)} is to no entry of the Bundle.`, {
-          issue: "not-found",
-        });
+        throw new StokerError(
+          "bad-request",
+          `The reference ${text.slice(0, 80)} does not match an entry of the Bundle.`,
+          {
+            issue: "not-found",
+          },
+        );
       }
     } else if (target !== text) {
       splices.push({ start, end, by: Buffer.from(JSON.stringify(target)) });

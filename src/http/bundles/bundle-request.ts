@@ -58,7 +58,7 @@ export async function readBundle(bytes: Buffer): Promise<BundleRequest> {
   if (!isObject(value) || value["resourceType"] !== "Bundle") throw invalid("A Bundle is expected.", "resourceType");
   const { type, entry } = value;
   if (type !== "batch" && type !== "transaction") {
-    throw invalid("Bundle.type: a Bundle that is sent here must be a batch or a transaction.", "Bundle.type");
+    throw invalid("Bundle.type: a Bundle that is posted to the base must be a batch or a transaction.", "Bundle.type");
   }
   checkEnvelope(value);
   if (entry === undefined || entry === null) return { type, entries: [] };
@@ -158,7 +158,7 @@ function isMethod(value: JsonValue | undefined): value is EntryRequest["method"]
 function readResource(value: JsonValue | undefined, bytes: Buffer | undefined, target: EntryTarget): CheckedBody {
   const body = belowResource(() => checkEntryResource(value, bytes));
   if (body.type === target.type) return body;
-  throw invalid(`request.url: the resource is a ${body.type}, and the URL says otherwise.`, "request.url");
+  throw invalid(`request.url: the resource is a ${body.type}, but the URL says otherwise.`, "request.url");
 }
 
 /** A patch (http://hl7.org/fhir/R4/http.html#patch): a JSON Patch or Merge Patch in a `Binary`, or a FHIRPath Patch as `Parameters`. */
@@ -179,7 +179,7 @@ function readPatch(value: JsonValue | undefined, bytes: Buffer | undefined): Rea
 }
 
 function checkEntryResource(value: JsonValue | undefined, bytes: Buffer | undefined): CheckedBody {
-  if (value === undefined || bytes === undefined) throw invalid("resource: the entry has none.", "resource");
+  if (value === undefined || bytes === undefined) throw invalid("resource: the entry has no resource.", "resource");
   return checkParsed(value, bytes, bytes.toString("utf8"));
 }
 
@@ -235,7 +235,7 @@ function readTarget(url: string, baseUrl: string, method: EntryRequest["method"]
 }
 
 function unknownTarget(): StokerError {
-  return invalid("request.url: this is no resource type, resource or version of this server.", "request.url");
+  return invalid("request.url: this is not a resource type, resource or version of this server.", "request.url");
 }
 
 function unsupportedOperation(name: string): StokerError {
@@ -255,7 +255,7 @@ function withForm(target: EntryTarget, value: JsonValue | undefined, bytes: Buff
     const { contentType, data } = body.resource;
     const isForm = typeof contentType === "string" && contentType.split(";", 1)[0]?.trim().toLowerCase() === FORM;
     if (body.type === "Binary" && isForm) return typeof data === "string" ? Buffer.from(data, "base64").toString() : "";
-    throw invalid(`The parameters of a search are a Parameters resource, or a Binary of ${FORM}.`, "resourceType");
+    throw invalid(`The parameters of a search must be a Parameters resource or a Binary of ${FORM}.`, "resourceType");
   });
   return { ...target, query: [target.query, form].filter((part) => part !== "").join("&") };
 }

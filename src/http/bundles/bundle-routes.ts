@@ -107,7 +107,8 @@ async function carryOutTransaction(context: Context, bundle: BundleRequest): Pro
 }
 
 function notInTransaction(): StokerError {
-  const text = "request.url: an operation by POST is for batches; a transaction writes all of its entries or none.";
+  const text =
+    "request.url: operations by POST are for batches only, because a transaction writes all of its entries or none.";
   return new StokerError("not-supported", text, { expression: "request.url" });
 }
 
@@ -149,7 +150,7 @@ async function readFor(context: Context, entry: EntryRequest): Promise<ResponseE
   if (request.socket.destroyed) context.left = 0;
   const timeout = Math.min(reading.timeout, context.until - performance.now());
   if (timeout <= 0)
-    throw new StokerError("too-costly", "The entries before have taken all the time that one Bundle has.");
+    throw new StokerError("too-costly", "The preceding entries have used up the time allowed for one Bundle.");
   if (context.left > 0) {
     const sources = { reading: { ...reading, timeout }, metadata };
     const found = await readForEntry(sources, entry, isStrict(request.headers["prefer"]));
@@ -161,13 +162,9 @@ async function readFor(context: Context, entry: EntryRequest): Promise<ResponseE
       return readEntryResponse(entry.method === "HEAD" || resource === undefined ? facts : { ...facts, resource });
     }
   }
-  throw new StokerError(
-    "too-costly",
-    "The entries before have read so much that this one is too much for one answer.",
-    {
-      status: 413,
-    },
-  );
+  throw new StokerError("too-costly", "With this entry, the Bundle's answer would be too large.", {
+    status: 413,
+  });
 }
 
 async function writtenOf({ request, reading }: Context, written: Written): Promise<ResponseEntry> {

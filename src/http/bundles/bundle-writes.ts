@@ -34,7 +34,9 @@ export function interactionOf(context: PatchContext, entry: EntryRequest): Inter
   if (method === "GET" || method === "HEAD" || target.operation !== undefined) return undefined;
   const { type, id, query } = target;
   if (type === undefined || target.isHistory || (method === "POST" && id !== undefined)) {
-    throw new StokerError("not-supported", "request.url: nothing can be written there.", { expression: "request.url" });
+    throw new StokerError("not-supported", "request.url: nothing can be written at this URL.", {
+      expression: "request.url",
+    });
   }
   if (id !== undefined || method === "POST") {
     belowUrl(() => refuseCriteria(type, id, query, method === "DELETE" ? HARD_DELETE : []));
@@ -145,7 +147,7 @@ async function resolveAll(
     const target = `${type}/${change.kind === "put" ? change.body.id : change.id}`;
     if (entry.fullUrl !== undefined) {
       if (targets.has(entry.fullUrl)) {
-        const text = "Another entry has the same fullUrl: what refers to it would have two meanings.";
+        const text = "Another entry has the same fullUrl, so references to it are ambiguous.";
         throw atEntry(place, new StokerError("bad-request", text, { expression: "fullUrl" }));
       }
       targets.set(entry.fullUrl, target);
@@ -214,7 +216,7 @@ async function findTarget(
   if (resourceTypeId(type) === undefined) {
     throw new StokerError(
       "bad-request",
-      `A conditional reference is to a '${type.slice(0, 64)}', which is no type of R4.`,
+      `A conditional reference is to a '${type.slice(0, 64)}', which is not a type of R4.`,
     );
   }
   const created = targets.get(conditionName(type, reference.slice(mark + 1)));
@@ -245,7 +247,7 @@ function refuseTwice(planned: readonly PlannedWrite[]): void {
     const name = change.kind === "put" ? `${change.body.type}/${change.body.id}` : `${change.type}/${change.id}`;
     const other = seen.get(name);
     if (change.kind === "keep" ? other === "delete" : other !== undefined) {
-      throw atEntry(place, new StokerError("bad-request", `Another entry is about ${name}, too.`));
+      throw atEntry(place, new StokerError("bad-request", `Another entry writes ${name}, too.`));
     }
     if (change.kind !== "keep") seen.set(name, change.kind);
   }
@@ -262,12 +264,12 @@ function deadline({ timeout, signal }: PlanLimits): () => PlanLimits {
     const left = Math.ceil(end - performance.now());
     if (left > 0 && signal?.aborted !== true) return { timeout: left, signal };
     const text =
-      "The conditions and conditional references of the Bundle take too long to search for: send several Bundles.";
+      "The conditions and conditional references of the Bundle take too long to resolve: send several Bundles.";
     throw new StokerError("too-costly", text);
   };
 }
 
-/** A name that comes twice. */
+/** A name that occurs twice. */
 function repeatedOf(names: Iterable<string>): string | undefined {
   const seen = new Set<string>();
   for (const name of names) {

@@ -9,9 +9,9 @@ const ANSWERS: Readonly<Record<string, readonly [status: number, issue: string, 
   HPE_HEADER_OVERFLOW: [
     431,
     "too-long",
-    "The URL and the headers are longer than 16 KB together: send a long search by POST [type]/_search.",
+    "URL and headers together are longer than 16 KB: send a long search as POST [type]/_search.",
   ],
-  ERR_HTTP_REQUEST_TIMEOUT: [408, "timeout", "The request did not come to its end in time."],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, "timeout", "The request was not received completely in time."],
 };
 
 /**
@@ -21,7 +21,7 @@ const ANSWERS: Readonly<Record<string, readonly [status: number, issue: string, 
 export function answerClientError(error: Error & { code?: string }, socket: Socket): void {
   if (error.code === "ECONNRESET" || socket.destroyed) return;
   if (socket.writable) {
-    const [status, code, diagnostics] = ANSWERS[error.code ?? ""] ?? [400, "structure", "This is no HTTP request."];
+    const [status, code, diagnostics] = ANSWERS[error.code ?? ""] ?? [400, "structure", "This is not an HTTP request."];
     const body = JSON.stringify(operationOutcome(newRequestId(), { severity: "error", code, diagnostics }));
     socket.write(
       `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\nContent-Type: ${FHIR_JSON}\r\n` +

@@ -116,7 +116,7 @@ function inflating(encoding: string, inflater: Inflater, payload: RequestPayload
     received += chunk.length;
   });
   inflater.on("error", (error) => {
-    Object.assign(error, { statusCode: 400, message: `The body is no valid ${encoding} data.` });
+    Object.assign(error, { statusCode: 400, message: `The body is not valid ${encoding} data.` });
   });
   pipeline(payload, inflater, () => undefined);
   // The framework compares this with Content-Length, and the inflated bytes with the limit.

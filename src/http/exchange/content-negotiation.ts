@@ -39,7 +39,7 @@ export function negotiateContent(app: FastifyInstance): void {
     if (!hasBody(request)) return;
     const type = request.headers["content-type"] ?? "";
     if (!isOfR4(type)) {
-      throw new StokerError("not-supported", "Bodies must be of FHIR 4.0: fhirVersion=4.0.", { status: 415 });
+      throw new StokerError("not-supported", "Bodies must be FHIR 4.0: fhirVersion=4.0.", { status: 415 });
     }
     if (isUtf8(type)) return;
     throw new StokerError("not-supported", "Bodies must be UTF-8: charset=utf-8, or none.", { status: 415 });
@@ -79,7 +79,7 @@ export function sendResource(reply: FastifyReply, status: number, resource: Json
 }
 
 function notAcceptable(): StokerError {
-  return new StokerError("not-acceptable", "This server answers in JSON of FHIR 4.0 only: application/fhir+json.");
+  return new StokerError("not-acceptable", "This server answers only in FHIR 4.0 JSON: application/fhir+json.");
 }
 
 function isFhir({ url }: FastifyRequest): boolean {

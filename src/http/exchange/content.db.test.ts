@@ -261,7 +261,7 @@ describe("Content-Encoding", () => {
 
   it("what is not of the encoding is a 400, and an unknown one a 415", async () => {
     const wrong = await server.send("PUT", "/Patient/packed", patient, { "content-encoding": "gzip" });
-    expect([wrong.status, wrong.body.issue[0].diagnostics]).toEqual([400, "The body is no valid gzip data."]);
+    expect([wrong.status, wrong.body.issue[0].diagnostics]).toEqual([400, "The body is not valid gzip data."]);
     const unknown = await server.send("PUT", "/Patient/packed", patient, { "content-encoding": "compress" });
     expect(unknown.status).toBe(415);
   });

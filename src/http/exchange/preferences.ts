@@ -33,7 +33,7 @@ export function parseIfMatch(header: string): ReadonlySet<number> | "*" {
   const versions = new Set<number>();
   for (const tag of header.split(",")) {
     const match = /^\s*(?:(?:W\/)?"(-?\d{1,10})"|(-?\d{1,10}))\s*$/i.exec(tag);
-    if (match === null) throw new StokerError("bad-request", 'If-Match must be the ETag of a version, like W/"3".');
+    if (match === null) throw new StokerError("bad-request", 'If-Match must be the ETag of a version, such as W/"3".');
     versions.add(Number(match[1] ?? match[2]));
   }
   return versions;

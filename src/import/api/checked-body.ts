@@ -69,7 +69,7 @@ export function repeatedIssue(value: JsonValue, bytes: Buffer): LineIssue | unde
   const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
   const type = isObject ? value["resourceType"] : undefined;
   const expression = typeof type === "string" ? `${type.slice(0, 64)}.${path}` : path;
-  return lineIssue("structure", `${expression}: comes more than once in the same object.`, expression);
+  return lineIssue("structure", `${expression}: occurs more than once in the same object.`, expression);
 }
 
 /**
@@ -95,7 +95,7 @@ export function checkParsed(value: JsonValue, bytes: Buffer, text: string): Chec
   const meta = resource["meta"];
   const isMeta = typeof meta === "object" && meta !== null && !Array.isArray(meta);
   if (isMeta && isSoftDeleted(meta)) {
-    const text = "A resource is deleted with DELETE; the marker of deletion is for imports only.";
+    const text = "Use DELETE to delete a resource; the deletion marker is for imports only.";
     throw invalid("invalid", text, `${type}.meta.extension`);
   }
   const hasMetaVersion = isMeta && (meta["versionId"] !== undefined || meta["lastUpdated"] !== undefined);

@@ -207,7 +207,7 @@ function decide(
     return { step: undefined, result: { outcome, type, id, version, body: undefined } };
   }
   if (current !== undefined && current.versionId >= GREATEST_VERSION) {
-    throw new StokerError("conflict", `${type}/${id} has the greatest version number there is.`);
+    throw new StokerError("conflict", `${type}/${id} already has the highest possible version number.`);
   }
   const versionId = (current?.versionId ?? 0) + 1;
   // An import may have written a date up to ten seconds ahead (contract 5.3): versions and dates increase together.

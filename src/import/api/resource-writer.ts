@@ -217,7 +217,7 @@ class GroupingWriter implements ResourceWriter {
       for (const other of LANES) if (other !== lane) this.#start(other);
       if (this.#isUntidy) {
         await this.#tidy().catch((error: unknown) =>
-          this.#logger.warn({ err: error }, "tidying up after writes failed"),
+          this.#logger.warn({ err: error }, "cleaning up after writes failed"),
         );
       }
     }
@@ -319,11 +319,11 @@ const LANES = Object.keys(WRITERS) as Lane[];
 const NOBODY: WriteOrigin = { client: "" };
 
 function stopping(): StokerError {
-  return new StokerError("busy", "The server is being stopped; try again in a moment.");
+  return new StokerError("busy", "The server is shutting down; try again in a moment.");
 }
 
 function gone(): StokerError {
-  return new StokerError("busy", "The client has gone; nothing of this was written.");
+  return new StokerError("busy", "The client has disconnected; nothing was written.");
 }
 
 function tooLate(): StokerError {
@@ -340,7 +340,7 @@ async function repeated<Result>(attempt: () => Promise<Result>): Promise<Result>
     } catch (error) {
       if (!mayBeRepeated(error)) throw error;
       if (repeat >= MAX_REPEATS || performance.now() - begun > PATIENCE_MS) {
-        throw new StokerError("busy", "The resource is being written by others; try again in a moment.", {
+        throw new StokerError("busy", "Others are writing the resource; try again in a moment.", {
           cause: error,
         });
       }

@@ -189,7 +189,7 @@ export class WriteGroup {
       rows.end();
       // Where several requests share the group, each of them is tried again by itself.
       if (rows.bytes > limit) {
-        const text = `The resources have too many search values together: more than ${limit} bytes of them. Send them in smaller parts.`;
+        const text = `Together the resources have too many search values: more than ${limit} bytes of them. Send them in smaller parts.`;
         throw new StokerError("bad-request", text, { issue: "too-costly" });
       }
     }

@@ -144,7 +144,7 @@ class DatabaseSignal implements ImportSignal {
     try {
       await this.#database.query("select pg_notify($1, '')", [IMPORT_CHANNEL]);
     } catch (error) {
-      this.#logger.debug({ err: error }, "other processes could not be told of an import");
+      this.#logger.debug({ err: error }, "other processes could not be notified of an import");
     }
   }
 

@@ -157,7 +157,7 @@ class WorkerPool implements Workers {
         this.#indexing = this.#indexing.then(() => this.#index(message.segment));
         return;
       case "trouble":
-        logger.warn({ job: message.job, reason: message.text }, "import worker has trouble, it will try again");
+        logger.warn({ job: message.job, reason: message.text }, "an import worker failed and will retry");
         return;
       case "job-failed":
         this.#track(this.#fail(message.job, message.failure, message.reason));

@@ -37,8 +37,8 @@ function readComponent(
   const definition = textOf(component["definition"]);
   const expression = textOf(component["expression"]);
   if (definition === "")
-    throw refused(`${path}.definition`, "it is missing: the canonical of a SearchParameter is needed.");
-  if (expression === "") throw refused(`${path}.expression`, "it is missing, and says what the component selects.");
+    throw refused(`${path}.definition`, "it is missing: the canonical URL of a SearchParameter is needed.");
+  if (expression === "") throw refused(`${path}.expression`, "it is missing: it must say what the component selects.");
   const bar = definition.indexOf("|");
   const url = bar < 0 ? definition : definition.slice(0, bar);
   const version = bar < 0 ? undefined : definition.slice(bar + 1);

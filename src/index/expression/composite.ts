@@ -70,7 +70,9 @@ function contextsOf({ elements, work }: Compiling, definition: ParameterDefiniti
   const found: FoundContext[] = [];
   for (const context of selected.values()) {
     if (context.refersTo !== undefined || context.truth !== undefined) {
-      throw new ExpressionError("the elements of a composite cannot be chosen by what they refer to, or be a truth");
+      throw new ExpressionError(
+        "the elements of a composite cannot be chosen by the target of a reference, and cannot be a boolean expression",
+      );
     }
     const parts = (definition.components ?? []).map((component, place) => ({
       component,

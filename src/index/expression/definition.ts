@@ -38,7 +38,7 @@ export function readDefinition(resource: JsonObject, find?: DefinitionFinder): P
   if (unknown !== undefined) throw refused("target", `'${unknown}' is not a resource type that can be referred to.`);
   const { xpathUsage } = resource;
   if (xpathUsage !== undefined && xpathUsage !== "normal") {
-    throw refused("xpathUsage", "values are compared as they are (normal), in no other way.", "not-supported");
+    throw refused("xpathUsage", "only processing mode normal is supported.", "not-supported");
   }
   if (definition.type !== "composite") {
     if (listOf(resource["component"]).length > 0) throw refused("component", "only a composite has components.");
@@ -152,8 +152,8 @@ function typeOf(type: string): SearchParameterType {
   if (TYPES.has(type)) return type as SearchParameterType;
   const why =
     type === "special"
-      ? "what a special parameter means is said by no expression"
-      : `'${type}' is no type of parameters`;
+      ? "parameters of type special have no computable expression"
+      : `'${type}' is not a type of search parameter`;
   throw refused("type", `${why}.`, "not-supported");
 }
 
@@ -176,7 +176,7 @@ function checkCode({ code }: ParameterDefinition): void {
 
 function required(resource: JsonObject, name: string): string {
   const text = textOf(resource[name]);
-  if (text === "") throw refused(name, "it is missing, and nothing can be searched without it.");
+  if (text === "") throw refused(name, "it is missing, and a search needs it.");
   return text;
 }
 

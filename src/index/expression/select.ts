@@ -87,7 +87,7 @@ class Selector {
       case "as":
         return this.#narrow(this.all(node.of), node.type);
       case "index":
-        if (node.index !== 0) throw new ExpressionError("only [0] is understood");
+        if (node.index !== 0) throw new ExpressionError("only [0] is supported");
         return this.all(node.of).map((from) => ({ ...from, steps: [...from.steps, firstOf(from)] }));
       case "call":
         return this.#call(node);
@@ -104,7 +104,7 @@ class Selector {
     if (name === "%resource") return [{ steps: [{ root: true }], type, owner: type, targets: [] }];
     if (name === type || name === "Resource" || name === "DomainResource") {
       if (this.#context.owner === type) return [this.#context];
-      throw new ExpressionError(`${name} is not where the expression of a component begins: it begins at the element`);
+      throw new ExpressionError(`${name} is not supported here: the expression of a component begins at the element`);
     }
     if (/^[A-Z]/.test(name)) return [];
     return this.#step(this.#context, name);
@@ -185,11 +185,11 @@ class Selector {
       differs.right.kind === "boolean" &&
       !differs.right.value &&
       JSON.stringify(exists.of) === JSON.stringify(differs.left);
-    if (!isTruth || exists.of === undefined) throw new ExpressionError("this use of `and` is not understood");
+    if (!isTruth || exists.of === undefined) throw new ExpressionError("this use of `and` is not supported");
     const members = this.all(exists.of).map(({ steps }) => {
       const [step] = steps;
       if (steps.length !== 1 || step?.name === undefined) {
-        throw new ExpressionError("exists() is understood of elements of the resource itself");
+        throw new ExpressionError("exists() is supported for elements of the resource itself only");
       }
       return step.name;
     });
@@ -215,7 +215,7 @@ const TEXTS: ReadonlySet<string> = new Set(["string", "uri", "url", "canonical",
 function firstOf({ steps }: Selection): Step {
   const arrays = steps.filter(({ many }) => many === true).length;
   if (arrays === 1 && steps.at(-1)?.many === true) return { first: true };
-  throw new ExpressionError("[0] is understood behind one array only");
+  throw new ExpressionError("[0] is supported after a single array only");
 }
 
 function withStep(from: Selection, step: Step): Selection {

@@ -29,7 +29,7 @@ export function whyUnindexed(elements: Elements, resource: JsonObject): Unindexe
   if (known !== undefined) return ofR4(elements, resource, types, known);
   const expression = textOf(resource["expression"]);
   if (expression === "") {
-    return warning("expression", "it is missing: the parameter is stored, and nothing can be searched by it.");
+    return warning("expression", "it is missing: the parameter is stored, but cannot be searched by.");
   }
   const isExtension = types.some((type) =>
     selectedBy(elements, type, expression).some((selection) => selection.type === "Extension"),
@@ -37,7 +37,7 @@ export function whyUnindexed(elements: Elements, resource: JsonObject): Unindexe
   if (!isExtension) return undefined;
   return warning(
     "expression",
-    "it ends at an extension, which has no value to compare: the parameter is stored, and nothing can be searched by it. Go on to the value, as in extension('url').value.ofType(CodeableConcept).",
+    "it ends at an extension, which has no value to compare: the parameter is stored, but cannot be searched by. Continue to the value, as in extension('url').value.ofType(CodeableConcept).",
   );
 }
 
@@ -45,7 +45,7 @@ export function whyUnindexed(elements: Elements, resource: JsonObject): Unindexe
 export function takenCode(type: string, code: string, other: string): Unindexed {
   return warning(
     "code",
-    `${type} has a search parameter '${code}' already, by SearchParameter/${other}, which answers searches by that name: this one is stored, and nothing is indexed by it. To search by this one, delete the other or change its code, and write this one again.`,
+    `${type} has a search parameter '${code}' already, by SearchParameter/${other}, which answers searches by that name: this one is stored, but nothing is indexed by it. To search by this one, delete the other or change its code, and write this one again.`,
   );
 }
 
@@ -62,7 +62,7 @@ function ofR4(elements: Elements, resource: JsonObject, types: readonly string[]
   }
   return warning(
     "code",
-    `R4 has a search parameter ${name} already (${known.url}), which answers searches by that name: this one is stored, and nothing is indexed by it.`,
+    `R4 has a search parameter ${name} already (${known.url}), which answers searches by that name: this one is stored, but nothing is indexed by it.`,
   );
 }
 

@@ -19,7 +19,7 @@ export function parseNear(raw: string): NearValue | string {
   if (metres === undefined) return `the units must be one of ${[...METRES.keys()].join(", ")}`;
   if (distance === "") return { type: "near", latitude, longitude, distance: DEFAULT_DISTANCE, unit };
   const number = numberOf(distance);
-  if (!(number >= 0)) return "the distance is no number of 0 or more";
+  if (!(number >= 0)) return "the distance must be a number of 0 or more";
   return { type: "near", latitude, longitude, distance: number * metres, unit };
 }
 

@@ -182,7 +182,7 @@ function criterionCondition(criterion: Criterion, types: readonly string[], rule
     }
     case "chain":
     case "text":
-      throw new TypeError("it is asked together with the other criteria");
+      throw new TypeError("it is evaluated together with the other criteria");
     case "care":
       return careCondition(criterion, types);
     case "anyMember":

@@ -186,7 +186,7 @@ async function lookUpSources(
 }
 
 function tooMany(limit: number): StokerError {
-  return tooCostly(`a chain or _has leads over so many references, and to more than ${limit} resources on its way`);
+  return tooCostly(`a chain or _has matches more than ${limit} intermediate resources`);
 }
 
 function byValue(a: bigint, b: bigint): number {

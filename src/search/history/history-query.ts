@@ -61,7 +61,8 @@ export function parseHistoryQuery({ type, id, parameters, strict }: HistoryReque
       continue;
     }
     if (name === "_list" || (name === "_sort" && value !== "-_lastUpdated" && value !== "none")) {
-      const text = name === "_list" ? "a history by a list" : "histories are sorted by -_lastUpdated; another order";
+      const text =
+        name === "_list" ? "a history filtered by a list" : "histories are sorted by -_lastUpdated; another order";
       throw new StokerError("not-supported", `${name}: ${text} is not supported.`, { expression: name });
     }
     const isKnown = KNOWN.has(name) || (name === "_type" && type === undefined && id === undefined);
@@ -164,7 +165,7 @@ function periodOf(name: string, value: string): Period {
     case "eb":
       return { low: -FOREVER, high: Number(floor(low - 1n)) };
     default:
-      throw malformed({ name }, `the prefix ${prefix} gives no period`);
+      throw malformed({ name }, `the prefix ${prefix} does not give a period`);
   }
 }
 
@@ -174,6 +175,6 @@ const FOREVER = Number.MAX_SAFE_INTEGER;
 function within(one: Period | undefined, other: Period): Period {
   if (one === undefined) return other;
   const both = { low: Math.max(one.low, other.low), high: Math.min(one.high, other.high) };
-  if (both.low > both.high) throw malformed({ name: "_at" }, "the periods have nothing in common");
+  if (both.low > both.high) throw malformed({ name: "_at" }, "the periods do not overlap");
   return both;
 }

@@ -157,6 +157,6 @@ function decode(text: string, order: number, length: number): Buffer {
 }
 
 function noCursor(): StokerError {
-  const text = "_cursor: this is no cursor of these pages; follow the links of the first page.";
+  const text = "Invalid _cursor for this search. Start again from the first page and follow its links.";
   return new StokerError("bad-request", text, { expression: "_cursor" });
 }

@@ -98,9 +98,9 @@ function inOrder(a: Found, b: Found): number {
 function missingWarnings(names: readonly string[]): string[] {
   const shown = names
     .slice(0, MAX_WARNINGS)
-    .map((name) => `${name} is referred to and not stored: nothing was included for this reference.`);
+    .map((name) => `${name} is referenced but not stored: nothing was included for this reference.`);
   const more = names.length - shown.length;
-  return more > 0 ? [...shown, `${more} more references to versions lead to nothing that is stored.`] : shown;
+  return more > 0 ? [...shown, `${more} more references to versions lead to nothing stored.`] : shown;
 }
 
 const MAX_WARNINGS = 20;

@@ -65,7 +65,7 @@ export function parseControl(
   }
   if (control.isCountOnly) control.count = 0;
   if (control.shape === "text" && control.includes.length > 0) {
-    throw new StokerError("bad-request", "_summary: text cannot be asked for together with _include or _revinclude.", {
+    throw new StokerError("bad-request", "_summary=text cannot be combined with _include or _revinclude.", {
       expression: "_summary",
     });
   }
@@ -91,7 +91,7 @@ export const MAX_COUNT = 1000;
 
 function setShape(control: ParsedControl, name: string, shape: Shape): void {
   if (control.shape !== undefined) {
-    throw new StokerError("bad-request", `${name}: only one _summary or _elements says how resources are shortened.`, {
+    throw new StokerError("bad-request", `${name}: only one _summary or _elements is allowed.`, {
       expression: name,
     });
   }

@@ -26,12 +26,9 @@ export type Filter =
  * these or too deep, `not-supported` for filters of FHIR that are not here.
  */
 export function parseFilter(name: string, value: string): Filter {
-  if (value.includes("\0")) throw malformed({ name }, "the value contains a character that no text has");
+  if (value.includes("\0")) throw malformed({ name }, "the value contains a character that texts cannot have");
   if (hasIllegalEscape(value)) {
-    throw malformed(
-      { name },
-      "a backslash stands before ',', '|', '$' or another backslash only; write '\\\\' for '\\'",
-    );
+    throw malformed({ name }, "a backslash may only precede ',', '|', '$' or another backslash; write '\\\\' for '\\'");
   }
   return parsePart(name, name, value, 0);
 }

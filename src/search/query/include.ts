@@ -42,7 +42,7 @@ export function parseInclude(name: string, value: string, lookup: SearchParamete
   if (target !== undefined) {
     const isTarget =
       parameter === undefined ? resourceTypeId(target) !== undefined : targetsOf(parameter).includes(target);
-    if (!isTarget) throw refused(name, "the type after the second colon is none that the parameter refers to");
+    if (!isTarget) throw refused(name, "the parameter does not refer to the type after the second colon");
   }
   return {
     direction,

@@ -148,7 +148,7 @@ function meansSomething(filter: Filter, types: readonly string[], lookup: Search
   if (filter.kind === "has" && isKnownHas(filter, lookup)) return true;
   if (types.length > 0 && typesMeant(filter, types, lookup).length === types.length) return true;
   if (filter.kind === "plain") return SPECIAL.has(filter.code);
-  throw malformed(filter, "it leads from the searched types over reference parameters to none that is known");
+  throw malformed(filter, "its reference parameters do not lead from the searched types to a known parameter");
 }
 
 function unknownText(name: string, type: string | undefined): string {
@@ -230,7 +230,7 @@ function parseCriterion(filter: Filter, parameter: SearchParameter | undefined, 
 const MAX_LINKS = 500;
 
 function tooManyTypes({ name }: Filter): StokerError {
-  const text = `Search parameter '${name.slice(0, 200)}' leads over too many types: name them, as in 'subject:Patient'.`;
+  const text = `Search parameter '${name.slice(0, 200)}' leads over too many types: name the type, as in 'subject:Patient'.`;
   return new StokerError("too-costly", text, { status: 400, expression: name.slice(0, 200) });
 }
 
@@ -292,9 +292,13 @@ const WITHOUT_MISSING: ReadonlySet<string> = new Set(["_list", ...TEXT_PLACES.ke
 function listCriterion(filter: PlainFilter, alternatives: readonly string[]): Criterion {
   const ids = alternatives.map((text) => unescape(text).replace(/^List\//, ""));
   if (ids.some((id) => id.startsWith("$"))) {
-    throw new StokerError("not-supported", "Search parameter '_list': lists that are operations are not supported.", {
-      expression: filter.name,
-    });
+    throw new StokerError(
+      "not-supported",
+      "Search parameter '_list': operational lists such as $current-problems are not supported.",
+      {
+        expression: filter.name,
+      },
+    );
   }
   const parameter = referenceParameter("List", "item", R4_SEARCH_PARAMETERS);
   if (parameter === undefined) throw malformed(filter, "no lists");
@@ -356,7 +360,7 @@ function parseModifier(
   if (parameter.type === "reference" && (modifier === "above" || modifier === "below")) {
     throw new StokerError(
       "not-supported",
-      `Modifier ':${modifier}' of search parameter '${filter.name}' is not supported: hierarchies of resources are not followed. A chain follows a known number of steps; ':below' is there for canonical references, tokens and uris, ':above' for tokens and uris.`,
+      `Modifier ':${modifier}' of search parameter '${filter.name}' is not supported: hierarchies of resources are not followed. Use a chain for a fixed number of steps; ':below' works for canonical references, tokens and uris, ':above' for tokens and uris.`,
       { expression: filter.name },
     );
   }

@@ -73,7 +73,7 @@ function byValues(code: string, types: readonly string[], descending: boolean, l
   for (const type of types) {
     const parameter = lookup.find(type, code);
     if (parameter === undefined) {
-      throw refused("bad-request", `'${code.slice(0, 64)}' is no search parameter of the searched types`);
+      throw refused("bad-request", `'${code.slice(0, 64)}' is not a search parameter of the searched types`);
     }
     definitions.set(parameter, [...(definitions.get(parameter) ?? []), type]);
   }

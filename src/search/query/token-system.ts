@@ -14,7 +14,7 @@ export function checkSystem(parameter: SearchParameter, value: TokenValue, conte
   if (types.length === 0 || !types.every((type) => WITHOUT_SYSTEM.has(type))) return value;
   if (system === BOOLEAN_SYSTEM && code !== undefined && types.includes("boolean")) return { type: "token", code };
   const kinds = [...new Set(types)].toSorted().join(" and ");
-  throw malformed(context, `values of type ${kinds} have no code system; leave out what stands before the |`);
+  throw malformed(context, `values of type ${kinds} have no code system; leave out the part before the |`);
 }
 
 const BOOLEAN_SYSTEM = "http://hl7.org/fhir/special-values";

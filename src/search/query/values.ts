@@ -49,7 +49,7 @@ export function parseOfType(raw: string, context: ValueContext): TokenValue {
 export function parseSystemCode(raw: string, context: ValueContext): TokenValue {
   const token = parseToken(raw, context);
   if ((token.system ?? "") === "" || token.code === undefined) {
-    throw malformed(context, "needs system|code, for hierarchies are those of code systems");
+    throw malformed(context, "needs system|code, because hierarchies belong to code systems");
   }
   return token;
 }
@@ -135,11 +135,11 @@ function parseQuantity(raw: string, plain: boolean, context: ValueContext): Quan
   const [text = "", system = "", code = "", ...more] = splitEscaped(rest, "|");
   const number = parseDecimal(unescape(text));
   if (number === undefined) throw malformed(context, "not a number such as 7, -7.50 or 4e-3");
-  if (plain && rest !== text) throw malformed(context, "a number has no unit; leave out what stands behind the |");
+  if (plain && rest !== text) throw malformed(context, "a number has no unit; leave out the part after the |");
   if (more.length > 0) throw malformed(context, QUANTITY_FORMS);
   // A system alone is legal, but `5.4|mg` is a common mistake, and finds nothing.
   if (code === "" && system !== "" && !system.includes(":")) {
-    throw malformed(context, `${QUANTITY_FORMS}; behind a single | stands a system, which is a URI`);
+    throw malformed(context, `${QUANTITY_FORMS}; the part after a single | is a system, which must be a URI`);
   }
   const value: QuantityValue = { type: "quantity", prefix, number };
   if (system !== "") value.system = unescape(system);
@@ -147,7 +147,7 @@ function parseQuantity(raw: string, plain: boolean, context: ValueContext): Quan
   return value;
 }
 
-const QUANTITY_FORMS = "a quantity is number, number|system|code or number||code";
+const QUANTITY_FORMS = "a quantity is written as number, number|system|code or number||code";
 
 function splitPrefix(raw: string, context: ValueContext): { prefix: Prefix; rest: string } {
   const letters = /^[A-Za-z]+/.exec(raw)?.[0];

@@ -61,7 +61,7 @@ function tokensOf(text: string, name: string): Token[] {
   const tokens: Token[] = [];
   for (const [part, phrase] of text.matchAll(/"([^"]*)"|[()]|[^\s"()]+|"/gu)) {
     if (part === '"') {
-      throw malformed({ name }, "a quotation mark has not its other one (a comma within a phrase is written '\\,')");
+      throw malformed({ name }, "unbalanced quotation mark (a comma within a phrase is written '\\,')");
     }
     if (tokens.length === MAX_TOKENS) throw malformed({ name }, `more than ${MAX_TOKENS} words`);
     const join = phrase === undefined ? JOINS.get(part) : undefined;

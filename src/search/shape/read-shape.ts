@@ -10,7 +10,7 @@ export function shapeOf(type: string, parameters: readonly (readonly [string, st
   if (asked.length === 0) return undefined;
   const [[name, value] = ["", ""], ...more] = asked;
   if (more.length > 0) {
-    throw new StokerError("bad-request", `${name}: only one _summary or _elements says how resources are shortened.`, {
+    throw new StokerError("bad-request", `${name}: only one _summary or _elements is allowed.`, {
       expression: name,
     });
   }

@@ -35,7 +35,7 @@ export function checkElements(names: readonly string[], types: readonly string[]
     });
   const unknown = names.find((name) => name !== "resourceType" && !isElement(name));
   if (unknown === undefined) return;
-  throw new StokerError("bad-request", `_elements: '${unknown}' is no element of the searched types.`, {
+  throw new StokerError("bad-request", `_elements: '${unknown}' is not an element of the searched types.`, {
     expression: "_elements",
   });
 }

@@ -39,7 +39,7 @@ export async function readCanonical(
   if (another !== undefined) {
     throw new StokerError(
       "bad-request",
-      `Several versions of ${type} '${reference}' are stored: name one as url|version.`,
+      `Several versions of ${type} '${reference}' are stored: name one of them as url|version.`,
       {
         issue: "multiple-matches",
       },

@@ -54,7 +54,7 @@ async function readMatches(
   const { db, blocks } = lookups;
   const found = await findCandidates(lookups, await resolveCondition(db, others, blocks), limits);
   if (found === undefined) {
-    const why = `words are looked for in the resources that its other parameters find, and these are ${limitText(limits)}`;
+    const why = `words are searched for in the resources that its other parameters find, and these are ${limitText(limits)}`;
     throw tooCostly(`${why}: add a selective one, such as a patient, a code or a date`, texts[0]?.name);
   }
   const keys: bigint[] = [];

@@ -94,7 +94,7 @@ export async function readCluster(binaries: Binaries, cluster: string): Promise<
   } catch (cause) {
     throw dataDirectoryError(
       `${join(cluster, PASSWORD_FILE)} cannot be read`,
-      "bring it back, or choose another folder",
+      "restore it, or choose another folder",
       cause,
     );
   }
@@ -157,20 +157,20 @@ function explain(error: unknown, cluster: string, user: ServerUser | undefined):
   if (code === "ENOSPC" || code === "EDQUOT" || message.includes("No space left on device")) {
     return new StokerError(
       "database-full",
-      `There is no room for a database in ${cluster}: make some, or choose another folder (STOKER_DATA_DIR).`,
+      `There is not enough disk space for a database in ${cluster}: free some space, or choose another folder (STOKER_DATA_DIR).`,
       { expression: "STOKER_DATA_DIR", cause: error },
     );
   }
   if (message.includes("could not look up effective user ID")) {
     return dataDirectoryError(
-      `PostgreSQL makes no database for a user without a name (uid ${process.getuid?.()} is not in /etc/passwd)`,
+      `PostgreSQL cannot create a database for a user without a name (uid ${process.getuid?.()} is not in /etc/passwd)`,
       "run Stoker as a user that has one, or set STOKER_DATABASE_URL",
       error,
     );
   }
   const as = user === undefined ? "" : ` as user ${user.name}`;
   return dataDirectoryError(
-    `no database could be made in ${cluster}${as}: ${message}`,
+    `no database could be created in ${cluster}${as}: ${message}`,
     "choose another folder, or set STOKER_DATABASE_URL",
     error,
   );

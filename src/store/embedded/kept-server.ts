@@ -24,14 +24,16 @@ export async function keepServer(start: ServerStart, restart: boolean, logger: L
       await server.ended;
       deaths = performance.now() - started < SETTLED_MS ? deaths + 1 : 1;
       if (stopping || !restart) return;
-      if (deaths > MAX_EARLY_DEATHS) return logger.error("PostgreSQL ended again and again, and is given up");
-      logger.error("PostgreSQL ended by itself and is started again; its log is postgres.log in the data folder");
+      if (deaths > MAX_EARLY_DEATHS) return logger.error("PostgreSQL stopped repeatedly and will not be restarted");
+      logger.error(
+        "PostgreSQL stopped unexpectedly and is being restarted; its log is postgres.log in the data folder",
+      );
       try {
         await clearLeftoverServer(start.cluster, logger, "keep socket folder");
         server = await startServer(start);
         logger.info({ pid: server.pid }, "PostgreSQL is ready again");
       } catch (error) {
-        return logger.error({ err: error }, "PostgreSQL could not be started again");
+        return logger.error({ err: error }, "PostgreSQL could not be restarted");
       }
       if (stopping) await server.stop();
     }

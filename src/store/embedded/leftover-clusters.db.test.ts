@@ -40,7 +40,7 @@ describe.runIf(process.getuid?.() === 0)("a cluster outside of its data folder",
     const server = await start(undefined, notices);
     const place = join(reachable, "clusters", (await readdir(join(reachable, "clusters")))[0] ?? "", "postgres");
     expect(notices).toEqual([
-      `Making the database in ${place}: this takes a few seconds, the first time only.`,
+      `Creating the database in ${place}: this takes a few seconds, but only the first time.`,
       expect.stringMatching(
         new RegExp(`^The database of ${data} lies in ${place}, because PostgreSQL runs as user \\w+,`),
       ),

@@ -17,7 +17,7 @@ export const POINTER = "postgres.location";
 /** Name of the file beside a cluster that says which data folder it belongs to. */
 const OWNER = "data-folder";
 
-/** A cluster whose data folder is gone. */
+/** A cluster whose data folder no longer exists. */
 export interface LeftoverCluster {
   /** The folder to remove; the cluster is in it. */
   readonly folder: string;
@@ -30,7 +30,7 @@ export async function noteOwner(cluster: string, dataDirectory: string): Promise
   await writeFile(join(dirname(cluster), OWNER), `${dataDirectory}\n`);
 }
 
-/** The clusters below `folders` (those of place.ts) whose data folder is gone or has another cluster by now. */
+/** The clusters below `folders` (those of place.ts) whose data folder no longer exists or has another cluster by now. */
 export async function findLeftoverClusters(folders: readonly string[]): Promise<LeftoverCluster[]> {
   const found: LeftoverCluster[] = [];
   for (const folder of folders.map((each) => join(each, CLUSTERS))) {

@@ -91,8 +91,8 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedSe
     const settings = { ...serverSettings(machine), ...(durable ? {} : NOT_DURABLE) };
     if (!place.exists) {
       if (isTemporary(dataDirectory)) await removeTemporaryLeftovers(folders, options.logger);
-      notice?.(`Making the database in ${place.cluster}: this takes a few seconds, the first time only.`);
-      options.logger.info({ cluster: place.cluster, user: place.user?.name }, "making a PostgreSQL cluster");
+      notice?.(`Creating the database in ${place.cluster}: this takes a few seconds, but only the first time.`);
+      options.logger.info({ cluster: place.cluster, user: place.user?.name }, "creating a PostgreSQL cluster");
       if (dirname(place.cluster) !== dataDirectory) {
         await noteOwner(place.cluster, dataDirectory);
         undo.push(() => removeWithoutCluster(place.cluster));

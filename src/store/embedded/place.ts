@@ -68,7 +68,7 @@ export async function openDataDirectory(dataDirectory: string): Promise<string> 
 export function fileError(error: unknown, dataDirectory: string): unknown {
   const { code, syscall } = error as NodeJS.ErrnoException;
   if (code === "ENOSPC" || code === "EDQUOT") {
-    return new StokerError("database-full", `There is no room left in ${dataDirectory} (STOKER_DATA_DIR).`, {
+    return new StokerError("database-full", `There is no disk space left in ${dataDirectory} (STOKER_DATA_DIR).`, {
       expression: "STOKER_DATA_DIR",
       cause: error,
     });
@@ -94,7 +94,7 @@ export async function findPlace(dataDirectory: string, folders: readonly string[
   if (elsewhere !== undefined) {
     throw dataDirectoryError(
       `${pointer} says that the database lies in ${elsewhere}, which is not there`,
-      "bring that folder back, or remove the file to start with an empty database",
+      "restore that folder, or remove the file to start with an empty database",
     );
   }
   if (!runsAsRoot()) return { cluster: inside, user: undefined, exists: false, copyFolders };
@@ -133,7 +133,7 @@ export async function openFolderFor(
       const { uid, mode } = await lstat(base);
       const foreign = uid !== process.getuid?.() || (mode & 0o022) !== 0;
       const closed = user === undefined ? undefined : await firstClosedFolder(base, user);
-      if (foreign) reasons.push(`${base} belongs to somebody else`);
+      if (foreign) reasons.push(`${base} belongs to another user`);
       else if (closed !== undefined) reasons.push(`${user?.name} cannot enter ${closed}`);
       else {
         let path = base;
@@ -149,7 +149,7 @@ export async function openFolderFor(
     }
   }
   throw dataDirectoryError(
-    `The user ${user?.name ?? "of this process"}, whom PostgreSQL runs as, reaches no folder for the database (${reasons.join("; ")})`,
+    `The user ${user?.name ?? "of this process"}, whom PostgreSQL runs as, cannot reach a folder for the database (${reasons.join("; ")})`,
     "choose a folder that every user can enter, or run Stoker as an ordinary user",
   );
 }

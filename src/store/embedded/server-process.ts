@@ -102,18 +102,18 @@ function serverProcess(child: ChildProcess, pid: number, ended: Promise<void>, s
 
 function explain(state: string, failure: Error | undefined, tail: string, start: ServerStart): StokerError {
   const what = state === "silent" ? "has not become ready" : "does not start";
-  const said = tail || failure?.message || "it says nothing";
+  const said = tail || failure?.message || "it printed nothing";
   if (said.includes("No space left on device")) {
     return new StokerError(
       "database-full",
-      `The embedded PostgreSQL ${what}: no room left for ${start.cluster} (STOKER_DATA_DIR). It said: ${said}`,
+      `The embedded PostgreSQL ${what}: no room left for ${start.cluster} (STOKER_DATA_DIR). Its output: ${said}`,
       { expression: "STOKER_DATA_DIR", cause: failure },
     );
   }
   const as = start.user === undefined ? "" : ` (as user ${start.user.name})`;
   return dataDirectoryError(
-    `the embedded PostgreSQL in ${start.cluster}${as} ${what}. It said: ${said}`,
-    "mend the cause, choose another folder, or set STOKER_DATABASE_URL",
+    `the embedded PostgreSQL in ${start.cluster}${as} ${what}. Its output: ${said}`,
+    "fix the cause, choose another folder, or set STOKER_DATABASE_URL",
     failure,
   );
 }
