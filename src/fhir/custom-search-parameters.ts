@@ -9,7 +9,7 @@ import {
   type SearchParameter,
 } from "./search-parameters.ts";
 
-/** A component of a composite of one's own. Its type and targets are those of its definition when it was read. */
+/** A component of a custom composite. Its type and targets are those of its definition when it was read. */
 export interface DefinedComponent extends CompositeComponent {
   /** Canonical of its definition, as written. */
   definition: string;
@@ -38,7 +38,7 @@ export interface CustomSearchParameter extends SearchParameter {
   readonly trees: ExtractionTrees;
 }
 
-/** How search parameters are found by name: R4's, and those of one's own. */
+/** How search parameters are found by name: R4's, and custom ones. */
 export interface SearchParameterLookup {
   /**
    * The parameter called `code` of a resource type, undefined when it has none; `type` may be `Resource`. Throws

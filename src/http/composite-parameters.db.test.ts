@@ -74,7 +74,7 @@ function observation(id: string, [first, second]: readonly [Json, Json]): Json {
   return { resourceType: "Observation", id, status: "final", code: coded("both"), component };
 }
 
-describe("a composite of one's own in an element", () => {
+describe("a custom composite in an element", () => {
   const OF_CODE = `${R4}Observation-component-code`;
   const KINDS: [kind: string, definition: string, expression: string, a: Json, b: Json, meets: string, not: string][] =
     [
@@ -149,7 +149,7 @@ describe("a composite of one's own in an element", () => {
     expect(rows[0]?.count).toBe(12);
   });
 
-  it("of references, with a component that is one's own", async () => {
+  it("of references, with a custom component", async () => {
     await put({
       resourceType: "CareTeam",
       id: "team",
@@ -203,7 +203,7 @@ describe("a composite of one's own in an element", () => {
   });
 });
 
-describe("a composite of one's own in the resource", () => {
+describe("a custom composite in the resource", () => {
   it("is answered by R4's parameters, without rows, where these select the same", async () => {
     await put({
       resourceType: "Patient",

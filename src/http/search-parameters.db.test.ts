@@ -63,7 +63,7 @@ function issueOf(answer: Answer): Json {
   return answer.body.issue[0];
 }
 
-describe("a search parameter of one's own", () => {
+describe("a custom search parameter", () => {
   const KINDS: [type: string, code: string, early: Json, late: Json, query: string, other: string][] = [
     [
       "token",

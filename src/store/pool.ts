@@ -16,7 +16,7 @@ export interface DatabaseOptions extends ClientOptions {
 /** A pool of connections to one database. */
 export interface Database {
   readonly pool: Pool;
-  /** For connections of one's own, also in another thread: see {@link clientConfig}. */
+  /** For separate connections, also in another thread: see {@link clientConfig}. */
   readonly connection: DatabaseConnection;
   /** Waits for the connections in use and closes all. */
   close(): Promise<void>;

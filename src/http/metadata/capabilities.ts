@@ -69,14 +69,14 @@ export const INTERACTIONS: readonly InteractionRow[] = [
   {
     name: "update",
     request: "`PUT [type]/[id]`",
-    answers: "200, or 201 when it was not there or deleted",
+    answers: "200, or 201 when it did not exist or was deleted",
     type: "update",
   },
   {
     name: "conditional update",
     request: "`PUT [type]?criteria`",
     answers:
-      "as update; 201 without a match, 412 with several, 409 when there is no match and the body's id is taken, 400 when the match has another id",
+      "as update; 201 without a match, 412 with several, 409 when nothing matches and the body's id is taken, 400 when the match has a different id",
   },
   {
     name: "patch",
@@ -92,18 +92,18 @@ export const INTERACTIONS: readonly InteractionRow[] = [
   {
     name: "delete",
     request: "`DELETE [type]/[id]`",
-    answers: "204, also when it was deleted before or never there",
+    answers: "204, also when it was deleted already or never existed",
     type: "delete",
   },
   {
     name: "conditional delete",
     request: "`DELETE [type]?criteria`",
-    answers: "204, also without a match, 412 with several, unless `STOKER_CONDITIONAL_DELETE_MULTIPLE` allows them",
+    answers: "204, also without a match; 412 with several, unless `STOKER_CONDITIONAL_DELETE_MULTIPLE` allows them",
   },
   {
     name: "hard delete",
     request: "`DELETE [type]/[id]?hardDelete=true`",
-    answers: "204. Without a trace, see below",
+    answers: "204; leaves no trace, see below",
   },
   {
     name: "batch",
@@ -114,7 +114,7 @@ export const INTERACTIONS: readonly InteractionRow[] = [
   {
     name: "transaction",
     request: "`POST /` with a Bundle of type `transaction`",
-    answers: "200, or the error of the first entry that failed, with nothing written",
+    answers: "200, or the error of the first entry that failed; then nothing is written",
     system: "transaction",
   },
   {
@@ -173,7 +173,7 @@ export const OPERATIONS: readonly OperationRow[] = [
       Patient: "/OperationDefinition/stoker-patient-export",
       Group: "/OperationDefinition/stoker-group-export",
     },
-    request: "`GET $export`, `POST $export`, the same of `Patient/$export` and `Group/[id]/$export`",
+    request: "`GET $export`, `POST $export`, and both of `Patient/$export` and `Group/[id]/$export`",
     answers: "202; [export.md](export.md) explains it",
   },
   {
@@ -181,7 +181,7 @@ export const OPERATIONS: readonly OperationRow[] = [
     on: "every type",
     definition: "http://hl7.org/fhir/OperationDefinition/Resource-validate",
     request: "`POST [type]/$validate`, `POST [type]/[id]/$validate`, `GET [type]/[id]/$validate`",
-    answers: "200 with all problems, 400 when a profile is asked for, 404, 410",
+    answers: "200 with all problems, 400 when a profile is requested, 404, 410",
   },
   {
     name: "meta",
@@ -231,7 +231,7 @@ export interface SearchRow {
   readonly text: string;
 }
 
-/** What the search understands beside the parameters themselves. */
+/** What a search supports besides the parameters themselves. */
 export const SEARCH_FEATURES: readonly SearchRow[] = [
   {
     feature: "where",
@@ -241,23 +241,23 @@ export const SEARCH_FEATURES: readonly SearchRow[] = [
   { feature: "modifiers", text: modifiersText() },
   {
     feature: "chains",
-    text: "`subject:Patient.name=peter`; without a type (`subject.identifier=…`) over all types that the reference may point to and that have the parameter",
+    text: "`subject:Patient.name=peter`; without a type (`subject.identifier=…`), through all types that the reference may point to and that have the parameter",
   },
   {
     feature: "`_has`",
-    text: "`_has:Observation:patient:code=1234-5`; chains and `_has` may hold one another, up to 32 references deep",
+    text: "`_has:Observation:patient:code=1234-5`; chains and `_has` may contain each other, up to 32 references deep",
   },
   {
     feature: "`_list`",
-    text: "members of a stored List: `_list=42`. Not the lists that are operations (`$current-…`)",
+    text: "members of a stored List: `_list=42`. Operational lists (`$current-…`) are not supported",
   },
   {
     feature: "`_text`, `_content`",
-    text: 'words of the narrative, or of the whole resource: `_text=lung cancer`, `_content="lung cancer"`, beside parameters that find at most 10,000 resources (below)',
+    text: 'words of the narrative, or of the whole resource: `_text=lung cancer`, `_content="lung cancer"`, together with parameters that find at most 10,000 resources (below)',
   },
   {
     feature: "`_sort`",
-    text: "up to 8 of `_id`, `_lastUpdated` and parameters of any type but composite, `-` for descending",
+    text: "up to 8 of `_id`, `_lastUpdated` and parameters of any type except composite; `-` for descending",
   },
   {
     feature: "`_include`, `_revinclude`",
@@ -266,11 +266,11 @@ export const SEARCH_FEATURES: readonly SearchRow[] = [
   { feature: "`_summary`", text: "`true`, `text`, `data`, `count`, `false`" },
   {
     feature: "`_elements`",
-    text: "names of elements on the first level; `value` stands for `valueQuantity` and the others",
+    text: "names of top-level elements; `value` stands for all choices such as `valueQuantity`",
   },
   {
     feature: "`_count`, `_total`",
-    text: "up to 1000 entries, 10 unless asked; `none`, `estimate`, `accurate`; unless asked, a total where all matches are on the page",
+    text: "up to 1000 entries, 10 by default; `none`, `estimate`, `accurate`. By default there is a total if all matches are on the page",
   },
 ];
 
@@ -280,40 +280,40 @@ export const SPECIAL_PARAMETERS: readonly { readonly name: string; readonly text
   { name: "_list", text: "Members of a stored List." },
 ];
 
-/** What R4 has and this server has not, and why. */
+/** Parts of R4 that this server does not support, and why. */
 export const MISSING: readonly { readonly feature: string; readonly why: string }[] = [
   {
     feature:
-      "search parameters of one's own of type special, and expressions beyond those that R4's own parameters have",
-    why: "what a special one means is said by no expression; 400 when they are defined",
+      "custom search parameters of type special, and expressions beyond those of R4's own parameters",
+    why: "parameters of type `special` have no computable expression; 400 when they are defined",
   },
   {
     feature: "profiles, invariants, mandatory elements",
-    why: "`$validate` and all writes check the structure of R4 only; a profile that is asked for is a 400",
+    why: "`$validate` and all writes check the structure of R4 only; a requested profile is a 400",
   },
-  { feature: "XML Patch", why: "the store keeps JSON; 415" },
-  { feature: "XML, Turtle", why: "the store keeps the bytes of JSON; 406" },
+  { feature: "XML Patch", why: "the store holds JSON; 415" },
+  { feature: "XML, Turtle", why: "the store holds JSON, byte for byte; 406" },
   {
     feature: "`_filter`, `_query`",
-    why: "not there yet. 400: leaving them out would widen the answer",
+    why: "not implemented; 400, because ignoring them would widen the result",
   },
   {
     feature: "value sets and code systems that are not stored, filters such as `regex`",
-    why: "there is no terminology server behind `:in`, `:not-in`, `:above` and `:below`; 400",
+    why: "`:in`, `:not-in`, `:above` and `:below` do not use a terminology server; 400",
   },
-  { feature: "`_contained`, `_containedType`, `_score`", why: "not there yet; left out with a warning in the Bundle" },
+  { feature: "`_contained`, `_containedType`, `_score`", why: "not implemented; ignored, with a warning in the Bundle" },
   {
-    feature: "operations in Bundles, but `$meta`, `$validate` in a batch, and `GET` of `$everything`",
-    why: "what runs in the background is asked for by itself; 400 in the entry",
+    feature: "operations in Bundles, except `$meta`, `$validate` in a batch, and `GET` of `$everything`",
+    why: "background operations need a request of their own; 400 in the entry",
   },
-  { feature: "other operations (`$expand`, `$lookup` …)", why: "not there yet; 404 or 405" },
-  { feature: "subscriptions, GraphQL, documents, messages", why: "not there yet" },
+  { feature: "other operations (`$expand`, `$lookup` …)", why: "not implemented; 404 or 405" },
+  { feature: "subscriptions, GraphQL, documents, messages", why: "not implemented" },
   {
-    feature: "chains into the resources inside of a Bundle",
-    why: "stored and contained resources only are looked into; 400",
+    feature: "chains into resources inside a Bundle",
+    why: "chains only follow stored and contained resources; 400",
   },
   {
-    feature: "`:above` and `:below` of references, but `:below` of canonical ones",
+    feature: "`:above` and `:below` of references, except `:below` of canonical ones",
     why: "hierarchies of resources are not followed; 400",
   },
 ];

@@ -96,7 +96,7 @@ function operationsOn(place: string, baseUrl: string): JsonObject[] {
       }
       const url = definition[place] ?? "";
       const path = own?.[place];
-      const documentation = path === undefined ? {} : { documentation: `What of it is here: ${baseUrl}${path}` };
+      const documentation = path === undefined ? {} : { documentation: `Supported subset: ${baseUrl}${path}` };
       return { name: url.slice(url.lastIndexOf("/") + 1), definition: url, ...documentation };
     },
   );

@@ -110,7 +110,7 @@ describe("OperationDefinitions", () => {
     for (const [name, id, level, { operation }] of places) {
       const published = `http://hl7.org/fhir/uv/bulkdata/OperationDefinition/${name}`;
       const own = `${BASE}/OperationDefinition/${id}`;
-      const documentation = `What of it is here: ${own}`;
+      const documentation = `Supported subset: ${own}`;
       expect(operation).toContainEqual({ name, definition: published, documentation });
       const definition = (await server.send("GET", `/OperationDefinition/${id}`)).body;
       expect(problems(definition)).toEqual([]);

@@ -36,14 +36,14 @@ const IMPORT: OwnDefinition = {
   code: "import",
   title: "Bulk import of NDJSON",
   description:
-    "Loads NDJSON files, one resource a line. Asynchronous: answers 202 with a Content-Location, where the status is asked for.",
+    "Loads NDJSON files with one resource per line. Asynchronous: answers 202 with a Content-Location for the status.",
   affectsState: true,
-  comment: "POST with `Prefer: respond-async`. The wire format is that of the $import of Azure Health Data Services.",
+  comment: "POST with `Prefer: respond-async`. The wire format is that of $import in Azure Health Data Services.",
   system: true,
   type: false,
   instance: false,
   parameters: [
-    { name: "inputFormat", type: "code", min: 1, text: "application/fhir+ndjson, the only format there is." },
+    { name: "inputFormat", type: "code", min: 1, text: "application/fhir+ndjson, the only supported format." },
     { name: "mode", type: "code", text: "IncrementalLoad (the default) or InitialLoad." },
     {
       name: "input",
@@ -52,33 +52,33 @@ const IMPORT: OwnDefinition = {
       text: "A file.",
       parts: [
         { name: "url", type: "uri", min: 1, text: "Where it is." },
-        { name: "type", type: "code", text: "The resource type of all its lines." },
+        { name: "type", type: "code", text: "The resource type of all lines." },
         { name: "etag", type: "string", text: "The ETag that the file must have when the import starts." },
       ],
     },
     {
       name: "allowNegativeVersions",
       type: "boolean",
-      text: "Lines older than all that is stored get negative versions.",
+      text: "Lines that are older than stored versions and find no free number get negative versions.",
     },
     { name: "errorContainerName", type: "string", text: "Container for the error logs of Azure inputs." },
-    { name: "processingUnitBytesToRead", type: "integer", text: "Files are worked on in units of so many bytes." },
-    { name: "force", type: "boolean", text: "Takes InitialLoad although the server is not in initial-import mode." },
+    { name: "processingUnitBytesToRead", type: "integer", text: "Size, in bytes, of the units in which files are processed." },
+    { name: "force", type: "boolean", text: "Allows InitialLoad on a server that is not in initial-import mode." },
     { name: "inputSource", type: "uri", text: "Not used." },
     {
       name: "storageDetail",
       text: "Where the files are.",
       parts: [{ name: "type", type: "code", text: "azure-blob, the only value." }],
     },
-    { name: "eventualConsistency", type: "boolean", text: "Accepted, without effect." },
+    { name: "eventualConsistency", type: "boolean", text: "Accepted, but has no effect." },
   ],
 };
 
 const REINDEX: OwnDefinition = {
   code: "reindex",
-  title: "Indexing by search parameters of one's own",
+  title: "Indexing by custom search parameters",
   description:
-    "Indexes what is stored by the SearchParameter resources that were written since, and then enables them. Asynchronous: answers 202 with a Content-Location, where the status is asked for.",
+    "Indexes stored resources by SearchParameter resources that were written later, and then enables those. Asynchronous: answers 202 with a Content-Location for the status.",
   affectsState: true,
   system: true,
   type: false,
@@ -99,10 +99,10 @@ function exportOf(
     code: "export",
     title,
     description:
-      "Writes resources to NDJSON files. Asynchronous: answers 202 with a Content-Location, where the status is asked for.",
+      "Writes resources to NDJSON files. Asynchronous: answers 202 with a Content-Location for the status.",
     affectsState: false,
     comment:
-      "GET, or POST with a Parameters resource, and `Prefer: respond-async`. These are all parameters that are supported; `_until` and `_container` are none of Bulk Data Access 2.0.",
+      "GET, or POST with a Parameters resource, and `Prefer: respond-async`. Only these parameters are supported; `_until` and `_container` are extensions to Bulk Data Access 2.0.",
     ...place,
     parameters: exportParametersOf(level).flatMap(({ names, type, max, text }) =>
       names.map((name) => ({ name, type, max, text })),

@@ -24,7 +24,7 @@ export const API_TABLES: Tables = {
     ),
   search: () =>
     table(
-      ["part", "what is understood"],
+      ["part", "supported"],
       SEARCH_FEATURES.map(({ feature, text }) => [feature, text]),
     ),
   missing: () =>

@@ -25,7 +25,7 @@ const VALUES_PER_STATEMENT = 200_000;
 
 /**
  * The equality values of which a resource has one when it refers to a resource with one of these keys, by whatever parameter,
- * as URL or not, itself or in what it contains; and by whatever composite of one's own, which mix the key with other values: by
+ * as URL or not, itself or in what it contains; and by any custom composite, which mix the key with other values: by
  * these all resources that have values of it are found. In parts of a bounded size.
  */
 export function* referringValues(keys: readonly bigint[], known: KnownReferences): Generator<bigint[]> {

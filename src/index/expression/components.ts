@@ -3,7 +3,7 @@ import type { DefinedComponent, ParameterDefinition } from "../../fhir/custom-se
 import { searchParameterByUrl } from "../../fhir/search-parameters.ts";
 import { refused } from "./refused.ts";
 
-/** The parameters of one's own with this URL; there may be several, of several versions. */
+/** The custom parameters with this URL; there may be several, of several versions. */
 export type DefinitionFinder = (url: string) => readonly ParameterDefinition[];
 
 const MOST_COMPONENTS = 8;

@@ -17,7 +17,7 @@ import { newWork, type ExpressionWork } from "./work.ts";
 /**
  * What a SearchParameter resource (checked against R4's structure) defines; undefined when its status is `retired`, and when it is
  * stored without being indexed ({@link unindexed}). `find` finds
- * the parameters of one's own that a composite names; without it, a composite of such parameters is not checked to its end.
+ * the custom parameters that a composite names; without it, a composite of such parameters is not checked to its end.
  * Throws `bad-request` or `not-supported` with the element that is missing or cannot be carried out.
  */
 export function readDefinition(resource: JsonObject, find?: DefinitionFinder): ParameterDefinition | undefined {

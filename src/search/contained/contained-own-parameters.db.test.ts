@@ -66,7 +66,7 @@ async function reindex(): Promise<void> {
   }
 }
 
-describe("parameters of one's own", () => {
+describe("custom parameters", () => {
   it.each([
     "school.name=hill",
     "school.kind=primary",

@@ -117,7 +117,7 @@ function tokensOf(criterion: Criterion): TokenValue[] {
 
 type Values = Extract<Criterion, { kind: "values" }>;
 
-/** Whether values are compared with codes of code systems, those of identifiers and of elements of one's own aside. */
+/** Whether values are compared with codes of code systems, those of identifiers and of custom elements aside. */
 function isOfCodes(criterion: Criterion): criterion is Values {
   return (
     criterion.kind === "values" &&

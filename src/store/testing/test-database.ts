@@ -5,7 +5,7 @@ import { openLogger } from "../../base/logger.ts";
 import { clientConfig, withDatabase, type DatabaseConnection } from "../connection.ts";
 import { openDatabase, type Database } from "../pool.ts";
 
-/** A database of one's own for a test file. */
+/** A separate database for a test file. */
 export interface TestDatabase extends Database {
   /** Closes the pool and removes the database. */
   drop(): Promise<void>;
