@@ -135,7 +135,7 @@ describe("stoker export", () => {
     writeFileSync(join(out, "Patient-1.ndjson"), "mine");
     const { code, stderr } = await exportJson(out, "--type", "Patient");
     expect(code).toBe(2);
-    expect(stderr).toMatch(/Patient-1\.ndjson exists already, and not from this export; nothing is overwritten/);
+    expect(stderr).toMatch(/Patient-1\.ndjson already exists and is not from this export; nothing is overwritten/);
     expect(readFileSync(join(out, "Patient-1.ndjson"), "utf8")).toBe("mine");
   });
 

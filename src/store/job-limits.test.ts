@@ -32,7 +32,7 @@ describe("limits of jobs", () => {
     const error = await errorOf(() => checkJobRoom("reindex", { ...UNLIMITED, room: { folder, bytes: 1e15 } }));
     expect([error?.status, error?.retryAfter]).toEqual([503, 30]);
     expect(error?.message).toMatch(
-      /^No reindex starts: the disk has \d+ MB left, and 1000000000 MB must be \(STOKER_JOB_MIN_FREE_BYTES\)\.$/,
+      /^No reindex starts: the disk has \d+ MB left, and 1000000000 MB must be free \(STOKER_JOB_MIN_FREE_BYTES\)\.$/,
     );
   });
 

@@ -283,8 +283,7 @@ export const SPECIAL_PARAMETERS: readonly { readonly name: string; readonly text
 /** Parts of R4 that this server does not support, and why. */
 export const MISSING: readonly { readonly feature: string; readonly why: string }[] = [
   {
-    feature:
-      "custom search parameters of type special, and expressions beyond those of R4's own parameters",
+    feature: "custom search parameters of type special, and expressions beyond those of R4's own parameters",
     why: "parameters of type `special` have no computable expression; 400 when they are defined",
   },
   {
@@ -301,7 +300,10 @@ export const MISSING: readonly { readonly feature: string; readonly why: string 
     feature: "value sets and code systems that are not stored, filters such as `regex`",
     why: "`:in`, `:not-in`, `:above` and `:below` do not use a terminology server; 400",
   },
-  { feature: "`_contained`, `_containedType`, `_score`", why: "not implemented; ignored, with a warning in the Bundle" },
+  {
+    feature: "`_contained`, `_containedType`, `_score`",
+    why: "not implemented; ignored, with a warning in the Bundle",
+  },
   {
     feature: "operations in Bundles, except `$meta`, `$validate` in a batch, and `GET` of `$everything`",
     why: "background operations need a request of their own; 400 in the entry",

@@ -62,7 +62,11 @@ const IMPORT: OwnDefinition = {
       text: "Lines that are older than stored versions and find no free number get negative versions.",
     },
     { name: "errorContainerName", type: "string", text: "Container for the error logs of Azure inputs." },
-    { name: "processingUnitBytesToRead", type: "integer", text: "Size, in bytes, of the units in which files are processed." },
+    {
+      name: "processingUnitBytesToRead",
+      type: "integer",
+      text: "Size, in bytes, of the units in which files are processed.",
+    },
     { name: "force", type: "boolean", text: "Allows InitialLoad on a server that is not in initial-import mode." },
     { name: "inputSource", type: "uri", text: "Not used." },
     {
@@ -98,8 +102,7 @@ function exportOf(
   return {
     code: "export",
     title,
-    description:
-      "Writes resources to NDJSON files. Asynchronous: answers 202 with a Content-Location for the status.",
+    description: "Writes resources to NDJSON files. Asynchronous: answers 202 with a Content-Location for the status.",
     affectsState: false,
     comment:
       "GET, or POST with a Parameters resource, and `Prefer: respond-async`. Only these parameters are supported; `_until` and `_container` are extensions to Bulk Data Access 2.0.",

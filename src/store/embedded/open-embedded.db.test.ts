@@ -166,7 +166,7 @@ describe("openEmbedded", () => {
     await mkdir(join(folder, "reachable"));
     await chmod(join(folder, "reachable"), 0o777);
     await expect(start({ dataDirectory: join(folder, "closed", "data") })).rejects.toMatchObject({
-      message: expect.stringContaining("belongs to somebody else") as string,
+      message: expect.stringContaining("belongs to another user") as string,
     });
   });
 });
