@@ -121,19 +121,3 @@ async function isAtWork(): Promise<boolean> {
   const metrics = await (await fetch(`${server.origin}/metrics`)).text();
   return /^stoker_writes_waiting (\d+)$/m.exec(metrics)?.[1] !== "0";
 }
-
-describe("a server that is asked to stop", () => {
-  test("with 2,000 writes that wait ends within 10 s", async () => {
-    const entry = Array.from({ length: 2000 }, () => ({
-      request: { method: "PUT", url: "Patient/last" },
-      resource: patient("last"),
-    }));
-    connections.open(bundle(entry), { reads: true });
-    const put = requestOf("PUT", "/fhir/Patient/last", JSON.stringify(patient("last")));
-    for (let number = 0; number < 2000; number++) connections.open(put, { reads: true });
-    await sleep(1500);
-    const begun = performance.now();
-    expect(await server.run.end("SIGTERM"), server.run.said()).toBe(0);
-    expect(performance.now() - begun).toBeLessThan(10_000);
-  });
-});
