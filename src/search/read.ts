@@ -1,5 +1,5 @@
 import { StokerError } from "../base/errors.ts";
-import { readBodies } from "../store/body.ts";
+import { readBodies, release } from "../store/body.ts";
 import { readCurrent, readVersion, type StoredVersion } from "../store/read.ts";
 import { takeRoom, type ReadContext } from "./context.ts";
 import { servedBody } from "./search.ts";
@@ -42,5 +42,8 @@ async function served(
   // Erased between the two reads: its bytes are blank now.
   if (body === undefined || !body.includes("{"))
     throw new StokerError("not-found", `Resource ${reference} is not known.`);
-  return { version, body: servedBody(version, body) };
+  const served = servedBody(version, body);
+  // A Bundle may read many large ones, faster than V8 collects what is left of them.
+  if (served.buffer !== body.buffer) release(body);
+  return { version, body: served };
 }

@@ -237,6 +237,32 @@ describe("searches", () => {
   });
 });
 
+it("60 heavy searches at once leave /health/ready as it is", async () => {
+  const heavy = times(100, (index): [string, string] => [
+    "_has:Observation:subject:date",
+    `gt20${String(index % 24).padStart(2, "0")}`,
+  ]);
+  const ready: number[] = [];
+  const atWork = new Set(times(60, (index) => index));
+  let whileAllWereAtWork = 0;
+  await unharmed(async () => {
+    const answers = [...atWork].map(async (index) => {
+      const { status } = await search("Patient", heavy);
+      atWork.delete(index);
+      return status;
+    });
+    while (atWork.size > 0) {
+      ready.push((await fetch(`${server.origin}/health/ready`)).status);
+      if (atWork.size === 60) whileAllWereAtWork++;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    for (const status of await Promise.all(answers)) expect([200, 503]).toContain(status);
+    return { status: 200, text: "" };
+  });
+  expect(whileAllWereAtWork).toBeGreaterThan(0);
+  expect(ready.filter((status) => status !== 200)).toEqual([]);
+});
+
 describe("value sets", () => {
   const S = "http://example.org/codes";
   it.each<[string, Json, string]>([

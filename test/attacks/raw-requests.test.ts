@@ -81,9 +81,9 @@ describe("bytes that are no request", () => {
 
   test.each<[what: string, bytes: string, status: number]>([
     [
-      "an absolute URI",
+      "an absolute URI, which RFC 9112 (3.2.2) wants to be taken",
       "GET http://elsewhere.example/fhir/metadata HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n",
-      404,
+      200,
     ],
     ["HTTP/1.0", "GET /health/live HTTP/1.0\r\n\r\n", 200],
     ["empty lines before a request", "\r\n\r\nGET /health/live HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n", 200],
