@@ -1,6 +1,7 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ALL, encounter, RESOURCES } from "./support/export-resources.ts";
 import { exportedLines, exportOutcome, kickOff, namesOf, runExport } from "./support/exports.ts";
 import { openFullServer, type FullServer, type Json } from "./support/full-server.ts";
 
@@ -9,49 +10,6 @@ import { openFullServer, type FullServer, type Json } from "./support/full-serve
 let server: FullServer;
 
 const OLD = "2020-01-01T00:00:00.000Z";
-const RESOURCES: Json[] = [
-  { resourceType: "Patient", id: "p1", gender: "female", name: [{ family: "A" }] },
-  {
-    resourceType: "Patient",
-    id: "p2",
-    gender: "male",
-    link: [{ other: { reference: "Patient/p1" }, type: "seealso" }],
-  },
-  { resourceType: "Patient", id: "p3", gender: "male" },
-  { resourceType: "Organization", id: "org", name: "O" },
-  ...["p1", "p2", "p3"].flatMap((patient, index) => [
-    {
-      resourceType: "Observation",
-      id: `o-${patient}`,
-      status: index === 2 ? "amended" : "final",
-      code: { coding: [{ system: "urn:c", code: `c${String(index)}` }] },
-      subject: { reference: `Patient/${patient}` },
-    },
-    {
-      resourceType: "Condition",
-      id: `c-${patient}`,
-      // One of them is written as a URL of the server itself
-      subject: { reference: `${index === 0 ? "BASE/" : ""}Patient/${patient}` },
-      code: { text: "x" },
-    },
-  ]),
-  { resourceType: "Observation", id: "o-nobody", status: "final", code: { text: "x" } },
-  { resourceType: "Observation", id: "o-unknown", status: "final", subject: { reference: "Patient/unknown" } },
-  // By another parameter than `patient`
-  { resourceType: "Observation", id: "o-performer", status: "final", performer: [{ reference: "Patient/p2" }] },
-  {
-    resourceType: "Group",
-    id: "g",
-    type: "person",
-    actual: true,
-    member: [
-      { entity: { reference: "Patient/p1" } },
-      { entity: { reference: "Patient/p3" }, inactive: true },
-      { entity: { reference: "Patient/unknown" } },
-      { entity: { reference: "Practitioner/p2" } },
-    ],
-  },
-];
 
 beforeAll(async () => {
   server = await openFullServer();
@@ -65,8 +23,13 @@ afterAll(async () => {
   await server?.close();
 });
 
+/** The lines of all files of an export. */
+async function linesOf(path: string, init?: RequestInit): Promise<string[]> {
+  return await exportedLines(await runExport(server.base, path, init));
+}
+
 async function names(path: string, init?: RequestInit): Promise<string[]> {
-  return namesOf(await exportedLines(await runExport(server.base, path, init))).toSorted();
+  return namesOf(await linesOf(path, init)).toSorted();
 }
 
 function patient(id: string): object {
@@ -75,7 +38,7 @@ function patient(id: string): object {
 
 /** Versions of Basic/h, and whether each is a deletion. */
 async function versions(data: string): Promise<string[]> {
-  const lines = await exportedLines(await runExport(server.base, `$export?_type=Basic${data}`));
+  const lines = await linesOf(`$export?_type=Basic${data}`);
   const parsed = lines.map(parse).filter(({ id }) => id === "h");
   return parsed.map(({ meta }) => `${String(meta.versionId)}${meta.extension ? " deleted" : ""}`).toSorted();
 }
@@ -95,23 +58,6 @@ async function write(method: string, path: string, resource?: Json): Promise<voi
   const response = await fetch(`${server.base}/${path}`, { method, ...body });
   if (!response.ok) throw new Error(await response.text());
 }
-
-/** An encounter of a patient with an organization, a practitioner and a location of this number. */
-function encounter(id: string, subject: string, n: number): Json {
-  return {
-    resourceType: "Encounter",
-    id,
-    status: "finished",
-    class: { code: "AMB" },
-    subject: { reference: `Patient/${subject}` },
-    serviceProvider: { reference: `Organization/r${String(n)}` },
-    // Written as a URL of the server itself
-    participant: [{ individual: { reference: `${server.base}/Practitioner/r${String(n)}` } }],
-    location: [{ location: { reference: `Location/r${String(n)}` } }],
-  };
-}
-
-const ALL = RESOURCES.map(({ resourceType, id }) => `${String(resourceType)}/${String(id)}`).toSorted();
 
 describe("$export of the system", () => {
   it("kick-off, status, manifest, files, deletion", async () => {
@@ -147,7 +93,7 @@ describe("$export of the system", () => {
   });
 
   it("serves the bytes that reads serve", async () => {
-    const lines = await exportedLines(await runExport(server.base, "$export?_type=Patient"));
+    const lines = await linesOf("$export?_type=Patient");
     for (const line of lines) {
       const { id } = JSON.parse(line) as { id: string };
       expect(await (await server.get(`Patient/${id}`)).text()).toBe(line);
@@ -202,9 +148,7 @@ describe("$export of the system", () => {
   });
 
   it("_elements: those of the type, mandatory ones, and the tag SUBSETTED", async () => {
-    const lines = await exportedLines(
-      await runExport(server.base, "$export?_type=Patient,Organization&_elements=Patient.gender,id"),
-    );
+    const lines = await linesOf("$export?_type=Patient,Organization&_elements=Patient.gender,id");
     const [organization, patient] = lines.map(parse);
     expect(Object.keys(organization).toSorted()).toEqual(["id", "meta", "resourceType"]);
     expect(Object.keys(patient).toSorted()).toEqual(["gender", "id", "meta", "resourceType"]);
@@ -264,8 +208,8 @@ describe("$export of patients", () => {
       ...stored,
       medication,
       request,
-      encounter("e1", "p1", 1),
-      encounter("e2", "p2", 2),
+      encounter(server.base, "e1", "p1", 1),
+      encounter(server.base, "e2", "p2", 2),
       nobody,
       managed,
     ]) {
@@ -288,8 +232,8 @@ describe("$export of patients", () => {
       ...stored,
       medication,
       request,
-      encounter("e1", "p1", 1),
-      encounter("e2", "p2", 2),
+      encounter(server.base, "e1", "p1", 1),
+      encounter(server.base, "e2", "p2", 2),
       nobody,
     ]) {
       await write("DELETE", `${String(resource.resourceType)}/${String(resource.id)}`);

@@ -1,21 +1,15 @@
-import { afterAll, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { TEST_HASH_KEY } from "../../test/support/hash-key.ts";
 import { openHashKey } from "./hash-key.ts";
-import { migrate } from "./migrate.ts";
-import { createEmptyDatabase, type TestDatabase } from "./testing/test-database.ts";
+import { createUnopenedStore, type TestDatabase } from "./testing/test-database.ts";
 
-const databases: TestDatabase[] = [];
 let database: TestDatabase;
 
 beforeEach(async () => {
-  database = await createEmptyDatabase();
-  databases.push(database);
-  await migrate(database);
+  database = await createUnopenedStore();
 });
 
-afterAll(async () => {
-  for (const each of databases) await each.drop();
-});
+afterEach(() => database.drop());
 
 function drawTestKey(): Uint8Array {
   return TEST_HASH_KEY;
@@ -37,15 +31,17 @@ describe("the key of a store", () => {
     // This thread works for the store of the tests, and says so; a store of another key it refuses.
     const text = "This process has opened another store";
     await expect(openHashKey(database.pool)).rejects.toThrow(text);
-    const other = await createEmptyDatabase();
-    databases.push(other);
-    await migrate(other);
-    const refusal = await openHashKey(other.pool).catch((error: unknown) => String(error));
-    const [first] = await keys(database);
-    const [second] = await keys(other);
-    expect(first).toHaveLength(32);
-    expect(second).not.toBe(first);
-    expect(refusal).not.toContain(second);
+    const other = await createUnopenedStore();
+    try {
+      const refusal = await openHashKey(other.pool).catch((error: unknown) => String(error));
+      const [first] = await keys(database);
+      const [second] = await keys(other);
+      expect(first).toHaveLength(32);
+      expect(second).not.toBe(first);
+      expect(refusal).not.toContain(second);
+    } finally {
+      await other.drop();
+    }
   });
 
   it("is missing where resources were stored before there were keys, which is refused in one line", async () => {

@@ -1,22 +1,16 @@
-import { afterAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
 import { installedTimeZone, installTimeZone, UTC } from "../base/time-zone.ts";
-import { migrate } from "./migrate.ts";
-import { createEmptyDatabase, type TestDatabase } from "./testing/test-database.ts";
+import { createUnopenedStore, type TestDatabase } from "./testing/test-database.ts";
 import { openStoreTimeZone } from "./time-zone.ts";
 
-const databases: TestDatabase[] = [];
 let database: TestDatabase;
 
 beforeEach(async () => {
-  database = await createEmptyDatabase();
-  databases.push(database);
-  await migrate(database);
+  database = await createUnopenedStore();
 });
 
-afterAll(async () => {
-  installTimeZone(UTC);
-  for (const each of databases) await each.drop();
-});
+afterEach(() => database.drop());
+afterAll(() => installTimeZone(UTC));
 
 describe("the time zone of a store (D-29)", () => {
   it("is recorded when the store is made, and used without the setting from then on", async () => {

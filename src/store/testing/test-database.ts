@@ -25,6 +25,13 @@ export async function createEmptyDatabase(maxConnections = 8): Promise<TestDatab
   return await createDatabase("template template0", maxConnections);
 }
 
+/** Makes a database with the schema that no server has opened yet: without the key of hashes and the time zone of a store. */
+export async function createUnopenedStore(): Promise<TestDatabase> {
+  const database = await createTestDatabase();
+  await database.pool.query("delete from hash_key; delete from time_zone");
+  return database;
+}
+
 /** The server of this test run; its default database must not be written to. */
 export function testServer(): DatabaseConnection {
   return inject("postgres").server;
