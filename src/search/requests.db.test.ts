@@ -28,6 +28,24 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
+describe("a modifier that is not supported", () => {
+  it.each([
+    ["/Patient?birthdate:above=2", "A parameter of type date takes :missing."],
+    ["/Patient?name:above=x", "A parameter of type string takes :missing, :exact, :contains."],
+    ["/Observation?subject:text=x", "A parameter of type reference takes :missing, :identifier, :[type]."],
+    ["/Observation?subject:above=Patient/a", "':below' is there for canonical references, tokens and uris"],
+    ["/DocumentReference?contenttype:above=text/xml", "not supported for media types, which take ':below'"],
+  ])("%s is an error that names those that are", async (path, text) => {
+    const { status, body } = await server.get(path);
+    expect([status, body]).toEqual([
+      400,
+      expect.objectContaining({
+        issue: [expect.objectContaining({ code: "not-supported", diagnostics: expect.stringContaining(text) })],
+      }),
+    ]);
+  });
+});
+
 describe("the searchset", () => {
   it("has links, full URLs and the stored bytes", async () => {
     const { body, text, headers } = await server.get("/Observation?status=final");

@@ -322,11 +322,10 @@ function valueParser(
     return (text) => parseMediaType(text, context);
   }
   if (comparison === "above" && parameter.type === "token" && hasMediaTypes(parameter)) {
-    throw new StokerError(
-      "not-supported",
-      `Modifier ':above' of search parameter '${context.name}' is not supported: media types take ':below', which finds all with other parameters, or of one family (image/*).`,
-      { expression: context.name },
-    );
+    return (text) => {
+      if ((parseToken(text, context).system ?? "") === "") throw aboveMediaType(context.name);
+      return parseSystemCode(text, context);
+    };
   }
   if (parameter.type === "token" && (comparison === "above" || comparison === "below")) {
     return (text) => parseSystemCode(text, context);
@@ -336,6 +335,11 @@ function valueParser(
     const value = parseValue(parameter, text, context);
     return value.type === "token" ? checkSystem(parameter, value, context) : value;
   };
+}
+
+function aboveMediaType(name: string): StokerError {
+  const text = `Modifier ':above' of search parameter '${name}' is not supported for media types, which take ':below': it finds all with other parameters, or of one family (image/*).`;
+  return new StokerError("not-supported", text, { expression: name });
 }
 
 /** `url` of the types that are referred to by canonical URL. */
