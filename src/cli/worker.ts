@@ -42,7 +42,7 @@ export function addWorkerCommand(program: Command): void {
       settings,
       "worker",
       openWorker,
-      () => `Stoker worker ready with ${String(settings.workers)} units at once`,
+      () => `Stoker worker ready with ${String(settings.workers)} units in parallel`,
     );
   });
 }

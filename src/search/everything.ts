@@ -91,7 +91,7 @@ function inCarePeriod(
   const asked = parameters.filter(([name]) => CARE.has(name));
   if (asked.length === 0) return groups;
   const values = new Map(asked);
-  if (values.size < asked.length) throw malformed({ name: asked[0]?.[0] ?? "" }, "comes twice");
+  if (values.size < asked.length) throw malformed({ name: asked[0]?.[0] ?? "" }, "occurs twice");
   const period = parseCarePeriod(values.get("start"), values.get("end"));
   return groups.map((group) => ({
     ...group,

@@ -71,7 +71,7 @@ export function parseHistoryQuery({ type, id, parameters, strict }: HistoryReque
       continue;
     }
     // The two ends of a period.
-    if (name !== "_at" && used.some(([other]) => other === name)) throw malformed({ name }, "comes twice");
+    if (name !== "_at" && used.some(([other]) => other === name)) throw malformed({ name }, "occurs twice");
     apply(query, name, value);
     used.push([name, name === "_count" ? `${query.count}` : value]);
   }

@@ -39,7 +39,7 @@ export function parseSort(
   return names.map((name) => {
     const descending = name.startsWith("-");
     const code = descending ? name.slice(1) : name;
-    if (seen.has(code)) throw refused("bad-request", `'${code.slice(0, 64)}' comes twice`);
+    if (seen.has(code)) throw refused("bad-request", `'${code.slice(0, 64)}' occurs twice`);
     seen.add(code);
     if (code === "_id" || code === "_lastUpdated") return { by: code, descending };
     return byValues(code, types ?? RESOURCE_TYPES, descending, lookup);
