@@ -20,5 +20,5 @@ try {
 rmSync(join(root, "dist"), { recursive: true, force: true });
 const result = spawnSync(process.execPath, [compiler, "-p", join(root, "tsconfig.build.json")], { stdio: "inherit" });
 if (result.status !== 0) process.exit(result.status ?? 1);
-cpSync(join(root, "src", "store", "migrations"), join(root, "dist", "store", "migrations"), { recursive: true });
+cpSync(join(root, "src", "postgres", "migrations"), join(root, "dist", "postgres", "migrations"), { recursive: true });
 chmodSync(join(root, "bin", "stoker"), 0o755);

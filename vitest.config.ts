@@ -32,7 +32,7 @@ const COMMON = {
 
 export default defineConfig({
   test: {
-    globalSetup: ["src/store/testing/global-setup.ts"],
+    globalSetup: ["src/postgres/testing/global-setup.ts"],
     maxWorkers: 2,
     sequence: { sequencer: KillsFirst },
     projects: [

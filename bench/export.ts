@@ -9,8 +9,8 @@ import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Client } from "pg";
 import { from as copyFrom, to as copyTo } from "pg-copy-streams";
-import { openBenchServer } from "../src/cli/bench/databases.ts";
-import { clientConfig } from "../src/store/connection.ts";
+import { openBenchServer } from "../src/bench/databases.ts";
+import { clientConfig } from "../src/postgres/connection.ts";
 import { ended, openWorkplace, startImport, type StokerRun } from "../test/support/stoker-run.ts";
 
 const folder = await realpath(process.argv[2] ?? ".");

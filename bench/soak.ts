@@ -7,7 +7,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { shiftLine } from "../src/cli/bench/shift.ts";
+import { shiftLine } from "../src/bench/shift.ts";
 import { ask, openWorkplace, startImport, type StokerRun } from "../test/support/stoker-run.ts";
 
 const minutes = Number(process.argv[2] ?? 20);

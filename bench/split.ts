@@ -2,7 +2,7 @@ import { mkdtemp, open, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { readLineBlocks } from "../src/import/pipeline/unit-lines.ts";
+import { readLineBlocks } from "../src/import/work/unit-lines.ts";
 import { createSources } from "../src/source/sources.ts";
 import { LineFramer } from "../src/split/line-framer.ts";
 

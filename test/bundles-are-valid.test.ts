@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { checkResource } from "../src/check/check-resource.ts";
 import type { LineIssue } from "../src/check/issue.ts";
-import { generatePopulation } from "../src/cli/generate/generate.ts";
+import { generatePopulation } from "../src/generate/generate.ts";
 import { BASE, openWriteServer, type Json, type WriteServer } from "../src/http/testing/write-server.ts";
 
 /* Every page of every Bundle that the server makes is itself a valid Bundle: by the structural checks, and by the rules of

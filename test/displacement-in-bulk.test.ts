@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { openWriteServer, type WriteServer } from "../src/http/testing/write-server.ts";
 import { openBatchImport } from "../src/import/testing/batch-import.ts";
-import { openHashKey } from "../src/store/hash-key.ts";
-import { publishSearchRows } from "../src/store/publish.ts";
+import { openHashKey } from "../src/store/identity/hash-key.ts";
+import { publishSearchRows } from "../src/store/segments/publish.ts";
 
 /** With 9 bits of the hash in a key, more than half of the patients share one with another. */
 const KEY_BITS = 9;

@@ -3,7 +3,7 @@ import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openLogger } from "../src/base/logger.ts";
 import { startCoordinator } from "../src/import/coordinator.ts";
-import { createWaiter, openImportSignal } from "../src/import/pipeline/signal.ts";
+import { createWaiter, openImportSignal } from "../src/jobs/signal.ts";
 import {
   completeUnit,
   idOf,

@@ -2,8 +2,8 @@ import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openLogger } from "../src/base/logger.ts";
-import { openImportSignal, type ImportSignal } from "../src/import/pipeline/signal.ts";
-import { startWorkers, type Workers } from "../src/import/pipeline/workers.ts";
+import { openImportSignal, type ImportSignal } from "../src/jobs/signal.ts";
+import { startWorkers, type Workers } from "../src/import/work/workers.ts";
 import { idOf, input, openImportServer, registration, waitFor, type ImportServer } from "./support/import-server.ts";
 
 /** Enough for ordinary lines. */

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { definitionHash, type ImportRequest } from "../src/import/job/definition.ts";
+import { definitionHash, type ImportRequest } from "../src/import/request/definition.ts";
 import { registerImport } from "../src/import/job/registration.ts";
 import {
   completeUnit,

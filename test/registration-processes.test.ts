@@ -1,8 +1,8 @@
 import { createServer } from "node:net";
 import { once } from "node:events";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { databaseUrl } from "../src/cli/bench/databases.ts";
-import { createTestDatabase, type TestDatabase } from "../src/store/testing/test-database.ts";
+import { databaseUrl } from "../src/bench/databases.ts";
+import { createTestDatabase, type TestDatabase } from "../src/postgres/testing/test-database.ts";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";

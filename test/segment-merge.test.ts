@@ -5,10 +5,10 @@ import { openLogger } from "../src/base/logger.ts";
 import { openBatchImport, patient } from "../src/import/testing/batch-import.ts";
 import { openWriteServer, type WriteServer } from "../src/http/testing/write-server.ts";
 import { openSearchServer, type SearchServer } from "../src/search/testing/search-server.ts";
-import { isMergeDue, mergeSegments, type MergeOutcome } from "../src/store/merge-segments.ts";
-import { startMerging } from "../src/store/merging.ts";
-import { publishSearchRows, withClient } from "../src/store/publish.ts";
-import { beginSnapshot } from "../src/store/snapshot.ts";
+import { isMergeDue, mergeSegments, type MergeOutcome } from "../src/store/segments/merge-segments.ts";
+import { startMerging } from "../src/store/segments/merging.ts";
+import { publishSearchRows, withClient } from "../src/store/segments/publish.ts";
+import { beginSnapshot } from "../src/store/segments/snapshot.ts";
 import { loosePieces } from "./support/fingerprints.ts";
 
 const FAMILIES = ["Adams", "Brown", "Clark", "Davis"] as const;

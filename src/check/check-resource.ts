@@ -4,7 +4,7 @@ import { readStructure } from "../fhir/structure.ts";
 import { maskedText } from "./integer-forms.ts";
 import { lineIssue, quoted, type LineIssue } from "./issue.ts";
 import { compileTypes, type MemberRule, type TypeRules } from "./type-rules.ts";
-import type { ValueCheck } from "./primitive-rules.ts";
+import type { ValueCheck } from "./walk.ts";
 import { DEEP, jsonTypeOf, MAX_DEPTH, report, reportType, reportUnknown, startWalk, type Walk } from "./walk.ts";
 
 /** What the structural check learns on its way. */

@@ -1,7 +1,7 @@
 import { isObject, type JsonObject, type JsonValue } from "../base/json.ts";
 import type { ConceptSet } from "../fhir/structure.ts";
 import { quoted } from "./issue.ts";
-import type { ValueCheck } from "./primitive-rules.ts";
+import type { ValueCheck } from "./walk.ts";
 import { report, type Walk } from "./walk.ts";
 
 /**

@@ -1,6 +1,6 @@
 import { isObject, type JsonValue } from "../base/json.ts";
 import { resourceTypeId } from "../fhir/resource-types.ts";
-import type { ValueCheck } from "./primitive-rules.ts";
+import type { ValueCheck } from "./walk.ts";
 import type { Walk } from "./walk.ts";
 
 /**

@@ -1,3 +1,4 @@
+import type { ValueCheck } from "./walk.ts";
 import type { JsonValue } from "../base/json.ts";
 import { isId, NUMBER_TESTS, PRIMITIVE_FORMATS, STRING_TESTS, type PrimitiveTest } from "../fhir/primitives.ts";
 import type { CodeSet, ElementDefinition } from "../fhir/structure.ts";
@@ -6,9 +7,6 @@ import { quoted } from "./issue.ts";
 import { mayLeadNowhere } from "./left-references.ts";
 import { report, reportType, type Walk } from "./walk.ts";
 import { xhtmlProblem } from "./xhtml.ts";
-
-/** Checks one value (never null) at level `depth`; returns whether the check goes on. */
-export type ValueCheck = (value: JsonValue, walk: Walk, depth: number) => boolean;
 
 /**
  * The check of one value of a primitive element of the type `owner` (`isResource`: a resource type), specialised for its type

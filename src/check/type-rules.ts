@@ -1,7 +1,8 @@
 import type { ElementDefinition, Structure, TypeDefinition } from "../fhir/structure.ts";
 import { conceptCheck } from "./concept-check.ts";
 import { referenceCheck } from "./left-references.ts";
-import { primitiveCheck, type ValueCheck } from "./primitive-rules.ts";
+import { primitiveCheck } from "./primitive-rules.ts";
+import { type ValueCheck } from "./walk.ts";
 
 /** What one JSON member of a type must be. One object shape for all, so that the hot loop stays monomorphic. */
 export interface MemberRule {

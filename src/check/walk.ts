@@ -95,3 +95,6 @@ function add(walk: Walk, issue: LineIssue): boolean {
   walk.issues.push(issue);
   return walk.issues.length < walk.limit;
 }
+
+/** Checks one value (never null) at level `depth`; returns whether the check goes on. */
+export type ValueCheck = (value: JsonValue, walk: Walk, depth: number) => boolean;

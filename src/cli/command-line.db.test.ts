@@ -1,8 +1,8 @@
 import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { resolveInputs } from "./import/inputs.ts";
-import { runImport } from "./import/run-import.ts";
+import { resolveInputs } from "./commands/import/inputs.ts";
+import { runImport } from "./commands/import/run-import.ts";
 import { makeFolder, runStoker, startStoker, type StokerProcess } from "./testing/spawn-stoker.ts";
 
 interface JsonReport {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { SETTING_KEYS } from "../base/setting-table.ts";
 import { createProgram } from "./program.ts";
-import { settingFlags } from "./setting-options.ts";
+import { settingFlags } from "../terminal/setting-options.ts";
 import { makeFolder, runStoker } from "./testing/spawn-stoker.ts";
 
 let folder: string;

@@ -1,17 +1,17 @@
 import { Command, CommanderError } from "commander";
 import { StokerError } from "../base/errors.ts";
 import { terminalEnvironment } from "../base/settings.ts";
-import { addBenchCommand } from "./bench/command.ts";
-import { addCancelCommand } from "./cancel.ts";
-import { addCleanCommand } from "./clean.ts";
+import { addBenchCommand } from "./commands/bench.ts";
+import { addCancelCommand } from "./commands/cancel.ts";
+import { addCleanCommand } from "./commands/clean.ts";
 import { addDemoCommand } from "./demo/command.ts";
 import { addExportCommand } from "./export/command.ts";
-import { addGenerateCommand } from "./generate/command.ts";
-import { addImportCommand } from "./import/command.ts";
-import { addJobsCommand } from "./jobs.ts";
-import { addServeCommand } from "./serve.ts";
-import { readVersion } from "./version.ts";
-import { addWorkerCommand } from "./worker.ts";
+import { addGenerateCommand } from "./commands/generate.ts";
+import { addImportCommand } from "./commands/import/command.ts";
+import { addJobsCommand } from "./commands/jobs.ts";
+import { addServeCommand } from "./commands/serve.ts";
+import { readVersion } from "../base/version.ts";
+import { addWorkerCommand } from "./commands/worker.ts";
 
 /** Exit code of every error of usage or of the run. */
 const FATAL = 2;

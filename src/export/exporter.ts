@@ -1,6 +1,6 @@
 import { StokerError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
-import { lackOfRoom, tooOld, type JobLimits } from "../store/job-limits.ts";
+import { lackOfRoom, tooOld, type JobLimits } from "../jobs/job-limits.ts";
 import { placeOf } from "./destination.ts";
 import { failureOf, isFinal } from "./failure.ts";
 import {

@@ -1,5 +1,5 @@
 import { StokerError } from "../base/errors.ts";
-import { databaseError } from "../store/database-errors.ts";
+import { databaseError } from "../postgres/database-errors.ts";
 import type { ExportFailure } from "./definition.ts";
 
 /** The failure that a thrown error is. Reasons that are the server's own are hidden from clients (decision D-12). */

@@ -1,7 +1,7 @@
 import type { Pool, PoolClient } from "pg";
-import { AdvisoryLock } from "../store/advisory-locks.ts";
-import { checkOpenJobs, tooOld, type JobLimits } from "../store/job-limits.ts";
-import { transaction } from "../store/pool.ts";
+import { AdvisoryLock } from "../postgres/advisory-locks.ts";
+import { checkOpenJobs, tooOld, type JobLimits } from "../jobs/job-limits.ts";
+import { transaction } from "../postgres/pool.ts";
 import type { ExportDefinition, ExportedFile, ExportFailure } from "./definition.ts";
 
 /**

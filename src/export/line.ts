@@ -1,5 +1,5 @@
 import { withDeletedMarker, withMeta } from "../fhir/meta-bytes.ts";
-import { shaped } from "../search/shape/shape.ts";
+import { shaped } from "../search/projection/shape.ts";
 import type { UnitItem } from "./unit-rows.ts";
 
 /**

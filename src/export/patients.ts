@@ -1,9 +1,10 @@
 import { StokerError } from "../base/errors.ts";
 import { isObject, type JsonObject } from "../base/json.ts";
 import { resourceKeyOf } from "../fhir/resource-key.ts";
-import type { Selection } from "../search/selection.ts";
-import { BlockCache, readBodies } from "../store/body.ts";
-import { readCurrent, type Queryable } from "../store/read.ts";
+import type { Selection } from "../search/type-filter.ts";
+import { BlockCache, readBodies } from "../store/resources/body.ts";
+import { readCurrent } from "../store/resources/read.ts";
+import { type Queryable } from "../postgres/pool.ts";
 import type { ExportDefinition } from "./definition.ts";
 
 /**

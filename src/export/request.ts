@@ -3,8 +3,8 @@ import { operationParameters } from "../fhir/operation-parameters.ts";
 import { instantMilliseconds, isInstant } from "../fhir/primitives.ts";
 import { RESOURCE_TYPES, resourceTypeId } from "../fhir/resource-types.ts";
 import type { SearchParameterLookup } from "../fhir/custom-search-parameters.ts";
-import { parseSelectionQuery, patientTypes, REFERRED_TYPES } from "../search/selection.ts";
-import { checkElements } from "../search/shape/shape.ts";
+import { parseSelectionQuery, patientTypes, REFERRED_TYPES } from "../search/type-filter.ts";
+import { checkElements } from "../search/projection/shape.ts";
 import type { ExportDefinition } from "./definition.ts";
 
 /** A kick-off as it came in. */

@@ -1,7 +1,7 @@
 import type { Pool } from "pg";
 import { threadHeapMegabytes, usableMemory } from "../base/memory.ts";
-import type { SelectionRules } from "../search/selection.ts";
-import type { DatabaseConnection } from "../store/connection.ts";
+import type { SelectionRules } from "../search/type-filter.ts";
+import type { DatabaseConnection } from "../postgres/connection.ts";
 import { folderName, placeOf, USUAL_CONTAINER, type Destination } from "./destination.ts";
 import { completeExport, recordFolder, type ClaimedExport } from "./jobs.ts";
 import { openFolder } from "./output-file.ts";

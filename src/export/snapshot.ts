@@ -1,7 +1,7 @@
 import { Client } from "pg";
-import { clientConfig, type DatabaseConnection } from "../store/connection.ts";
-import { learnDisplacedIds } from "../store/displaced-ids.ts";
-import { openHashKey } from "../store/hash-key.ts";
+import { clientConfig, type DatabaseConnection } from "../postgres/connection.ts";
+import { learnDisplacedIds } from "../store/identity/displaced-ids.ts";
+import { openHashKey } from "../store/identity/hash-key.ts";
 
 /** One state of the database that several connections read. */
 export interface Snapshot {
@@ -37,7 +37,7 @@ select least(clock_timestamp(), min(xact_start)) as instant from pg_stat_activit
 where datname = current_database() and pid <> pg_backend_pid()
   and (backend_xid is not null or xact_start > clock_timestamp() - interval '1 minute')`;
 
-/** Partitions must not be exchanged under a snapshot that searches (store/snapshot.ts): merges of segments wait, or try later. */
+/** Partitions must not be exchanged under a snapshot that searches (store/segments/snapshot.ts): merges of segments wait, or try later. */
 const KEEP_PARTITIONS = "lock table only search_resource in access share mode";
 
 /** Takes a snapshot and keeps it; `searches`: whether search tables are read by it. */

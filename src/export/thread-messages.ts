@@ -1,5 +1,5 @@
-import type { DatabaseConnection } from "../store/connection.ts";
-import type { SelectionRules } from "../search/selection.ts";
+import type { DatabaseConnection } from "../postgres/connection.ts";
+import type { SelectionRules } from "../search/type-filter.ts";
 import type { ExportDefinition, ExportedFile, ExportFailure } from "./definition.ts";
 import type { Destination } from "./destination.ts";
 import type { ExportUnit } from "./units.ts";

@@ -1,8 +1,8 @@
 import type { Client } from "pg";
 import { resourceTypeName } from "../fhir/resource-types.ts";
-import { keyRanges } from "../search/conditions/reference-link.ts";
-import { selectionSql, type SelectionRules } from "../search/selection.ts";
-import { all, any, sql, statement, type Sql } from "../search/sql.ts";
+import { keyRanges } from "../search/condition/reference-link.ts";
+import { selectionSql, type SelectionRules } from "../search/type-filter.ts";
+import { all, any, sql, statement, type Sql } from "../postgres/sql.ts";
 import type { ExportDefinition } from "./definition.ts";
 import type { ExportUnit } from "./units.ts";
 

@@ -1,6 +1,6 @@
-import type { Queryable } from "../store/read.ts";
+import type { Queryable } from "../postgres/pool.ts";
 import type { ExportDefinition } from "./definition.ts";
-import type { Selection } from "../search/selection.ts";
+import type { Selection } from "../search/type-filter.ts";
 
 /** A part of an export, for one thread. Plain data. */
 export type ExportUnit =

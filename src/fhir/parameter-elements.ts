@@ -61,3 +61,8 @@ function storedByNumber(): ReadonlyMap<number, readonly ParameterElement[]> {
   }
   return stored;
 }
+
+/** Whether a reference parameter refers by canonical URL, by some of its elements at least. */
+export function refersByCanonical(parameter: SearchParameter): boolean {
+  return elementsOf(parameter).some(({ type }) => type === "canonical" || type === "uri");
+}

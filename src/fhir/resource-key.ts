@@ -7,7 +7,7 @@ import { resourceTypeId } from "./resource-types.ts";
  * that "Observations in key order" is a range scan.
  *
  * No two resources have one key: where the key of an id's hash is another resource's, the id is *displaced*, which
- * {@link DisplacedIds} knows (`store/displaced-ids.ts`). Everything that turns an id into a key does it here.
+ * {@link DisplacedIds} knows (`store/identity/displaced-ids.ts`). Everything that turns an id into a key does it here.
  */
 export function resourceKey(typeId: number, id: string, out: Int64Halves): void {
   const own = displaced.byType[typeId]?.get(id);

@@ -1,5 +1,6 @@
 import { foldCode } from "./fold-text.ts";
-import { storedElements, type ParameterElement } from "./parameter-elements.ts";
+import { elementsOf, storedElements, type ParameterElement } from "./parameter-elements.ts";
+import type { SearchParameter } from "./search-parameters.ts";
 
 /** The code system of media types, which are compared without regard to case (RFC 2045). */
 export const MEDIA_TYPES = "urn:ietf:bcp:13";
@@ -33,3 +34,8 @@ export function codeOf(system: string, code: string): string {
 
 const BOTH: readonly TokenCase[] = ["written", "folded"];
 const known = new Map<number, readonly TokenCase[]>();
+
+/** Whether the codes of a token parameter are media types. */
+export function hasMediaTypes(parameter: SearchParameter): boolean {
+  return elementsOf(parameter).some(({ system }) => system === MEDIA_TYPES);
+}

@@ -1,7 +1,7 @@
 import { connect } from "node:net";
 import { fastify, type FastifyInstance } from "fastify";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { answerClientError } from "./exchange/client-errors.ts";
+import { answerClientError } from "./protocol/client-errors.ts";
 import { openWriteServer, type Answer, type Json, type WriteServer } from "./testing/write-server.ts";
 
 let server: WriteServer;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { selectionSql } from "../search/selection.ts";
-import { sql, statement } from "../search/sql.ts";
+import { selectionSql } from "../search/type-filter.ts";
+import { sql, statement } from "../postgres/sql.ts";
 import { openReindexServer } from "./testing/reindex-server.ts";
 import { BASE, type Answer, type Json, type WriteServer } from "./testing/write-server.ts";
 

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { StokerError } from "../base/errors.ts";
-import { databaseError } from "../store/database-errors.ts";
-import { finishJob } from "./job/finish-job.ts";
-import { tooOld, type JobLimits } from "../store/job-limits.ts";
-import { endFrozenWriters } from "./pipeline/frozen-writers.ts";
+import { databaseError } from "../postgres/database-errors.ts";
+import { finishJob } from "./report/finish-job.ts";
+import { tooOld, type JobLimits } from "../jobs/job-limits.ts";
+import { endFrozenWriters } from "../write/single/frozen-writers.ts";
 import {
   areSegmentsLeftOver,
   claimJob,
@@ -14,11 +14,11 @@ import {
   type JobStep,
 } from "./job/jobs.ts";
 import { JobState } from "./job/job-state.ts";
-import { LEASE_SECONDS, LeaseLost, withLease } from "./pipeline/lease.ts";
-import { planJob } from "./job/plan-job.ts";
+import { LEASE_SECONDS, LeaseLost, withLease } from "./work/lease.ts";
+import { planJob } from "./plan/plan-job.ts";
 import type { ImportServices } from "./services.ts";
-import { createWaiter } from "./pipeline/signal.ts";
-import { endSilentSessions } from "./pipeline/unit-lease.ts";
+import { createWaiter } from "../jobs/signal.ts";
+import { endSilentSessions } from "./work/unit-lease.ts";
 
 /** What the coordinator works with. */
 export interface CoordinatorServices extends ImportServices {

@@ -1,7 +1,7 @@
 import type { Pool } from "pg";
 import type { Logger } from "../base/logger.ts";
 import type { Sources } from "../source/sources.ts";
-import type { ImportSignal } from "./pipeline/signal.ts";
+import type { ImportSignal } from "../jobs/signal.ts";
 
 /** What the parts of an import share. */
 export interface ImportServices {

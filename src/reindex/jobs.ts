@@ -1,9 +1,9 @@
 import type { ClientBase, Pool } from "pg";
 import { StokerError } from "../base/errors.ts";
-import { AdvisoryLock } from "../store/advisory-locks.ts";
-import { tooOld, type JobLimits } from "../store/job-limits.ts";
-import { transaction } from "../store/pool.ts";
-import { raiseGeneration } from "../store/search-parameters.ts";
+import { AdvisoryLock } from "../postgres/advisory-locks.ts";
+import { tooOld, type JobLimits } from "../jobs/job-limits.ts";
+import { transaction } from "../postgres/pool.ts";
+import { raiseGeneration } from "../store/search/search-parameters.ts";
 
 /**
  * The jobs of `$reindex`: one at a time for a database. A row of `reindex_job` is the only truth about one; whoever works on

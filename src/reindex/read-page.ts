@@ -4,10 +4,10 @@ import { typeIdOfKey } from "../fhir/resource-key.ts";
 import { collectValues, type ResourceValues } from "../index/collected-values.ts";
 import type { DefinitionIndexer } from "../index/indexer.ts";
 import { literalsOf } from "../index/number-literals.ts";
-import { readBodies, type BlockCache } from "../store/body.ts";
-import type { SearchRowsPlace } from "../store/heads.ts";
-import { transaction } from "../store/pool.ts";
-import { beginSnapshot } from "../store/snapshot.ts";
+import { readBodies, type BlockCache } from "../store/resources/body.ts";
+import type { SearchRowsPlace } from "../store/resources/heads.ts";
+import { transaction } from "../postgres/pool.ts";
+import { beginSnapshot } from "../store/segments/snapshot.ts";
 
 /** Resources of a page, and bytes of their bodies: what one transaction changes at most. */
 const PAGE_RESOURCES = 500;

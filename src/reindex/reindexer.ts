@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Pool } from "pg";
 import type { Logger } from "../base/logger.ts";
-import { isRetryable } from "../store/database-errors.ts";
-import { lackOfRoom, UNLIMITED, type JobLimits } from "../store/job-limits.ts";
+import { isRetryable } from "../postgres/database-errors.ts";
+import { lackOfRoom, UNLIMITED, type JobLimits } from "../jobs/job-limits.ts";
 import {
   claimReindex,
   endOldReindexes,

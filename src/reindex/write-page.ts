@@ -2,8 +2,8 @@ import type { ClientBase } from "pg";
 import { toBigInt } from "../base/hash.ts";
 import { equalityValue, EqualityForm } from "../fhir/search-value.ts";
 import type { ResourceValues } from "../index/collected-values.ts";
-import { keyArray, lockHeads } from "../store/heads.ts";
-import { SegmentState } from "../store/segments.ts";
+import { keyArray, lockHeads } from "../store/resources/heads.ts";
+import { SegmentState } from "../store/segments/segments.ts";
 import type { FoundResource } from "./read-page.ts";
 
 /**

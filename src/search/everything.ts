@@ -1,17 +1,17 @@
 import { StokerError } from "../base/errors.ts";
 import { compartmentOf } from "../fhir/compartments.ts";
 import { RESOURCE_TYPES } from "../fhir/resource-types.ts";
-import { careCriterion, parseCarePeriod } from "./conditions/care-dates.ts";
-import { readCurrent } from "../store/read.ts";
-import type { ReadContext } from "./context.ts";
-import { MAX_COUNT, parseCount } from "./query/control.ts";
-import type { CriteriaGroup } from "./query/criteria.ts";
-import type { Include } from "./query/include.ts";
-import { NO_DATE, queryDateRange } from "./query/query-date.ts";
-import { parseQuery, type SearchRequest } from "./query/query.ts";
-import type { BundleAnswer } from "./links.ts";
+import { careCriterion, parseCarePeriod } from "./types/care-dates.ts";
+import { readCurrent } from "../store/resources/read.ts";
+import type { ReadContext } from "./context/context.ts";
+import { MAX_COUNT, parseCount } from "./parse/control.ts";
+import type { CriteriaGroup } from "./criteria/criteria.ts";
+import type { Include } from "./parse/include.ts";
+import { NO_DATE, queryDateRange } from "./criteria/query-date.ts";
+import { parseQuery, type SearchRequest } from "./parse/query.ts";
+import type { BundleAnswer } from "./answer/links.ts";
 import { answerQuery } from "./search.ts";
-import { malformed } from "./query/value-context.ts";
+import { malformed } from "./criteria/value-context.ts";
 
 /**
  * `Patient/[id]/$everything`, or `Patient/$everything` of all patients, where `id` is undefined, as a searchset Bundle in bytes: the patients and what is in their compartments as matches, over

@@ -1,8 +1,8 @@
 import { StokerError } from "../base/errors.ts";
-import { readBodies, release } from "../store/body.ts";
-import { readCurrent, readVersion, type StoredVersion } from "../store/read.ts";
-import { takeRoom, type ReadContext } from "./context.ts";
-import { servedBody } from "./search.ts";
+import { readBodies, release } from "../store/resources/body.ts";
+import { readCurrent, readVersion, type StoredVersion } from "../store/resources/read.ts";
+import { takeRoom, type ReadContext } from "./context/context.ts";
+import { servedBody } from "./answer/served-body.ts";
 
 /** A version as it is served. A deleted one has no body: the answer is 410. */
 export interface ServedVersion {

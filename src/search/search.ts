@@ -1,28 +1,28 @@
+import { servedBody } from "./answer/served-body.ts";
 import { randomUUID } from "node:crypto";
-import { withMeta } from "../fhir/meta-bytes.ts";
 import { displacedIds, resourceKeyOf } from "../fhir/resource-key.ts";
-import type { Queryable, StoredVersion } from "../store/read.ts";
+import type { Queryable } from "../postgres/pool.ts";
 import { ledByBodies } from "./body-check.ts";
-import { bundleBytes, type Entry } from "./bundle.ts";
-import { readSnapshot, withSearchParameters, type ReadContext } from "./context.ts";
-import { readPosition, readSortedCursor, storeOrder, writeCursor, writePosition } from "./page/cursor.ts";
-import { readIncluded, withBodies, type ReadResource } from "./page/included.ts";
-import { queryUrl, type BundleAnswer, type PageLink } from "./links.ts";
-import { readPage, type PageRequest } from "./page/page.ts";
-import type { Page } from "./page/page-rows.ts";
-import { scopeCondition, scopeRange, searchCondition, type SearchRules } from "./conditions/plan.ts";
-import { countResources, estimateResources, gatheringSql } from "./conditions/planner.ts";
-import { parseQuery, type SearchQuery, type SearchRequest } from "./query/query.ts";
-import { resolveCondition } from "./conditions/resolve.ts";
-import { locationDistance, nearValues } from "./page/location-distance.ts";
-import type { CriteriaGroup, NearValue } from "./query/criteria.ts";
-import { shaped, type Shape } from "./shape/shape.ts";
-import { readSortTexts } from "./page/sort-texts.ts";
-import { readSortedPage } from "./page/sorted-page.ts";
-import type { Sql } from "./sql.ts";
-import { withSpellings } from "./terminology/spellings.ts";
-import { verifierOf } from "./verification.ts";
-import { versionWarnings } from "./versioned-chains.ts";
+import { bundleBytes, type Entry } from "./answer/bundle.ts";
+import { readSnapshot, withSearchParameters, type ReadContext } from "./context/context.ts";
+import { readPosition, readSortedCursor, storeOrder, writeCursor, writePosition } from "./execute/cursor.ts";
+import { readIncluded, withBodies, type ReadResource } from "./answer/included.ts";
+import { queryUrl, type BundleAnswer, type PageLink } from "./answer/links.ts";
+import { readPage, type PageRequest } from "./execute/page.ts";
+import type { Page } from "./execute/page-rows.ts";
+import { scopeCondition, scopeRange, searchCondition, type SearchRules } from "./compile/plan.ts";
+import { countResources, estimateResources, gatheringSql } from "./cost/planner.ts";
+import { parseQuery, type SearchQuery, type SearchRequest } from "./parse/query.ts";
+import { resolveCondition } from "./resolve/resolve.ts";
+import { locationDistance, nearValues } from "./answer/location-distance.ts";
+import type { CriteriaGroup, NearValue } from "./criteria/criteria.ts";
+import { shaped, type Shape } from "./projection/shape.ts";
+import { readSortTexts } from "./execute/sort-texts.ts";
+import { readSortedPage } from "./execute/sorted-page.ts";
+import type { Sql } from "../postgres/sql.ts";
+import { withSpellings } from "./resolve/terminology/spellings.ts";
+import { verifierOf } from "./answer/verification.ts";
+import { versionWarnings } from "./answer/versioned-chains.ts";
 
 /**
  * Searches and answers with a searchset Bundle as bytes (contract 10). Throws what {@link parseQuery} throws, and
@@ -77,11 +77,6 @@ function pageLinks(
 function searchPath({ type, compartment }: Pick<SearchRequest, "type" | "compartment">): string {
   if (compartment === undefined) return type ?? "";
   return `${compartment.type}/${compartment.id}/${type ?? "*"}`;
-}
-
-/** The stored body with its version and date, as it is served. */
-export function servedBody(version: StoredVersion, body: Buffer): Buffer {
-  return withMeta(body, version.versionId, version.lastUpdated);
 }
 
 const NO_PAGE: Page = { versions: [], next: undefined, previous: undefined };

@@ -2,14 +2,14 @@ import { StokerError } from "../base/errors.ts";
 import { isObject, type JsonObject, type JsonValue } from "../base/json.ts";
 import { RESOURCE_TYPES } from "../fhir/resource-types.ts";
 import { searchParameter } from "../fhir/search-parameters.ts";
-import { readBodies } from "../store/body.ts";
-import { VERSION_COLUMNS, versionOf, type VersionColumns } from "../store/read.ts";
-import { conditionSql } from "./conditions/condition.ts";
-import { searchCondition } from "./conditions/plan.ts";
-import { resolveCondition } from "./conditions/resolve.ts";
-import { readSnapshot, takeRoom, type ReadContext } from "./context.ts";
-import { typeOfKey } from "./query/include.ts";
-import { sql, statement, type Sql } from "./sql.ts";
+import { readBodies } from "../store/resources/body.ts";
+import { VERSION_COLUMNS, versionOf, type VersionColumns } from "../store/resources/read.ts";
+import { conditionSql } from "./condition/condition-sql.ts";
+import { searchCondition } from "./compile/plan.ts";
+import { resolveCondition } from "./resolve/resolve.ts";
+import { readSnapshot, takeRoom, type ReadContext } from "./context/context.ts";
+import { typeOfKey } from "./parse/include.ts";
+import { sql, statement, type Sql } from "../postgres/sql.ts";
 
 /** The sets in `meta`, by the search parameter that says whether there are any. */
 const SETS = [

@@ -1,7 +1,7 @@
 import type { PoolClient } from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { AdvisoryLock } from "../../src/store/advisory-locks.ts";
-import { SegmentState } from "../../src/store/segments.ts";
+import { AdvisoryLock } from "../../src/postgres/advisory-locks.ts";
+import { SegmentState } from "../../src/store/segments/segments.ts";
 import { errorLog, openFullServer, type FullServer, type ImportOptions, type Json } from "../support/full-server.ts";
 import { birthDate } from "../support/version-cases.ts";
 

@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openLogger } from "../../src/base/logger.ts";
-import { databaseUrl } from "../../src/cli/bench/databases.ts";
-import { readPostmasterFile } from "../../src/store/embedded/leftover-server.ts";
-import { openEmbedded } from "../../src/store/embedded/open-embedded.ts";
+import { databaseUrl } from "../../src/bench/databases.ts";
+import { readPostmasterFile } from "../../src/postgres/embedded/leftover-server.ts";
+import { openEmbedded } from "../../src/postgres/embedded/open-embedded.ts";
 import { loosePieces } from "../support/fingerprints.ts";
 import { writeFaultyFiles, type FaultyFiles } from "../support/generated-files.ts";
 import {

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openLogger } from "../../src/base/logger.ts";
-import { databaseUrl } from "../../src/cli/bench/databases.ts";
-import { openEmbedded } from "../../src/store/embedded/open-embedded.ts";
-import { createTestDatabase } from "../../src/store/testing/test-database.ts";
+import { databaseUrl } from "../../src/bench/databases.ts";
+import { openEmbedded } from "../../src/postgres/embedded/open-embedded.ts";
+import { createTestDatabase } from "../../src/postgres/testing/test-database.ts";
 import { fingerprints, loosePieces, type Fingerprints } from "../support/fingerprints.ts";
 import { writeFaultyFiles, type FaultyFiles } from "../support/generated-files.ts";
 import { KILLS as ALL_KILLS } from "../support/kills.ts";

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { databaseUrl } from "../../src/cli/bench/databases.ts";
-import { createTestDatabase, type TestDatabase } from "../../src/store/testing/test-database.ts";
+import { databaseUrl } from "../../src/bench/databases.ts";
+import { createTestDatabase, type TestDatabase } from "../../src/postgres/testing/test-database.ts";
 import { openAzurite, type Azurite } from "../support/azurite.ts";
 import { withSession } from "../support/fingerprints.ts";
 import { ended, openWorkplace, startImport, until, type StokerRun, type Workplace } from "../support/stoker-run.ts";

@@ -2,8 +2,8 @@ import { appendFile, mkdir, rename, rm, symlink, truncate, writeFile } from "nod
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { databaseUrl } from "../../src/cli/bench/databases.ts";
-import { createTestDatabase, type TestDatabase } from "../../src/store/testing/test-database.ts";
+import { databaseUrl } from "../../src/bench/databases.ts";
+import { createTestDatabase, type TestDatabase } from "../../src/postgres/testing/test-database.ts";
 import { withSession } from "../support/fingerprints.ts";
 import { ended, openWorkplace, startImport, until, type StokerRun, type Workplace } from "../support/stoker-run.ts";
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { databaseUrl } from "../../src/cli/bench/databases.ts";
-import { createTestDatabase, type TestDatabase } from "../../src/store/testing/test-database.ts";
+import { databaseUrl } from "../../src/bench/databases.ts";
+import { createTestDatabase, type TestDatabase } from "../../src/postgres/testing/test-database.ts";
 import { loosePieces } from "../support/fingerprints.ts";
 import { writeFaultyFiles, type FaultyFiles } from "../support/generated-files.ts";
 import {

@@ -1,5 +1,5 @@
-import { createTestDatabase, type TestDatabase } from "../../src/store/testing/test-database.ts";
-import { databaseUrl } from "../../src/cli/bench/databases.ts";
+import { createTestDatabase, type TestDatabase } from "../../src/postgres/testing/test-database.ts";
+import { databaseUrl } from "../../src/bench/databases.ts";
 import { HISTORY_UNIT_BYTES, writeHistoryFiles, type HistoryFiles } from "./history-files.ts";
 import { undisturbedImage, type ImportImage } from "./import-image.ts";
 import { KILLS, smallFilesFor } from "./kills.ts";

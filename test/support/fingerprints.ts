@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { inflateRawSync } from "node:zlib";
 import { Client } from "pg";
-import { clientConfig, type DatabaseConnection } from "../../src/store/connection.ts";
+import { clientConfig, type DatabaseConnection } from "../../src/postgres/connection.ts";
 
 /** Where rows lie and when they were written: different in every run. */
 const PLACES = ["segment", "stamp", "block", "block_offset", "last_updated", "import_job"];

@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { openLogger } from "../../src/base/logger.ts";
 import { loadSettings } from "../../src/base/settings.ts";
-import { databaseUrl } from "../../src/cli/bench/databases.ts";
-import { openServer, type RunningServer } from "../../src/cli/server.ts";
-import { createTestDatabase, type TestDatabase } from "../../src/store/testing/test-database.ts";
+import { databaseUrl } from "../../src/bench/databases.ts";
+import { openServer, type RunningServer } from "../../src/server/server.ts";
+import { createTestDatabase, type TestDatabase } from "../../src/postgres/testing/test-database.ts";
 import { input, registration, type BodyParameter } from "./import-server.ts";
 
 /** The whole server with its worker threads (those of dist/: build first) on a database of its own. */

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { once } from "node:events";
 import { finished } from "node:stream/promises";
-import { generateFiles } from "../../src/cli/generate/generate.ts";
+import { generateFiles } from "../../src/generate/generate.ts";
 
 /** Generated sample data with faults sown into it. */
 export interface FaultyFiles {

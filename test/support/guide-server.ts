@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { openLogger } from "../../src/base/logger.ts";
 import { loadSettings } from "../../src/base/settings.ts";
-import { databaseUrl } from "../../src/cli/bench/databases.ts";
-import { openServer, type RunningServer } from "../../src/cli/server.ts";
-import { createTestDatabase } from "../../src/store/testing/test-database.ts";
+import { databaseUrl } from "../../src/bench/databases.ts";
+import { openServer, type RunningServer } from "../../src/server/server.ts";
+import { createTestDatabase } from "../../src/postgres/testing/test-database.ts";
 import { freePort, openAzurite } from "./azurite.ts";
 import { input, registration } from "./import-server.ts";
 

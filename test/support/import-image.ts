@@ -1,7 +1,7 @@
 import { expect } from "vitest";
-import { databaseUrl } from "../../src/cli/bench/databases.ts";
-import type { DatabaseConnection } from "../../src/store/connection.ts";
-import { createTestDatabase } from "../../src/store/testing/test-database.ts";
+import { databaseUrl } from "../../src/bench/databases.ts";
+import type { DatabaseConnection } from "../../src/postgres/connection.ts";
+import { createTestDatabase } from "../../src/postgres/testing/test-database.ts";
 import { fingerprints, loosePieces, type Fingerprints } from "./fingerprints.ts";
 import type { HistoryFiles } from "./history-files.ts";
 import { ended, startImport, type Answer, type ImportPath, type StokerRun, type Workplace } from "./stoker-run.ts";

@@ -5,12 +5,12 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { openLogger } from "../../src/base/logger.ts";
 import { createApp } from "../../src/http/app.ts";
-import type { HttpContext } from "../../src/http/context.ts";
+import type { HttpContext } from "../../src/http/protocol/context.ts";
 import { startCoordinator, type Coordinator } from "../../src/import/coordinator.ts";
-import { openImportSignal } from "../../src/import/pipeline/signal.ts";
+import { openImportSignal } from "../../src/jobs/signal.ts";
 import { createSources, type SourceConfig } from "../../src/source/sources.ts";
-import { openDatabase } from "../../src/store/pool.ts";
-import { createTestDatabase, type TestDatabase } from "../../src/store/testing/test-database.ts";
+import { openDatabase } from "../../src/postgres/pool.ts";
+import { createTestDatabase, type TestDatabase } from "../../src/postgres/testing/test-database.ts";
 
 /** A server over HTTP on a database of its own, without workers: tests move the units themselves. */
 export interface ImportServer {

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
-import type { DatabaseConnection } from "../../src/store/connection.ts";
-import { createEmptyDatabase, testServer } from "../../src/store/testing/test-database.ts";
-import { databaseUrl } from "../../src/cli/bench/databases.ts";
+import type { DatabaseConnection } from "../../src/postgres/connection.ts";
+import { createEmptyDatabase, testServer } from "../../src/postgres/testing/test-database.ts";
+import { databaseUrl } from "../../src/bench/databases.ts";
 import { withSession } from "./fingerprints.ts";
 import { makeTestStore } from "./test-store.ts";
 

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { DatabaseConnection } from "../../src/store/connection.ts";
+import type { DatabaseConnection } from "../../src/postgres/connection.ts";
 import { withSession } from "./fingerprints.ts";
 import { until } from "./stoker-run.ts";
 

@@ -4,15 +4,15 @@ import { join } from "node:path";
 import { StokerError } from "../../base/errors.ts";
 import { openLogger } from "../../base/logger.ts";
 import { loadSettings } from "../../base/settings.ts";
-import { formatBytes, formatDuration, formatPlural } from "../format.ts";
-import { generateFiles } from "../generate/generate.ts";
-import { resolveInputs } from "../import/inputs.ts";
-import { runImport } from "../import/run-import.ts";
-import { createDisplay } from "../progress/display.ts";
+import { formatBytes, formatDuration, formatPlural } from "../../terminal/format.ts";
+import { generateFiles } from "../../generate/generate.ts";
+import { resolveInputs } from "../commands/import/inputs.ts";
+import { runImport } from "../commands/import/run-import.ts";
+import { createDisplay } from "../../terminal/display.ts";
 import { reportLines, type ReportStyle } from "../report/report.ts";
-import { openServer, type RunningServer } from "../server.ts";
-import { openStopRequests } from "../stop.ts";
-import { openTerminal } from "../terminal.ts";
+import { openServer, type RunningServer } from "../../server/server.ts";
+import { openStopRequests } from "../../terminal/stop.ts";
+import { openTerminal } from "../../terminal/terminal.ts";
 import { demoSearches } from "./searches.ts";
 
 /** Patients of the demonstration: some forty thousand resources. */

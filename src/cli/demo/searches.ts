@@ -1,5 +1,5 @@
-import { formatCount } from "../format.ts";
-import { readJson, type ServerAddress } from "../import/client.ts";
+import { formatCount } from "../../terminal/format.ts";
+import { readJson, type ServerAddress } from "../commands/import/client.ts";
 import { wrap, type ReportStyle } from "../report/report.ts";
 
 interface Coded {

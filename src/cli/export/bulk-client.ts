@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { StokerError } from "../../base/errors.ts";
-import { reasonOf, unreachable, type ServerAddress } from "../import/client.ts";
+import { reasonOf, unreachable, type ServerAddress } from "../commands/import/client.ts";
 
 /** What to export, as the kick-off says it. */
 export interface ExportOrder {

@@ -1,5 +1,5 @@
-import { fit, formatBytes, formatClock, formatCount, formatPlural } from "../format.ts";
-import type { Terminal } from "../progress/display.ts";
+import { fit, formatBytes, formatClock, formatCount, formatPlural } from "../../terminal/format.ts";
+import type { Terminal } from "../../terminal/display.ts";
 
 /** Shows how far an export is. */
 export interface ExportDisplay {

@@ -3,8 +3,8 @@ import { open, rename, stat, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { StokerError } from "../../base/errors.ts";
-import type { ServerAddress } from "../import/client.ts";
-import { writeAll } from "../write-all.ts";
+import type { ServerAddress } from "../commands/import/client.ts";
+import { writeAll } from "../../base/write-all.ts";
 import { PATIENCE, refusalOf, request, TIMEOUT_MS } from "./bulk-client.ts";
 import { checkFree, PART, type ExportFolder } from "./folder.ts";
 

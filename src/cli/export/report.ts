@@ -1,5 +1,5 @@
-import { formatBytes, formatCount, formatDuration } from "../format.ts";
-import { renderTable } from "../bench/table.ts";
+import { formatBytes, formatCount, formatDuration } from "../../terminal/format.ts";
+import { renderTable } from "../../bench/table.ts";
 import type { ExportReport } from "./run-export.ts";
 
 /** The report as lines: what came, where it is, what is wrong with it, and how the next export brings what has changed. */

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { StokerError } from "../../base/errors.ts";
-import type { ServerAddress } from "../import/client.ts";
+import type { ServerAddress } from "../commands/import/client.ts";
 import { forget, kickOff, readState, type ExportOrder, type Manifest, type ManifestFile } from "./bulk-client.ts";
 import { download } from "./download.ts";
 import { checkFree, checkSameExport, openExportFolder, type ExportFolder, type FolderState } from "./folder.ts";

@@ -1,6 +1,6 @@
 import { assert, property, string } from "fast-check";
 import { describe, expect, test } from "vitest";
-import { causeOf } from "../../import/job/cause-of.ts";
+import { causeOf } from "../../import/report/cause-of.ts";
 import { createCauseCounter, type RejectedSample } from "./causes.ts";
 
 function sample(message: string, element?: string): RejectedSample {

@@ -1,4 +1,4 @@
-import { causeOf } from "../../import/job/cause-of.ts";
+import { causeOf } from "../../import/report/cause-of.ts";
 
 /** A rejected line as an error log tells of it. */
 export interface RejectedSample {

@@ -1,5 +1,5 @@
 import { dirname } from "node:path";
-import { fit, formatBytes, formatCount, formatDuration, formatPlural } from "../format.ts";
+import { fit, formatBytes, formatCount, formatDuration, formatPlural } from "../../terminal/format.ts";
 import type { Cause } from "./causes.ts";
 
 /** What an import did, ready to be shown. */

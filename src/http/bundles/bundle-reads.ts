@@ -1,19 +1,21 @@
 import { StokerError } from "../../base/errors.ts";
 import { operationOutcomeOf } from "../../fhir/operation-outcome.ts";
-import type { ReadContext } from "../../search/context.ts";
+import type { ReadContext } from "../../search/context/context.ts";
 import { everything } from "../../search/everything.ts";
 import { history } from "../../search/history/history.ts";
 import { readOneVersion, type ServedVersion } from "../../search/read.ts";
-import { shapeOf } from "../../search/shape/read-shape.ts";
+import { shapeOf } from "../../search/projection/read-shape.ts";
 import { search } from "../../search/search.ts";
-import { shaped } from "../../search/shape/shape.ts";
+import { shaped } from "../../search/projection/shape.ts";
 import type { EntryRequest } from "./bundle-request.ts";
 import { shapedStatement, type Metadata } from "../metadata/metadata.ts";
-import { metaOf, refuseMetaParameters } from "../meta-reading.ts";
-import { readResource } from "../exchange/read-resource.ts";
-import { newRequestId } from "../exchange/request-id.ts";
-import { validationIssues } from "../validation.ts";
-import { etagOf, hasTag, isNotModified } from "../exchange/preferences.ts";
+import { metaOf, refuseMetaParameters } from "../routes/meta-reading.ts";
+import { readResource } from "../routes/read-resource.ts";
+import { newRequestId } from "../protocol/request-id.ts";
+import { validationIssues } from "../routes/validation.ts";
+import { isNotModified } from "../protocol/preferences.ts";
+import { etagOf } from "../../write/interactions/etag.ts";
+import { hasTag } from "../../write/interactions/etag.ts";
 
 /** What reading an entry gives. */
 export interface EntryReading {

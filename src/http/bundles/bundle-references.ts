@@ -1,7 +1,7 @@
 import { StokerError } from "../../base/errors.ts";
 import type { Splice } from "../../fhir/json-bytes.ts";
 import { eachStringValue } from "../../fhir/json-strings.ts";
-import { withSplices, type CheckedBody } from "../../import/api/checked-body.ts";
+import { withSplices, type CheckedBody } from "../../write/check-body/checked-body.ts";
 
 /** A string in the bytes of a resource that may have to be replaced. */
 interface Place {

@@ -4,9 +4,14 @@ import { isObject, type JsonObject, type JsonValue } from "../../base/json.ts";
 import { isArrayAt, isObjectAt, itemsAt, membersAt, type JsonMember } from "../../fhir/json-bytes.ts";
 import { operationParameters } from "../../fhir/operation-parameters.ts";
 import { resourceTypeId } from "../../fhir/resource-types.ts";
-import { checkParsed, parseBody, refuseRepeated, type CheckedBody } from "../../import/api/checked-body.ts";
-import type { Preconditions } from "../interactions.ts";
-import { JSON_PATCHES, readCheckedParameters, readJsonPatchBody, type ReadPatch } from "../patch-interactions.ts";
+import { checkParsed, parseBody, refuseRepeated, type CheckedBody } from "../../write/check-body/checked-body.ts";
+import type { Preconditions } from "../../write/interactions/interactions.ts";
+import {
+  JSON_PATCHES,
+  readCheckedParameters,
+  readJsonPatchBody,
+  type ReadPatch,
+} from "../../write/interactions/patch-interactions.ts";
 
 /** A Bundle of interactions. */
 export interface BundleRequest {

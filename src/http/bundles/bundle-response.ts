@@ -2,10 +2,11 @@ import { STATUS_CODES } from "node:http";
 import { isObject, type JsonObject, type JsonValue } from "../../base/json.ts";
 import { operationOutcomeOf, type Issue } from "../../fhir/operation-outcome.ts";
 import { withMeta } from "../../fhir/meta-bytes.ts";
-import { storedNotes } from "../../import/api/definition-notes.ts";
-import type { WrittenResource } from "../../import/api/write-request.ts";
+import { storedNotes } from "../../write/single/definition-notes.ts";
+import type { WrittenResource } from "../../write/single/write-request.ts";
 import type { EntryReading } from "./bundle-reads.ts";
-import { etagOf, type Return } from "../exchange/preferences.ts";
+import { type Return } from "../protocol/preferences.ts";
+import { etagOf } from "../../write/interactions/etag.ts";
 
 /** An entry of the answer: the resource as bytes that are not touched. */
 export interface ResponseEntry {

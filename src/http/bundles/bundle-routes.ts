@@ -1,10 +1,10 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { StokerError } from "../../base/errors.ts";
 import { ownTurnFor, Pace } from "../../base/own-turn.ts";
-import type { ResourceWriter } from "../../import/api/resource-writer.ts";
+import type { ResourceWriter } from "../../write/single/resource-writer.ts";
 import { readOneVersion } from "../../search/read.ts";
-import { readingOf } from "../resource-routes.ts";
-import { giveCopies } from "../../search/context.ts";
+import { readingOf } from "../routes/resource-routes.ts";
+import { giveCopies } from "../../search/context/context.ts";
 import { readForEntry } from "./bundle-reads.ts";
 import { readBundle, readEntry, type BundleRequest, type EntryRequest, type RawEntry } from "./bundle-request.ts";
 import {
@@ -18,14 +18,21 @@ import {
 import { atEntry, interactionOf, writeTransaction } from "./bundle-writes.ts";
 import { EntryOrder } from "./entry-order.ts";
 import { unnamedWarnings } from "./unnamed-entries.ts";
-import { FHIR_JSON } from "../exchange/content-negotiation.ts";
-import { takeEmptyBodies } from "../exchange/empty-bodies.ts";
-import { originOf } from "../exchange/origin.ts";
-import type { Interaction, WriteContext } from "../interactions.ts";
-import { errorOutcome } from "../operation-outcome.ts";
-import { isStrict, returnPreference } from "../exchange/preferences.ts";
+import { FHIR_JSON } from "../protocol/content-negotiation.ts";
+import { takeEmptyBodies } from "../protocol/empty-bodies.ts";
+import { originOf } from "../protocol/origin.ts";
+import type { Interaction, WriteContext } from "../../write/interactions/interactions.ts";
+import { errorOutcome } from "../protocol/operation-outcome.ts";
+import { isStrict, returnPreference } from "../protocol/preferences.ts";
 import type { Metadata } from "../metadata/metadata.ts";
-import { bodyOf, successOutcome, takeJson, together, type WriteRoutesOptions, type Written } from "../write-routes.ts";
+import {
+  bodyOf,
+  successOutcome,
+  takeJson,
+  together,
+  type WriteRoutesOptions,
+  type Written,
+} from "../routes/write-routes.ts";
 
 /** What the routes are registered with. */
 export interface BundleRoutesOptions extends WriteRoutesOptions {

@@ -3,9 +3,9 @@ import type { ClientBase } from "pg";
 import { StokerError } from "../../base/errors.ts";
 import { Pace } from "../../base/own-turn.ts";
 import { resourceTypeId } from "../../fhir/resource-types.ts";
-import type { ResourceWriter } from "../../import/api/resource-writer.ts";
-import type { Change, PlanLimits, PutChange, WriteOrigin, WrittenResource } from "../../import/api/write-request.ts";
-import { findMatches } from "../../search/matches.ts";
+import type { ResourceWriter } from "../../write/single/resource-writer.ts";
+import type { Change, PlanLimits, PutChange, WriteOrigin, WrittenResource } from "../../write/single/write-request.ts";
+import { findMatches } from "../../search/conditional.ts";
 import { referencesOf, resolveReferences, type EntryReferences } from "./bundle-references.ts";
 import type { EntryRequest } from "./bundle-request.ts";
 import {
@@ -18,15 +18,15 @@ import {
   refuseCriteria,
   updateInteraction,
   type Interaction,
-} from "../interactions.ts";
-import { HARD_DELETE } from "../hard-delete.ts";
-import { together, type Written } from "../write-routes.ts";
+} from "../../write/interactions/interactions.ts";
+import { HARD_DELETE } from "../routes/hard-delete.ts";
+import { together, type Written } from "../routes/write-routes.ts";
 import {
   conditionalPatchInteraction,
   patchInteraction,
   type PatchContext,
   type PatchedChange,
-} from "../patch-interactions.ts";
+} from "../../write/interactions/patch-interactions.ts";
 
 /** The interaction of an entry that writes; undefined for one that reads. Throws what the interaction throws. */
 export function interactionOf(context: PatchContext, entry: EntryRequest): Interaction | undefined {

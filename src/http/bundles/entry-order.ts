@@ -1,4 +1,4 @@
-import type { Interaction } from "../interactions.ts";
+import type { Interaction } from "../../write/interactions/interactions.ts";
 import type { EntryRequest } from "./bundle-request.ts";
 
 /**

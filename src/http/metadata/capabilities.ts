@@ -1,4 +1,4 @@
-import { MODIFIERS } from "../../search/query/query.ts";
+import { MODIFIERS } from "../../search/parse/query.ts";
 
 /**
  * What the server can do, once: `GET /fhir/metadata` and the tables of docs/api.md are made from these tables. After a

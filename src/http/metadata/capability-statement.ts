@@ -2,7 +2,7 @@ import type { JsonObject } from "../../base/json.ts";
 import { compartmentTypes } from "../../fhir/compartments.ts";
 import type { SearchParameterLookup } from "../../fhir/custom-search-parameters.ts";
 import { RESOURCE_TYPES } from "../../fhir/resource-types.ts";
-import { UNSUPPORTED_FILTERS } from "../../search/query/filter-name.ts";
+import { UNSUPPORTED_FILTERS } from "../../search/parse/filter-name.ts";
 import {
   INTERACTIONS,
   OPERATIONS,

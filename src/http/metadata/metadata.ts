@@ -1,8 +1,8 @@
 import { hash } from "node:crypto";
 import type { SearchParameterLookup } from "../../fhir/custom-search-parameters.ts";
-import { shapeOf } from "../../search/shape/read-shape.ts";
-import { shaped } from "../../search/shape/shape.ts";
-import type { WriteContext } from "../interactions.ts";
+import { shapeOf } from "../../search/projection/read-shape.ts";
+import { shaped } from "../../search/projection/shape.ts";
+import type { WriteContext } from "../../write/interactions/interactions.ts";
 import { capabilityStatement } from "./capability-statement.ts";
 
 /** The CapabilityStatement of this moment. */

@@ -1,6 +1,6 @@
 import { openLogger } from "../../base/logger.ts";
 import { openReindexer } from "../../reindex/reindexer.ts";
-import { createTestDatabase } from "../../store/testing/test-database.ts";
+import { createTestDatabase } from "../../postgres/testing/test-database.ts";
 import { openWriteServer, type WriteServer } from "./write-server.ts";
 
 /** Starts a server for a test file that also runs `$reindex`; closing it ends that and drops the database. */

@@ -1,8 +1,8 @@
 import type { LightMyRequestResponse } from "fastify";
 import { openLogger } from "../../base/logger.ts";
-import { createTestDatabase, type TestDatabase } from "../../store/testing/test-database.ts";
+import { createTestDatabase, type TestDatabase } from "../../postgres/testing/test-database.ts";
 import { createApp } from "../app.ts";
-import type { HttpContext } from "../context.ts";
+import type { HttpContext } from "../protocol/context.ts";
 
 /** The base of the tests' server. */
 export const BASE = "http://stoker.test/fhir";

@@ -1,9 +1,9 @@
 import type { Pool } from "pg";
 import { StokerError } from "../../base/errors.ts";
-import { transaction } from "../../store/pool.ts";
+import { transaction } from "../../postgres/pool.ts";
 import { JobState } from "./job-state.ts";
 import { closeUnits } from "./jobs.ts";
-import { jobNotFound, readJobId } from "./job-id.ts";
+import { jobNotFound, readJobId } from "../request/job-id.ts";
 
 /**
  * Cancels an import on a user's behalf (contract 3.3): what is open ends at once, what is loaded stays. Repeatable.

@@ -1,9 +1,9 @@
 import type { Pool, PoolClient } from "pg";
 import { StokerError } from "../../base/errors.ts";
-import { databaseError } from "../../store/database-errors.ts";
-import { transaction } from "../../store/pool.ts";
-import { SegmentState } from "../../store/segments.ts";
-import type { ImportDefinition } from "./definition.ts";
+import { databaseError } from "../../postgres/database-errors.ts";
+import { transaction } from "../../postgres/pool.ts";
+import { SegmentState } from "../../store/segments/segments.ts";
+import type { ImportDefinition } from "../request/definition.ts";
 import { JobState, UnitState, type JobFailure } from "./job-state.ts";
 
 /**

@@ -1,9 +1,9 @@
 import type { Pool } from "pg";
 import { StokerError } from "../../base/errors.ts";
-import { AdvisoryLock } from "../../store/advisory-locks.ts";
-import { checkJobRoom, checkOpenJobs, UNLIMITED, type JobLimits } from "../../store/job-limits.ts";
-import { transaction } from "../../store/pool.ts";
-import { definitionHash, type ImportRequest } from "./definition.ts";
+import { AdvisoryLock } from "../../postgres/advisory-locks.ts";
+import { checkJobRoom, checkOpenJobs, UNLIMITED, type JobLimits } from "../../jobs/job-limits.ts";
+import { transaction } from "../../postgres/pool.ts";
+import { definitionHash, type ImportRequest } from "../request/definition.ts";
 import { JobState } from "./job-state.ts";
 
 const FIND = "select id::text as id from import_job where definition_hash = $1";

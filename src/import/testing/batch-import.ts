@@ -3,15 +3,15 @@ import type { PoolClient } from "pg";
 import { createIndexer } from "../../index/indexer.ts";
 import { resourceKeyOf } from "../../fhir/resource-key.ts";
 import { LineFramer } from "../../split/line-framer.ts";
-import { BlockCache, readBodies } from "../../store/body.ts";
-import { copyRows } from "../../store/copy.ts";
-import { openSegment } from "../../store/segments.ts";
-import { Stamps } from "../../store/stamps.ts";
-import type { TestDatabase } from "../../store/testing/test-database.ts";
-import { Batch, BATCH_LINES, type RejectedLine } from "../pipeline/batch.ts";
-import { displaceIds, KeysTaken } from "../displacement/displace.ts";
-import { BatchWriter, ClockWait, SegmentClosed } from "../pipeline/batch-writer.ts";
-import { noTimes } from "../pipeline/stage-times.ts";
+import { BlockCache, readBodies } from "../../store/resources/body.ts";
+import { copyRows } from "../../postgres/copy.ts";
+import { openSegment } from "../../store/segments/segments.ts";
+import { Stamps } from "../../store/search/stamps.ts";
+import type { TestDatabase } from "../../postgres/testing/test-database.ts";
+import { Batch, BATCH_LINES, type RejectedLine } from "../../write/batch/batch.ts";
+import { displaceIds, KeysTaken } from "../../write/displacement/displace.ts";
+import { BatchWriter, ClockWait, SegmentClosed } from "../../write/batch/batch-writer.ts";
+import { noTimes } from "../../write/batch/stage-times.ts";
 
 /** The sums over an import's units. */
 export interface ImportCounts {

@@ -1,7 +1,12 @@
 import fc from "fast-check";
 import { expect } from "vitest";
-import { decideResource, type EarlierLine, type LineOutcome } from "../pipeline/decide-resource.ts";
-import { Origin, type IncomingVersion, type RuleContext, type StoredVersion } from "../pipeline/version-rules.ts";
+import { decideResource, type EarlierLine, type LineOutcome } from "../../write/versions/decide-resource.ts";
+import {
+  Origin,
+  type IncomingVersion,
+  type RuleContext,
+  type StoredVersion,
+} from "../../write/versions/version-rules.ts";
 
 const NOW: number = Date.UTC(2026, 0, 1);
 /** The number of the import that is looked at. */

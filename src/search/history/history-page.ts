@@ -1,14 +1,20 @@
 import { typeIdOfKey } from "../../fhir/resource-key.ts";
 import { resourceTypeName } from "../../fhir/resource-types.ts";
-import { HISTORY_COLUMNS, historyVersionOf, type HistoryColumns, type HistoryVersion } from "../../store/history.ts";
-import type { Queryable } from "../../store/read.ts";
-import { ALWAYS, conditionSql } from "../conditions/condition.ts";
-import type { WideHistoryPosition } from "../page/cursor.ts";
+import {
+  HISTORY_COLUMNS,
+  historyVersionOf,
+  type HistoryColumns,
+  type HistoryVersion,
+} from "../../store/resources/history.ts";
+import type { Queryable } from "../../postgres/pool.ts";
+import { ALWAYS } from "../condition/condition.ts";
+import { conditionSql } from "../condition/condition-sql.ts";
+import type { WideHistoryPosition } from "../execute/cursor.ts";
 import type { HistoryQuery } from "./history-query.ts";
-import { explain } from "../conditions/planner.ts";
-import { keyRanges } from "../conditions/reference-link.ts";
-import { resolveCondition } from "../conditions/resolve.ts";
-import { all, any, sql, statement, type Sql } from "../sql.ts";
+import { explain } from "../cost/planner.ts";
+import { keyRanges } from "../condition/reference-link.ts";
+import { resolveCondition } from "../resolve/resolve.ts";
+import { all, any, sql, statement, type Sql } from "../../postgres/sql.ts";
 
 /** Which versions a history of a type or of the system has. */
 export type HistoryScope = Pick<HistoryQuery, "types" | "since" | "at">;

@@ -1,12 +1,12 @@
 import { StokerError } from "../../base/errors.ts";
 import { RESOURCE_TYPES, resourceTypeId } from "../../fhir/resource-types.ts";
-import type { Period } from "../../store/history.ts";
-import { DEFAULT_COUNT, parseCount } from "../query/control.ts";
-import { isEmptyValue } from "../query/escape.ts";
-import { checkElements, parseElements, type Shape } from "../shape/shape.ts";
-import { NO_DATE, queryDateRange } from "../query/query-date.ts";
-import { malformed } from "../query/value-context.ts";
-import { parseDate } from "../query/values.ts";
+import type { Period } from "../../store/resources/history.ts";
+import { DEFAULT_COUNT, parseCount } from "../parse/control.ts";
+import { isEmptyValue } from "../criteria/escape.ts";
+import { checkElements, parseElements, type Shape } from "../projection/shape.ts";
+import { NO_DATE, queryDateRange } from "../criteria/query-date.ts";
+import { malformed } from "../criteria/value-context.ts";
+import { parseDate } from "../types/values.ts";
 
 /** A history as it was asked for: of a resource, of a type, or of the system. */
 export interface HistoryRequest {

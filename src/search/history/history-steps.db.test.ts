@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openWriteServer, type WriteServer } from "../../http/testing/write-server.ts";
 import { openBatchImport, patient } from "../../import/testing/batch-import.ts";
-import { publishSearchRows } from "../../store/publish.ts";
+import { publishSearchRows } from "../../store/segments/publish.ts";
 import { expectedHistory, historyEntries, storedVersions, type ModelQuery } from "../testing/history-model.ts";
 import { linkOf } from "../testing/search-server.ts";
 

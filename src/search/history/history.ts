@@ -1,21 +1,21 @@
 import type { JsonObject } from "../../base/json.ts";
-import { readBodies } from "../../store/body.ts";
-import type { Queryable } from "../../store/read.ts";
-import { readHistory, type HistoryPosition, type HistoryVersion } from "../../store/history.ts";
-import { bundleBytes, type Entry } from "../bundle.ts";
-import { readSnapshot, takeRoom, type ReadContext } from "../context.ts";
+import { readBodies } from "../../store/resources/body.ts";
+import type { Queryable } from "../../postgres/pool.ts";
+import { readHistory, type HistoryPosition, type HistoryVersion } from "../../store/resources/history.ts";
+import { bundleBytes, type Entry } from "../answer/bundle.ts";
+import { readSnapshot, takeRoom, type ReadContext } from "../context/context.ts";
 import {
   readHistoryCursor,
   readWideHistoryCursor,
   writeHistoryCursor,
   type WideHistoryPosition,
-} from "../page/cursor.ts";
+} from "../execute/cursor.ts";
 import { countWideHistory, estimateWideHistory, readWideHistory } from "./history-page.ts";
 import { parseHistoryQuery, type HistoryQuery, type HistoryRequest } from "./history-query.ts";
-import { queryUrl, type BundleAnswer, type PageLink } from "../links.ts";
-import { fittingCount } from "../page/page-rows.ts";
-import { servedBody } from "../search.ts";
-import { shaped, type Shape } from "../shape/shape.ts";
+import { queryUrl, type BundleAnswer, type PageLink } from "../answer/links.ts";
+import { fittingCount } from "../execute/page-rows.ts";
+import { servedBody } from "../answer/served-body.ts";
+import { shaped, type Shape } from "../projection/shape.ts";
 
 /**
  * The history of a resource, of a type or of the system as a Bundle in bytes (contract 5.6, 10.1; R4 http.html#history);

@@ -1,7 +1,7 @@
 import type { JsonObject } from "../../base/json.ts";
 import { typeIdOfKey } from "../../fhir/resource-key.ts";
 import { resourceTypeName } from "../../fhir/resource-types.ts";
-import type { TestDatabase } from "../../store/testing/test-database.ts";
+import type { TestDatabase } from "../../postgres/testing/test-database.ts";
 import { entriesOf } from "./search-server.ts";
 
 /** A stored version, as plain SQL over the two tables of versions finds it. */

@@ -2,10 +2,10 @@ import type { JsonObject } from "../../base/json.ts";
 import { openLogger } from "../../base/logger.ts";
 import { resourceTypeId } from "../../fhir/resource-types.ts";
 import { createApp } from "../../http/app.ts";
-import type { HttpContext } from "../../http/context.ts";
+import type { HttpContext } from "../../http/protocol/context.ts";
 import { createIndexer } from "../../index/indexer.ts";
 import { loadVersions, type TestVersion } from "../../store/testing/load-resources.ts";
-import { createTestDatabase, type TestDatabase } from "../../store/testing/test-database.ts";
+import { createTestDatabase, type TestDatabase } from "../../postgres/testing/test-database.ts";
 
 /** The base of the tests' servers. */
 export const BASE = "http://stoker.test/fhir";

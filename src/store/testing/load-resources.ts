@@ -4,8 +4,8 @@ import { toBigInt } from "../../base/hash.ts";
 import type { JsonObject } from "../../base/json.ts";
 import { resourceKeyOf } from "../../fhir/resource-key.ts";
 import { dateRowParameter, type SearchValueSink } from "../../fhir/search-value.ts";
-import { transaction } from "../pool.ts";
-import { openSegment } from "../segments.ts";
+import { transaction } from "../../postgres/pool.ts";
+import { openSegment } from "../segments/segments.ts";
 
 /**
  * A slow and simple writer for tests of reading back: every version by plain SQL, without version rules. It knows the
