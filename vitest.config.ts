@@ -20,7 +20,12 @@ function hasKills({ moduleId }: TestSpecification): boolean {
 const PURE_ROOMS = ["base", "fhir", "split", "check", "index", "patch"];
 
 /** Tests that change the state of their thread (what it knows of a store), or look at the memory of their process. */
-const ALONE = ["test/**/*.test.ts", "src/cli/**/*.test.ts", "src/**/*.db.test.ts", "src/store/embedded/**/*.test.ts"];
+const ALONE = [
+  "test/**/*.test.ts",
+  "src/cli/**/*.test.ts",
+  "src/**/*.db.test.ts",
+  "src/postgres/embedded/**/*.test.ts",
+];
 
 /** What holds for all tests; a project inherits nothing, or each would start a PostgreSQL of its own. */
 const COMMON = {

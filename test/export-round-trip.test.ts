@@ -69,9 +69,9 @@ describe("an export with history and deletions, imported into an empty server", 
     for (const table of ["search_resource", "search_date", "search_quantity", "search_string"]) {
       expect(after[table], table).toBe(before[table]);
     }
-    for (const table of ["head", "version"]) {
+    for (const table of ["resource_current", "resource_history"]) {
       const query = {
-        text: `select key::text, ${table === "head" ? "id" : "'' as id"}, version_id, last_updated::text, deleted
+        text: `select key::text, ${table === "resource_current" ? "id" : "'' as id"}, version_id, last_updated::text, deleted
           from ${table} order by 1, 3`,
       };
       const [own, theirs] = [await origin.database.pool.query(query), await copy.database.pool.query(query)];

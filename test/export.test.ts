@@ -331,15 +331,17 @@ describe("changes", () => {
     await write("PUT", "Basic/s1", { resourceType: "Basic", id: "s1", code: { text: "old" } });
     const client = await server.database.pool.connect();
     try {
-      await client.query("begin; lock table block in access exclusive mode");
+      await client.query("begin; lock table body_block in access exclusive mode");
       const accepted = await kickOff(server.base, "$export?_type=Basic");
       // The runner has its snapshot and waits for the lock.
       for (;;) {
-        const { rows } = await client.query("select from pg_locks where relation = 'block'::regclass and not granted");
+        const { rows } = await client.query(
+          "select from pg_locks where relation = 'body_block'::regclass and not granted",
+        );
         if (rows.length > 0) break;
         await new Promise((resolve) => setTimeout(resolve, 25));
       }
-      await client.query("update head set last_updated = last_updated + 1 where id = 's1'");
+      await client.query("update resource_current set last_updated = last_updated + 1 where id = 's1'");
       await client.query("commit");
       const location = accepted.headers.get("content-location") ?? "";
       const line = (await exportedLines(await exportOutcome(location))).find((text) => text.includes('"s1"')) ?? "";

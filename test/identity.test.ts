@@ -176,7 +176,7 @@ async function interesting(): Promise<string[]> {
   expect(ids.length).toBeGreaterThan(30);
   const keys = new Set(rows.filter(isPatient).map(({ hashed }) => hashed));
   const { rows: owners } = await (databases[0] as TestDatabase).pool.query<{ id: string }>(
-    "select id from head where key = any($1::bigint[]) and id ~ '^p[0-9]+$'",
+    "select id from resource_current where key = any($1::bigint[]) and id ~ '^p[0-9]+$'",
     [[...keys]],
   );
   return [...ids.slice(0, 8), ...owners.slice(0, 5).map(({ id }) => id)];

@@ -41,7 +41,7 @@ async function whileLocked(table: string, work: () => Promise<void>): Promise<vo
 describe("exports", () => {
   it("that are more than may wait or run are a 429, until one has ended; an old one is ended", async () => {
     const locations: string[] = [];
-    await whileLocked("block", async () => {
+    await whileLocked("body_block", async () => {
       for (let at = 0; at < 2; at++) {
         const accepted = await kickOff(server.base, "$export?_type=Patient");
         expect(accepted.status).toBe(202);

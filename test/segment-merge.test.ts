@@ -207,7 +207,7 @@ describe("segments that are merged", { timeout: 120_000 }, () => {
         })
         .catch(reject);
     });
-    const heads = await rowsOf("head");
+    const heads = await rowsOf("resource_current");
     // Time for the merge to do what it must not. The reader has no lock yet but the one it began with.
     await new Promise((resolve) => setTimeout(resolve, 500));
     expect(isMerged).toBe(false);

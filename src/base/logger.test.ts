@@ -6,7 +6,7 @@ function databaseError(code: string, message: string): Error {
   return Object.assign(new Error(message), {
     code,
     routine: "some_routine",
-    constraint: "search_term_pkey",
+    constraint: "search_dictionary_pkey",
     detail: "Key (parameter, text)=(12, Lovelace) already exists.",
     where: "COPY search_string, line 3: Lovelace",
     internalQuery: "select 'Lovelace'",
@@ -39,7 +39,7 @@ it("the log of an error says what failed, and where", () => {
   expect(logged).toMatchObject({
     type: "TypeError",
     message: "it failed",
-    cause: { code: "23505", constraint: "search_term_pkey", routine: "some_routine" },
+    cause: { code: "23505", constraint: "search_dictionary_pkey", routine: "some_routine" },
   });
   expect(logged["stack"]).toContain("logger.test.ts");
 });

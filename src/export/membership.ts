@@ -55,7 +55,7 @@ const MOST_KNOWN = 50_000;
 async function isStored(db: Queryable, id: string): Promise<boolean> {
   const { rows } = await db.query({
     name: "is-stored",
-    text: "select from head where key = $1 and id = $2 and segment is not null",
+    text: "select from resource_current where key = $1 and id = $2 and segment is not null",
     values: [resourceKeyOf("Patient", id), id],
   });
   return rows.length > 0;

@@ -50,7 +50,7 @@ async function membersOf(db: Queryable, id: string, baseUrl: string): Promise<Se
 
 async function storedPatients(db: Queryable, ids: readonly string[]): Promise<Set<string>> {
   const { rows } = await db.query<{ id: string }>({
-    text: "select id from head where key = any($1::bigint[]) and id = any($2::text[]) and segment is not null",
+    text: "select id from resource_current where key = any($1::bigint[]) and id = any($2::text[]) and segment is not null",
     values: [ids.map((id) => resourceKeyOf("Patient", id)), ids],
   });
   return new Set(rows.map(({ id }) => id));

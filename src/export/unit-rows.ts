@@ -54,7 +54,7 @@ export async function* unitRows(
   const grouped = sql`select b.bytes, b.raw_length, g.items from (
       select v.block, string_agg(${ITEM}, ',' order by v.block_offset) as items
       from (${versions}) v where v.body_length > 0 group by v.block) g
-    join block b on b.id = g.block order by g.block`;
+    join body_block b on b.id = g.block order by g.block`;
   yield* fetchAll(client, grouped, BLOCK_ROWS);
   if (definition.deleted) yield* fetchAll(client, bareSql(sql`${versions} and v.body_length = 0`), BARE_ROWS);
 }
@@ -91,10 +91,10 @@ function versionsSql(definition: ExportDefinition, isKey: Sql, isBlock: Sql, isW
   const test = all(tests);
   // Resources of which only older versions were imported have no current one.
   const current = sql`select v.key, v.id, v.version_id, v.last_updated, v.deleted, v.block, v.block_offset, v.body_length
-    from head v where v.version_id is not null and ${test}`;
+    from resource_current v where v.version_id is not null and ${test}`;
   if (!definition.history) return sql`select * from (${current}) v where true`;
   const older = sql`select v.key, h.id, v.version_id, v.last_updated, v.deleted, v.block, v.block_offset, v.body_length
-    from version v join head h on h.key = v.key where ${test}`;
+    from resource_history v join resource_current h on h.key = v.key where ${test}`;
   return sql`select * from (${current} union all ${older}) v where true`;
 }
 

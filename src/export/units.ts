@@ -47,12 +47,12 @@ export async function planUnits(
 }
 
 async function blockRanges(db: Queryable, threads: number): Promise<BlockRange[]> {
-  const counted = await db.query<{ blocks: string }>({ text: "select count(*)::text as blocks from block" });
+  const counted = await db.query<{ blocks: string }>({ text: "select count(*)::text as blocks from body_block" });
   const blocks = Number(counted.rows[0]?.blocks ?? 0);
   const ranges = Math.min(threads, Math.ceil(blocks / BLOCKS_WORTH_SPLITTING));
   if (ranges <= 1) return [{ from: null, to: null }];
   const { rows } = await db.query<{ id: string }>({
-    text: `select id::text as id from (select id, row_number() over (order by id) as number from block) numbered
+    text: `select id::text as id from (select id, row_number() over (order by id) as number from body_block) numbered
            where number % $1 = 1 and number > 1 order by numbered.id`,
     values: [Math.ceil(blocks / ranges)],
   });

@@ -281,7 +281,7 @@ describe("patches at the same time", () => {
     const client = await server.database.pool.connect();
     try {
       await client.query("begin");
-      await client.query("select 1 from head where key = $1 for update", [resourceKeyOf("Patient", id)]);
+      await client.query("select 1 from resource_current where key = $1 for update", [resourceKeyOf("Patient", id)]);
       // Which resource this one writes is not known when the patch comes.
       const update = server.send("PUT", `/Patient?_id=${id}`, { resourceType: "Patient", id, gender: "male" });
       await waiting(1);

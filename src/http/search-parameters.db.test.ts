@@ -147,7 +147,9 @@ describe("a custom search parameter", () => {
     const rules = { baseUrl: BASE, dateEquality: "contain" } as const;
     const selected = await selectionSql(server.database.pool, { type: "Patient", queries: ["nick=umi"] }, rules);
     const { rows } = await server.database.pool.query<{ id: string }>(
-      statement(sql`select h.id from search_resource r join head h on h.key = r.key where ${selected} order by h.id`),
+      statement(
+        sql`select h.id from search_resource r join resource_current h on h.key = r.key where ${selected} order by h.id`,
+      ),
     );
     expect(rows.map(({ id }) => id)).toEqual(["early-nick", "late-nick"]);
   });

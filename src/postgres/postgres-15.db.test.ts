@@ -67,9 +67,13 @@ describe.runIf(available)("a server of the oldest supported version, by its addr
 
   it("stores and returns a row", async () => {
     await transaction(database, (client) =>
-      client.query("insert into block (id, raw_length, bytes) values ($1, $2, $3)", [2n ** 62n, 3, Buffer.from("abc")]),
+      client.query("insert into body_block (id, raw_length, bytes) values ($1, $2, $3)", [
+        2n ** 62n,
+        3,
+        Buffer.from("abc"),
+      ]),
     );
-    const { rows } = await database.pool.query("select id, raw_length, bytes from block");
+    const { rows } = await database.pool.query("select id, raw_length, bytes from body_block");
     expect(rows).toEqual([{ id: 2n ** 62n, raw_length: 3, bytes: Buffer.from("abc") }]);
   });
 });

@@ -55,7 +55,7 @@ export async function readPage(
     async (client) => {
       const { rows } = await client.query<HeadColumns>({
         name: "reindex-heads",
-        text: `select key::text, segment, stamp, block::text, block_offset, body_length from head
+        text: `select key::text, segment, stamp, block::text, block_offset, body_length from resource_current
                where key >= $1 and key <= $2 order by key limit ${PAGE_RESOURCES}`,
         values: [range.first, range.last],
       });

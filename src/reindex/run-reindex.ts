@@ -105,7 +105,7 @@ function typeRanges(indexer: DefinitionIndexer, definitions: number): { low: big
 async function countResources(pool: Pool, ranges: readonly { low: bigint; high: bigint }[]): Promise<number> {
   const { rows } = await pool.query<{ total: string }>(
     `select count(*)::text as total from unnest($1::bigint[], $2::bigint[]) r (low, high)
-     join head on head.key between r.low and r.high`,
+     join resource_current on resource_current.key between r.low and r.high`,
     [ranges.map(({ low }) => low), ranges.map(({ high }) => high)],
   );
   return Number(rows[0]?.total ?? 0);

@@ -225,7 +225,7 @@ function splitName(name: string): [type: string, id: string] {
 async function readMeeting(db: Queryable, condition: Condition, most: number): Promise<FoundBody[]> {
   const resolved = await resolveCondition(db, condition);
   const { rows } = await db.query<VersionColumns & { key: string }>(
-    statement(sql`select v.key::text, v.id, ${COLUMNS} from search_resource r join head v on v.key = r.key
+    statement(sql`select v.key::text, v.id, ${COLUMNS} from search_resource r join resource_current v on v.key = r.key
       where ${conditionSql(resolved)} limit ${most}`),
   );
   const versions = rows.map((row) => versionOf(typeOfKey(BigInt(row.key)), row));

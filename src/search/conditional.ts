@@ -64,7 +64,7 @@ export async function findMatches(
           const rows = await gatheringSql(db, await resolveCondition(db, searchCondition(groups, rules)));
           for (let most = limit; ; most *= 10) {
             const found = await db.query<VersionColumns>(
-              statement(sql`select v.id, ${COLUMNS} from search_resource r join head v on v.key = r.key
+              statement(sql`select v.id, ${COLUMNS} from search_resource r join resource_current v on v.key = r.key
                 where ${rows} limit ${most}`),
             );
             const read = found.rows.map((row) => versionOf(type, row));

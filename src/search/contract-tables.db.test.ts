@@ -152,7 +152,7 @@ describe("10.4 quantities", () => {
     ["20.0", "mg", "urn:x:a"],
   ];
   beforeAll(async () => {
-    await server.database.pool.query("delete from search_resource; delete from head");
+    await server.database.pool.query("delete from search_resource; delete from resource_current");
     await loadNumbered(
       values.map(([value, unit, system]) => ({
         resourceType: "Observation",
@@ -187,7 +187,7 @@ describe("10.4 quantities", () => {
 describe("10.5 strings", () => {
   const LONG = `Heather ${"moss and stone ".repeat(20)}quartz ${"fern ".repeat(10)}end`;
   beforeAll(async () => {
-    await server.database.pool.query("delete from search_resource; delete from head");
+    await server.database.pool.query("delete from search_resource; delete from resource_current");
     const people: [string, string, string?][] = [
       ["Bergen", "Holm", "Ida"],
       ["Lille", "Wilhelmsen"],
@@ -253,7 +253,7 @@ describe("10.6 tokens", () => {
       .filter((digit) => !digits.includes(digit))
       .join("");
   beforeAll(async () => {
-    await server.database.pool.query("delete from search_resource; delete from head");
+    await server.database.pool.query("delete from search_resource; delete from resource_current");
     const values: JsonObject[] = [
       { coding: [coding("s1", "red")] },
       { coding: [coding("s2", "green")] },
@@ -319,7 +319,7 @@ describe("10.6 tokens", () => {
 
 describe("10.7 references", () => {
   beforeAll(async () => {
-    await server.database.pool.query("delete from search_resource; delete from head");
+    await server.database.pool.query("delete from search_resource; delete from resource_current");
     await loadNumbered([
       { resourceType: "Patient", managingOrganization: { reference: "Organization/o-77" } },
       { resourceType: "Patient", managingOrganization: { reference: "Organization/o-78" } },

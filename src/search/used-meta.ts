@@ -50,7 +50,7 @@ export async function usedMeta(
         statement(sql`select v.key::text, v.id, ${COLUMNS} from (
             select r.key from search_resource r where ${condition}${read === 0 ? sql`` : sql` and r.key > ${after}`}
             order by r.key limit ${STEP}) t
-          join head v on v.key = t.key order by v.key`),
+          join resource_current v on v.key = t.key order by v.key`),
       );
       const last = rows.at(-1);
       if (last === undefined) break;

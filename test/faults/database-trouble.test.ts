@@ -256,8 +256,8 @@ describe("PostgreSQL refuses, cancels and deadlocks", { timeout: 180_000 }, () =
         // The server's sessions look for deadlocks sooner, and then they are those that lose.
         await client.query("set deadlock_timeout = '6s'");
         await client.query("begin");
-        const { rows } = await client.query<{ key: bigint }>("select key from head order by key");
-        await client.query("select from head where key = $1 for update", [rows.at(-1)?.key]);
+        const { rows } = await client.query<{ key: bigint }>("select key from resource_current order by key");
+        await client.query("select from resource_current where key = $1 for update", [rows.at(-1)?.key]);
         const writing = write();
         let lost = 0;
         try {
@@ -265,7 +265,7 @@ describe("PostgreSQL refuses, cancels and deadlocks", { timeout: 180_000 }, () =
             () => waitingFor(database),
             (count) => count > 0,
           );
-          await client.query("select from head where key = $1 for update", [rows[0]?.key]);
+          await client.query("select from resource_current where key = $1 for update", [rows[0]?.key]);
           lost = 1;
         } catch (error) {
           expect((error as { code?: string }).code).toBe("40P01");

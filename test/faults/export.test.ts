@@ -47,7 +47,7 @@ async function until(text: string): Promise<void> {
 async function withStoppedExports(work: (client: PoolClient) => Promise<void>): Promise<void> {
   const client = await database.pool.connect();
   try {
-    await client.query("begin; lock table block in access exclusive mode");
+    await client.query("begin; lock table body_block in access exclusive mode");
     await work(client);
   } finally {
     await client.query("rollback");
@@ -56,7 +56,7 @@ async function withStoppedExports(work: (client: PoolClient) => Promise<void>): 
 }
 
 /** The runner has its folder and its snapshot. */
-const WAITS = "select from pg_locks where relation = 'block'::regclass and not granted";
+const WAITS = "select from pg_locks where relation = 'body_block'::regclass and not granted";
 
 describe("an export", () => {
   test("whose server is killed goes on when another takes it over, and leaves nothing behind", async () => {

@@ -66,7 +66,7 @@ describe("the storage account is killed during an import", () => {
 
   async function stored(job: string): Promise<number> {
     const { rows } = await database.pool.query<{ count: number }>(
-      "select count(*)::int as count from head where import_job = $1",
+      "select count(*)::int as count from resource_current where import_job = $1",
       [idOf(job)],
     );
     return rows[0]?.count ?? 0;

@@ -97,7 +97,7 @@ describe("a file that changes or goes away", () => {
     expect([status, body.issue?.[0]?.diagnostics]).toEqual([400, diagnostics]);
     const { rows } = await database.pool.query<{ counted: number; stored: number; running: number }>(
       `select sum(loaded)::int as counted, count(*) filter (where state in (0, 1))::int as running,
-         (select count(*)::int from head where import_job = $1) as stored
+         (select count(*)::int from resource_current where import_job = $1) as stored
        from import_unit where job = $1`,
       [job.split("/").at(-1)],
     );

@@ -86,7 +86,7 @@ describe.skipIf(process.platform === "win32")("two servers share an import", () 
       );
       expect(taken[0]?.units, "units that were taken over").toBeGreaterThan(0);
       const { rows } = await pool.query<{ heads: number; rejected: number; later: number }>(
-        `select (select count(*)::int from head) as heads, (select count(*)::int from version) as later,
+        `select (select count(*)::int from resource_current) as heads, (select count(*)::int from resource_history) as later,
            (select count(*)::int from import_rejected_line) as rejected`,
       );
       expect(rows[0]).toEqual({ heads: input.good, later: 0, rejected: input.bad });

@@ -10,9 +10,16 @@ const PLACES = ["segment", "stamp", "block", "block_offset", "last_updated", "im
 export type Fingerprints = Readonly<Record<string, string>>;
 
 /** The tables that a kill must not be seen in. */
-const TABLES = ["head", "version", "search_resource", "search_date", "search_quantity", "search_string"];
+const TABLES = [
+  "resource_current",
+  "resource_history",
+  "search_resource",
+  "search_date",
+  "search_quantity",
+  "search_string",
+];
 /** Of these also the dates that lines brought with them. */
-const VERSIONED = new Set(["head", "version"]);
+const VERSIONED = new Set(["resource_current", "resource_history"]);
 
 /** Takes the fingerprints of a database's resources, with their history, and search rows. */
 export async function fingerprints(connection: DatabaseConnection): Promise<Fingerprints> {
@@ -42,8 +49,8 @@ const BLOCKS_AT_ONCE = 100;
 async function bodyFingerprint(client: Client): Promise<string> {
   const { rows } = await client.query<{ name: string; block: string; offset: number; length: number }>(
     `select key || '/' || coalesce(version_id, 0) as name, block::text, block_offset as offset, body_length as length
-     from (select key, version_id, block, block_offset, body_length from head
-           union all select key, version_id, block, block_offset, body_length from version) as all_versions
+     from (select key, version_id, block, block_offset, body_length from resource_current
+           union all select key, version_id, block, block_offset, body_length from resource_history) as all_versions
      where body_length > 0 order by block, block_offset`,
   );
   const blocks = [...new Set(rows.map(({ block }) => block))];
@@ -52,7 +59,7 @@ async function bodyFingerprint(client: Client): Promise<string> {
   for (let from = 0; from < blocks.length; from += BLOCKS_AT_ONCE) {
     const page = blocks.slice(from, from + BLOCKS_AT_ONCE);
     const found = await client.query<{ id: string; bytes: Buffer }>(
-      "select id::text, bytes from block where id = any($1::bigint[])",
+      "select id::text, bytes from body_block where id = any($1::bigint[])",
       [page],
     );
     const opened = new Map(found.rows.map(({ id, bytes }) => [id, inflateRawSync(bytes)]));
@@ -71,10 +78,10 @@ export async function loosePieces(connection: DatabaseConnection): Promise<Reado
     const { rows } = await client.query<Record<string, number>>(
       `select
          (select count(*)::int from search_resource row where not exists (
-            select from head where head.key = row.key and head.segment = row.segment and head.stamp = row.stamp)) as rows,
-         (select count(*)::int from head where head.segment is not null and not exists (
-            select from search_resource row where head.key = row.key and head.segment = row.segment and head.stamp = row.stamp)) as heads,
-         (select count(*)::int from head where not exists (select from block where block.id = head.block)) as bodies,
+            select from resource_current where resource_current.key = row.key and resource_current.segment = row.segment and resource_current.stamp = row.stamp)) as rows,
+         (select count(*)::int from resource_current where resource_current.segment is not null and not exists (
+            select from search_resource row where resource_current.key = row.key and resource_current.segment = row.segment and resource_current.stamp = row.stamp)) as heads,
+         (select count(*)::int from resource_current where not exists (select from body_block where body_block.id = resource_current.block)) as bodies,
          (select count(*)::int from stale_row) as stale,
          (select count(*)::int from segment where state <> 2) as unpublished`,
     );

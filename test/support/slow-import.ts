@@ -54,9 +54,9 @@ begin
   perform pg_sleep(random() * milliseconds / 1000.0) from slow_import;
   return null;
 end $$;
-create trigger slow before insert on block for each statement execute function slow_step();
-create trigger slow before insert on head for each statement execute function slow_step();
-create trigger slow before insert on version for each statement execute function slow_step();
+create trigger slow before insert on body_block for each statement execute function slow_step();
+create trigger slow before insert on resource_current for each statement execute function slow_step();
+create trigger slow before insert on resource_history for each statement execute function slow_step();
 create trigger slow before insert on import_rejected_line for each statement execute function slow_step();
 create function slow_unit() returns trigger language plpgsql as $$
 begin

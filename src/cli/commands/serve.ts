@@ -51,7 +51,9 @@ async function tellOfStore(settings: Settings, server: RunningServer, notice: No
 }
 
 async function isEmpty({ database }: RunningServer): Promise<boolean> {
-  const { rows } = await database.pool.query<{ empty: boolean }>("select not exists (select from head) as empty");
+  const { rows } = await database.pool.query<{ empty: boolean }>(
+    "select not exists (select from resource_current) as empty",
+  );
   return rows[0]?.empty === true;
 }
 

@@ -12,7 +12,7 @@ afterAll(() => server.close());
 const SECRET = "Xylander";
 
 async function storedTexts(): Promise<string> {
-  const blocks = await server.database.pool.query<{ bytes: Buffer }>("select bytes from block");
+  const blocks = await server.database.pool.query<{ bytes: Buffer }>("select bytes from body_block");
   const strings = await server.database.pool.query<{ value: string }>("select value from search_string");
   return [
     ...blocks.rows.map(({ bytes }) => inflateRawSync(bytes).toString()),
@@ -50,7 +50,7 @@ it("removes head, versions, search rows and bytes, and nothing of its neighbours
     expect((await server.send("GET", `/Patient/${id}`)).text).toBe(neighbours[index]?.text);
     expect((await fresh.send("GET", `/Patient/${id}`)).text).toBe(neighbours[index]?.text);
   }
-  const { rows } = await server.database.pool.query("select from version");
+  const { rows } = await server.database.pool.query("select from resource_history");
   expect(rows).toHaveLength(0);
   await fresh.close();
 });

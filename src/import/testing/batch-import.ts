@@ -192,9 +192,9 @@ export async function historyOf(database: TestDatabase, id: string): Promise<str
     origin: number;
   }>(
     `select version_id, last_updated::text, deleted, block::text, block_offset, body_length, origin, true as current
-       from head where key = $1 and version_id is not null
+       from resource_current where key = $1 and version_id is not null
      union all select version_id, last_updated::text, deleted, block::text, block_offset, body_length, origin, false
-       from version where key = $1 order by version_id desc`,
+       from resource_history where key = $1 order by version_id desc`,
     [resourceKeyOf("Patient", id)],
   );
   const places = rows.map((row) => ({ block: BigInt(row.block), offset: row.block_offset, length: row.body_length }));

@@ -11,13 +11,13 @@ afterAll(() => database?.drop());
 it("tells of columns, constraints, indexes, functions and triggers", async () => {
   const before = await schemaText(database.pool);
   const changes = [
-    "alter table block add note text",
-    "alter table block add constraint has_note check (note <> '')",
-    "create index block_note on block (note)",
+    "alter table body_block add note text",
+    "alter table body_block add constraint has_note check (note <> '')",
+    "create index block_note on body_block (note)",
     "create function noted() returns trigger language plpgsql as 'begin return new; end'",
-    "create trigger noted before insert on block for each row execute function noted()",
-    "alter table block alter note set default 'x'",
-    "alter table block alter note set statistics 500",
+    "create trigger noted before insert on body_block for each row execute function noted()",
+    "alter table body_block alter note set default 'x'",
+    "alter table body_block alter note set statistics 500",
     "create sequence notes",
   ];
   const client = await database.pool.connect();

@@ -54,7 +54,7 @@ export async function canonicalTargets(
   );
   const found = await db.query<{ own: OwnCanonical; place: number; key: string }>(
     statement(sql`select distinct l.own, l.place, (u.value # l.constant)::text as key
-      from head h join search_resource r on r.segment = h.segment and r.key = h.key and r.stamp = h.stamp,
+      from resource_current h join search_resource r on r.segment = h.segment and r.key = h.key and r.stamp = h.stamp,
         unnest(r.equality) u (value),
         unnest(${rows.map(({ low }) => low)}::bigint[], ${rows.map(({ high }) => high)}::bigint[],
           ${rows.map(({ constant }) => constant)}::bigint[], ${rows.map(({ own }) => own)}::text[],
@@ -92,7 +92,7 @@ export async function canonicalReferences(
   if (links.length === 0 || known.length === 0) return [];
   const found = await db.query<{ own: OwnCanonical; source: string; key: string }>(
     statement(sql`select l.own, h.key::text as source, (u.value # l.constant)::text as key
-      from head h join search_resource r on r.segment = h.segment and r.key = h.key and r.stamp = h.stamp,
+      from resource_current h join search_resource r on r.segment = h.segment and r.key = h.key and r.stamp = h.stamp,
         unnest(r.equality) u (value), ${ownRows()}
       where h.key = any(${known.map(({ key }) => key)}::bigint[]) and ${isKey(sql`l.constant`)}`),
   );

@@ -137,7 +137,7 @@ function sourceOf(source: ReadResource): { type: string; key: bigint } {
 async function readKeys(db: Queryable, keys: ReadonlySet<bigint>): Promise<Found[]> {
   if (keys.size === 0) return [];
   const { rows } = await db.query<FoundRow>(
-    statement(sql`select v.key::text, v.id, ${COLUMNS} from head v
+    statement(sql`select v.key::text, v.id, ${COLUMNS} from resource_current v
       where v.key = any(${[...keys]}::bigint[]) and ${CURRENT} limit ${LIMIT}`),
   );
   return rows.map(foundOf);
@@ -146,7 +146,7 @@ async function readKeys(db: Queryable, keys: ReadonlySet<bigint>): Promise<Found
 /** The current versions that meet a condition. */
 async function readMeeting(db: Queryable, condition: Condition): Promise<Found[]> {
   const { rows } = await db.query<FoundRow>(
-    statement(sql`select v.key::text, v.id, ${COLUMNS} from search_resource r join head v on v.key = r.key
+    statement(sql`select v.key::text, v.id, ${COLUMNS} from search_resource r join resource_current v on v.key = r.key
       where ${conditionSql(await resolveCondition(db, condition))} limit ${LIMIT}`),
   );
   return rows.map(foundOf);
@@ -203,12 +203,12 @@ async function readForward(
   const found = await db.query<FoundRow & { sources: string[] }>(
     statement(sql`select v.key::text, t.sources, v.id, ${COLUMNS} from (
         select u.value # l.constant as key, array_agg(distinct r.key::text) as sources
-        from head h join search_resource r on r.segment = h.segment and r.key = h.key and r.stamp = h.stamp,
+        from resource_current h join search_resource r on r.segment = h.segment and r.key = h.key and r.stamp = h.stamp,
           unnest(r.equality) u (value), ${sourceRows(links)}
         where h.key = any(${[...bodies.keys()]}::bigint[]) and h.key between l.source_low and l.source_high
           and (u.value # l.constant) between l.low and l.high
         group by u.value # l.constant) t
-      join head v on v.key = t.key where ${CURRENT} limit ${LIMIT}`),
+      join resource_current v on v.key = t.key where ${CURRENT} limit ${LIMIT}`),
   );
   return found.rows.filter((row) => row.sources.some((source) => bodies.get(source)?.includes(row.id))).map(foundOf);
 }

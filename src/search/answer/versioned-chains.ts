@@ -27,7 +27,7 @@ export async function versionWarnings(
   const parameters = new Set(stepsIn(groups).flatMap(({ step, types }) => idsOf(step, types)));
   if (parameters.size === 0) return [];
   const { rows } = await db.query<{ folded: string }>(
-    statement(sql`select s.folded from search_term s where s.parameter = ${VERSIONED_TERMS}
+    statement(sql`select s.folded from search_dictionary s where s.parameter = ${VERSIONED_TERMS}
       and s.folded = any(${[...parameters].map(String)}::text[])`),
   );
   if (rows.length === 0) return [];

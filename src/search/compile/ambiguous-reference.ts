@@ -46,7 +46,7 @@ const MOST_TARGETS = 2000;
 async function existing(db: Queryable, targets: readonly { type: string; id: string }[]): Promise<ReadonlySet<string>> {
   const names = new Map(targets.map(({ type, id }) => [resourceKeyOf(type, id), `${type}/${id}`]));
   const { rows } = await db.query<{ key: string; id: string }>(
-    statement(sql`select h.key::text, h.id from head h
+    statement(sql`select h.key::text, h.id from resource_current h
       where h.key = any(${[...names.keys()]}::bigint[]) and h.segment is not null`),
   );
   return new Set(

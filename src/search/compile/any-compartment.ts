@@ -24,6 +24,6 @@ export function anyCompartment(
 /** One probe of the heads for each value that may be a reference by one of the links: how many targets there are is no matter. */
 export function refersToStored(links: readonly ReferenceLink[]): Sql {
   if (links.length === 0) return sql`false`;
-  return sql`exists (select from unnest(r.equality) u (value), ${linkRows(links)}, head p
+  return sql`exists (select from unnest(r.equality) u (value), ${linkRows(links)}, resource_current p
     where (u.value # l.constant) between l.low and l.high and p.key = (u.value # l.constant) and p.segment is not null)`;
 }

@@ -122,7 +122,7 @@ describe("chains, _has and _list", () => {
     for (const each of variants) {
       for (const form of ["lookup", "set", "walk"] as ConditionForm[]) {
         const found = await server.database.pool.query<{ id: string }>(
-          statement(sql`select h.id from search_resource r join head h on h.key = r.key
+          statement(sql`select h.id from search_resource r join resource_current h on h.key = r.key
               where ${conditionSql(each, form)} order by h.id`),
         );
         expect([form, found.rows.map(({ id }) => id).join()]).toEqual([form, expected]);

@@ -158,7 +158,7 @@ function referredSql(links: readonly ReferenceLink[], source: Condition, form: C
 
 /** A subquery that is run once, before the index is asked. */
 function termSql(parameters: readonly number[], test: Sql): Sql {
-  return sql`r.equality && (select coalesce(array_agg(s.value), '{}') from search_term s
+  return sql`r.equality && (select coalesce(array_agg(s.value), '{}') from search_dictionary s
     where s.parameter = any(${parameters}::int[]) and ${test})`;
 }
 

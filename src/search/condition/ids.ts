@@ -9,6 +9,6 @@ export function hasId(types: readonly string[], ids: readonly string[]): Conditi
   const keys = types.flatMap((type) => asked.map((id) => resourceKeyOf(type, id)));
   return {
     kind: "sql",
-    test: sql`(r.key = any(${keys}::bigint[]) and exists (select from head i where i.key = r.key and i.id = any(${asked}::text[])))`,
+    test: sql`(r.key = any(${keys}::bigint[]) and exists (select from resource_current i where i.key = r.key and i.id = any(${asked}::text[])))`,
   };
 }

@@ -189,7 +189,7 @@ export function quantityTest(value: QuantityValue): Sql {
   return all(tests);
 }
 
-/** Whether a row `s` of search_string, or of search_term, begins with a text, case- and accent-insensitive (contract 10.5). */
+/** Whether a row `s` of search_string, or of search_dictionary, begins with a text, case- and accent-insensitive (contract 10.5). */
 export function stringPrefixTest(text: string): Sql {
   return textPrefixTest(foldString(text));
 }
@@ -213,7 +213,7 @@ const TICKS_PER_MILLISECOND = 10_000n;
 /** Characters of a string that the index has. */
 const INDEXED_CHARACTERS = 64;
 
-/** Whether a row `s` of search_term begins with a text as it is: a range on the indexed beginning, and the whole text when that is longer. */
+/** Whether a row `s` of search_dictionary begins with a text as it is: a range on the indexed beginning, and the whole text when that is longer. */
 export function textPrefixTest(folded: string): Sql {
   if (folded === "") return NOTHING;
   const characters = Array.from(folded);

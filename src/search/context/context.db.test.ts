@@ -29,7 +29,9 @@ describe("readSnapshot", () => {
     await expect(readSnapshot(context, (db) => db.query({ text: "select 1 / 0" }))).rejects.toMatchObject({
       code: "22012",
     });
-    await expect(readSnapshot(context, (db) => db.query({ text: "delete from head" }))).rejects.toMatchObject({
+    await expect(
+      readSnapshot(context, (db) => db.query({ text: "delete from resource_current" })),
+    ).rejects.toMatchObject({
       code: "25006",
     });
   });

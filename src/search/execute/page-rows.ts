@@ -28,7 +28,7 @@ export async function readRows(db: Queryable, { sort, backwards }: InOrder, keys
   const { heads } = orderOf({ sort, from: undefined, backwards });
   const found = await db.query<PageRow>(
     statement(
-      sql`select p.key::text, v.id, ${HEAD_COLUMNS} from (${keys}) p join head v on v.key = p.key order by ${heads}`,
+      sql`select p.key::text, v.id, ${HEAD_COLUMNS} from (${keys}) p join resource_current v on v.key = p.key order by ${heads}`,
     ),
   );
   return found.rows;

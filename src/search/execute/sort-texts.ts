@@ -47,7 +47,7 @@ export async function readSortTexts(
   }
   // Neighbours share blocks, and so are opened together.
   const found = await db.query<VersionColumns & { key: string }>(
-    statement(sql`select v.key::text, v.id, ${COLUMNS} from search_resource r join head v on v.key = r.key
+    statement(sql`select v.key::text, v.id, ${COLUMNS} from search_resource r join resource_current v on v.key = r.key
       where ${condition} order by v.block, v.block_offset limit ${MAX_RESOURCES + 1}`),
   );
   const bytes = found.rows.reduce((sum, { body_length: length }) => sum + length, 0);

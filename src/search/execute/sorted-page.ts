@@ -64,7 +64,7 @@ async function run(db: Queryable, { keys }: SortedRequest, page: Sql): Promise<S
   const found = await db.query<SortedRow>(
     statement(
       sql`select p.key::text, array[${commas(texts)}] as sorted_by, v.id, ${HEAD_COLUMNS}
-        from (${page}) p join head v on v.key = p.key order by ${orderOf(keys, "p")}`,
+        from (${page}) p join resource_current v on v.key = p.key order by ${orderOf(keys, "p")}`,
     ),
   );
   return found.rows;
@@ -124,7 +124,7 @@ function walkSql(request: SortedRequest, key: SortKey, steps: number): Sql {
 function valueSql(key: SortKey, text: Sql): Sql {
   if (key.by === "text") return sql`${text}.value collate "C"`;
   if (key.by === "_lastUpdated") return sql`r.last_updated`;
-  if (key.by === "_id") return sql`(select h.id from head h where h.key = r.key)`;
+  if (key.by === "_id") return sql`(select h.id from resource_current h where h.key = r.key)`;
   const best = key.descending ? sql`max` : sql`min`;
   const version = sql`s.segment = r.segment and s.key = r.key and s.stamp = r.stamp`;
   switch (key.table) {

@@ -47,16 +47,16 @@ export async function readWideHistory(
 /** How many versions the history has. Reads through the tables. */
 export async function countWideHistory(db: Queryable, scope: HistoryScope): Promise<number> {
   const found = await db.query<{ total: string }>(
-    statement(sql`select ((select count(*) from head v where ${currentScope(scope)})
-      + (select count(*) from version v where ${othersScope(scope)}))::text as total`),
+    statement(sql`select ((select count(*) from resource_current v where ${currentScope(scope)})
+      + (select count(*) from resource_history v where ${othersScope(scope)}))::text as total`),
   );
   return Number(found.rows[0]?.total ?? 0);
 }
 
 /** About how many: the planner's guess. Small guesses are rough, and cheap to replace by the truth. */
 export async function estimateWideHistory(db: Queryable, scope: HistoryScope): Promise<number> {
-  const current = await explain(db, sql`select from head v where ${currentScope(scope)}`);
-  const others = await explain(db, sql`select from version v where ${othersScope(scope)}`);
+  const current = await explain(db, sql`select from resource_current v where ${currentScope(scope)}`);
+  const others = await explain(db, sql`select from resource_history v where ${othersScope(scope)}`);
   const rows = Math.round(current.rows + others.rows);
   return rows < WORTH_ESTIMATING ? countWideHistory(db, scope) : rows;
 }
@@ -83,7 +83,7 @@ export function currentSql(
       order by ${alias}.last_updated desc, ${alias}.key desc limit ${count + 1})`;
   };
   return sql`select v.key::text, v.id, ${COLUMNS}
-    from (${inOrder("r")} union all ${inOrder("d")}) p join head v on v.key = p.key
+    from (${inOrder("r")} union all ${inOrder("d")}) p join resource_current v on v.key = p.key
     where ${all([sql`v.version_id is not null`, ...behind(after)])}
     order by v.last_updated desc, v.key desc limit ${count}`;
 }
@@ -101,8 +101,8 @@ export function othersSql(
     conditions.push(sql`(v.last_updated, v.key, v.version_id) > ${place(last)}`);
   }
   return sql`select v.key::text, h.id, ${COLUMNS}
-    from (select v.* from version v where ${all(conditions)}
-      order by v.last_updated desc, v.key desc, v.version_id desc limit ${count}) v join head h on h.key = v.key
+    from (select v.* from resource_history v where ${all(conditions)}
+      order by v.last_updated desc, v.key desc, v.version_id desc limit ${count}) v join resource_current h on h.key = v.key
     order by v.last_updated desc, v.key desc, v.version_id desc`;
 }
 
@@ -157,8 +157,8 @@ function othersScope(scope: HistoryScope): Sql {
   const begin = sql`greatest(v.last_updated, ${at.low}::bigint)`;
   return all([
     ...bounds(scope, sql`v`),
-    sql`(select h.last_updated from head h where h.key = v.key and h.version_id is not null) > ${begin}`,
-    sql`(select bool_or(n.last_updated <= ${begin}) from version n
+    sql`(select h.last_updated from resource_current h where h.key = v.key and h.version_id is not null) > ${begin}`,
+    sql`(select bool_or(n.last_updated <= ${begin}) from resource_history n
       where n.key = v.key and (n.last_updated, n.version_id) > (v.last_updated, v.version_id)) is not true`,
   ]);
 }

@@ -187,7 +187,7 @@ describe("histories, by random steps", () => {
 
   it("keep the table of deletions as it should be", async () => {
     const { rows } = await server.database.pool.query(
-      `select key from (select key, last_updated from head where deleted) h full join deletion d using (key, last_updated)
+      `select key from (select key, last_updated from resource_current where deleted) h full join deletion d using (key, last_updated)
        where h is null or d is null`,
     );
     expect(rows).toEqual([]);

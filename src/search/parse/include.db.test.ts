@@ -125,9 +125,9 @@ describe("_include and _revinclude", () => {
   it("take no number for a reference that the source does not have", async () => {
     // The equality array of a source is forged so that it leads to a resource that the body does not name.
     await server.database.pool.query(
-      `update search_resource r set equality = (select o.equality from search_resource o join head h on h.key = o.key
+      `update search_resource r set equality = (select o.equality from search_resource o join resource_current h on h.key = o.key
          where h.id = 'a' and o.equality is not null limit 1)
-       from head d where d.key = r.key and d.id = 'd'`,
+       from resource_current d where d.key = r.key and d.id = 'd'`,
     );
     expect(await answer("/Observation?_id=d&_include=Observation:subject")).toEqual({ matches: "d", includes: "" });
   });

@@ -28,7 +28,7 @@ export async function findCandidates(
   const found = await db.query<CandidateRow>(
     statement(sql`with c as materialized (
         select r.key from search_resource r where ${await gatheringSql(db, condition)} limit ${limits.resources + 1})
-      select v.key::text, v.id, ${COLUMNS} from c join head v on v.key = c.key order by v.block, v.block_offset`),
+      select v.key::text, v.id, ${COLUMNS} from c join resource_current v on v.key = c.key order by v.block, v.block_offset`),
   );
   const bytes = found.rows.reduce((sum, { body_length: length }) => sum + length, 0);
   return found.rows.length > limits.resources || bytes > limits.bytes ? undefined : found.rows;

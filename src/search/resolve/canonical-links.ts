@@ -125,7 +125,7 @@ function belowVersion(stored: readonly StoredParameter[], { url, version = "" }:
     kind: "lookup",
     find: async (lookups) => {
       const { rows } = await lookups.db.query<{ folded: string }>(
-        statement(sql`select s.folded from search_term s
+        statement(sql`select s.folded from search_dictionary s
           where s.parameter = ${CANONICAL_TERMS} and ${textPrefixTest(asked)} limit ${MOST + 1}`),
       );
       if (rows.length > MOST) throw tooCostly(`more than ${MOST} versions begin with the asked one`);

@@ -32,8 +32,8 @@ export async function readReferenceKinds(db: Queryable, baseUrl: string): Promis
   baseValue(baseUrl, halves);
   const { rows } = await db.query<{ parameter: number; folded: string }>({
     name: "reference-kinds",
-    text: `select parameter, folded from search_term where parameter = $1 and value = $2
-           union all select parameter, folded from search_term where parameter = $3`,
+    text: `select parameter, folded from search_dictionary where parameter = $1 and value = $2
+           union all select parameter, folded from search_dictionary where parameter = $3`,
     values: [BASE_TERMS, toBigInt(halves), CONTAINED_TERMS],
   });
   const contained = rows.filter(({ parameter }) => parameter === CONTAINED_TERMS).map(({ folded }) => folded);

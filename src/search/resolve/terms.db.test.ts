@@ -33,7 +33,9 @@ function textConditionOf(text: string): Condition {
 
 async function idsOf(condition: Condition): Promise<string> {
   const { rows } = await server.database.pool.query<{ id: string }>(
-    statement(sql`select h.id from search_resource r join head h on h.key = r.key where ${conditionSql(condition)}`),
+    statement(
+      sql`select h.id from search_resource r join resource_current h on h.key = r.key where ${conditionSql(condition)}`,
+    ),
   );
   return rows
     .map(({ id }) => id)
@@ -62,7 +64,7 @@ describe(":text (contract 10.6)", () => {
 
   it("finds what has one of more terms than are looked up first", async () => {
     await server.database.pool.query(
-      "insert into search_term select $1, number, 'warm ' || number from generate_series(1, 10050) as number",
+      "insert into search_dictionary select $1, number, 'warm ' || number from generate_series(1, 10050) as number",
       [searchParameter("Observation", "method")?.id],
     );
     const condition = await resolveCondition(server.database.pool, conditionOf("warm"));

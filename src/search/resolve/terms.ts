@@ -8,7 +8,7 @@ import { sql, statement } from "../../postgres/sql.ts";
  */
 export async function resolveTerm(db: Queryable, condition: Condition & { kind: "term" }): Promise<Condition> {
   const found = await db.query<{ value: string }>(
-    statement(sql`select s.value::text from search_term s
+    statement(sql`select s.value::text from search_dictionary s
       where s.parameter = any(${condition.parameters}::int[]) and ${condition.test} limit ${MAX_TERMS + 1}`),
   );
   if (found.rows.length > MAX_TERMS) return condition;

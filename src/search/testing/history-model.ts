@@ -33,9 +33,9 @@ export async function storedVersions(database: TestDatabase): Promise<ModelVersi
     deleted: boolean;
     current: boolean;
   }>(
-    `select key::text, id, version_id, last_updated::text, deleted, true as current from head where version_id is not null
+    `select key::text, id, version_id, last_updated::text, deleted, true as current from resource_current where version_id is not null
      union all
-     select v.key::text, h.id, v.version_id, v.last_updated::text, v.deleted, false from version v join head h using (key)`,
+     select v.key::text, h.id, v.version_id, v.last_updated::text, v.deleted, false from resource_history v join resource_current h using (key)`,
   );
   return rows.map((row) => ({
     type: resourceTypeName(typeIdOfKey(BigInt(row.key))),

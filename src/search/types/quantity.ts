@@ -105,7 +105,7 @@ async function readUnits(
         from unit u where u.code is not null)
       select u.code::text, s.folded
       from (select u.code from unit u where u.code is not null limit ${MOST_STEPS + 1}) u
-        left join search_term s on s.parameter = ${UNIT_TERMS} and s.value = u.code`),
+        left join search_dictionary s on s.parameter = ${UNIT_TERMS} and s.value = u.code`),
   });
   if (found.rows.length > MOST_STEPS) return undefined;
   return {
@@ -121,7 +121,7 @@ const MOST_BRANCHES = 12;
 /** The names of all units of UCUM that there are. Throws `too-costly` when they are too many. */
 async function readAllUnits(db: Queryable): Promise<string[]> {
   const stored = await db.query<{ folded: string }>(
-    statement(sql`select s.folded from search_term s where s.parameter = ${UNIT_TERMS} limit ${MAX_UNITS + 1}`),
+    statement(sql`select s.folded from search_dictionary s where s.parameter = ${UNIT_TERMS} limit ${MAX_UNITS + 1}`),
   );
   if (stored.rows.length > MAX_UNITS) throw tooCostly(`more than ${MAX_UNITS} units are stored that it could convert`);
   return stored.rows.map(({ folded }) => folded);

@@ -46,7 +46,7 @@ describe("the key of a store", () => {
 
   it("is missing where resources were stored before there were keys, which is refused in one line", async () => {
     await database.pool.query(
-      `insert into head (key, id, last_updated, deleted, block, block_offset, body_length, content_hash, import_job, origin)
+      `insert into resource_current (key, id, last_updated, deleted, block, block_offset, body_length, content_hash, import_job, origin)
        values (1, 'a', 0, false, 0, 0, 0, 0, 0, 0)`,
     );
     const refusal = await openHashKey(database.pool).catch((error: unknown) => error);

@@ -17,7 +17,7 @@ export async function openHashKey(
 ): Promise<void> {
   let key = await readKey(db);
   if (key === undefined) {
-    const { rows } = await db.query<{ any: boolean }>({ text: "select exists (select from head) as any" });
+    const { rows } = await db.query<{ any: boolean }>({ text: "select exists (select from resource_current) as any" });
     if (rows[0]?.any === true) throw new StokerError("setting", MADE_BEFORE, { expression: "STOKER_DATABASE_URL" });
     await db.query({ text: "insert into hash_key (key) values ($1) on conflict do nothing", values: [draw()] });
     key = await readKey(db);

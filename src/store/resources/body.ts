@@ -65,7 +65,7 @@ export async function readBodies(db: Queryable, cache: BlockCache, places: reado
   if (wanted.size === 0) return bodies;
   const found = await db.query<{ id: string; raw_length: number; bytes: Buffer }>({
     name: "read-blocks",
-    text: "select id::text as id, raw_length, bytes from block where id = any($1::bigint[])",
+    text: "select id::text as id, raw_length, bytes from body_block where id = any($1::bigint[])",
     values: [[...wanted.keys()]],
   });
   let opened = 0;

@@ -89,7 +89,7 @@ export async function lockHeads(client: ClientBase, keys: readonly bigint[]): Pr
     name: "lock-heads",
     text: `select key::text, id, segment, stamp, version_id, last_updated::text, deleted, block::text, block_offset, body_length,
              content_hash::text, import_job::text, origin
-           from head where key = any($1::bigint[]) order by key for update`,
+           from resource_current where key = any($1::bigint[]) order by key for update`,
     values: [keyArray(keys)],
   });
   return found.rows.map((row) => ({
@@ -111,7 +111,7 @@ export async function readOtherVersions(
     name: "read-other-versions",
     text: `select key::text, version_id, last_updated::text, deleted, block::text, block_offset, body_length,
              content_hash::text, import_job::text, origin
-           from version where key = any($1::bigint[])`,
+           from resource_history where key = any($1::bigint[])`,
     values: [keyArray(keys)],
   });
   for (const row of found.rows) {
@@ -189,8 +189,8 @@ export async function retireCurrentVersions(client: ClientBase, keys: readonly b
   if (keys.length === 0) return;
   await client.query({
     name: "retire-current-versions",
-    text: `insert into version (key, ${VERSION_COLUMNS})
-           select key, ${VERSION_COLUMNS} from head where key = any($1::bigint[]) and version_id is not null`,
+    text: `insert into resource_history (key, ${VERSION_COLUMNS})
+           select key, ${VERSION_COLUMNS} from resource_current where key = any($1::bigint[]) and version_id is not null`,
     values: [keyArray(keys)],
   });
 }
@@ -201,14 +201,14 @@ export async function updateHeads(client: ClientBase, heads: readonly NewHead[])
   const column = (value: (head: NewHead) => unknown): unknown[] => heads.map(value);
   await client.query({
     name: "update-heads",
-    text: `update head set segment = new.segment, stamp = new.stamp, version_id = new.version_id, last_updated = new.last_updated,
+    text: `update resource_current set segment = new.segment, stamp = new.stamp, version_id = new.version_id, last_updated = new.last_updated,
              deleted = new.deleted, block = new.block, block_offset = new.block_offset, body_length = new.body_length,
              content_hash = new.content_hash, import_job = new.import_job, origin = new.origin
            from unnest($1::bigint[], $2::int[], $3::int[], $4::bigint[], $5::boolean[], $6::bigint[], $7::int[], $8::int[],
              $9::bigint[], $10::bigint[], $11::smallint[], $12::int[])
              as new (key, segment, version_id, last_updated, deleted, block, block_offset, body_length, content_hash,
                import_job, origin, stamp)
-           where head.key = new.key`,
+           where resource_current.key = new.key`,
     values: [
       keyArray(heads.map((head) => head.key)),
       column((head) => head.searchRows?.segment ?? null),

@@ -72,10 +72,10 @@ export async function readHistory(db: Queryable, type: string, id: string, page:
     name: "read-history",
     text: `with all_versions as (
              select id, version_id, last_updated, deleted, block, block_offset, body_length, origin, true as is_current
-             from head where key = stored_key($1, $2) and id = $2 and version_id is not null
+             from resource_current where key = stored_key($1, $2) and id = $2 and version_id is not null
              union all
              select h.id, v.version_id, v.last_updated, v.deleted, v.block, v.block_offset, v.body_length, v.origin, false
-             from head h join version v on v.key = h.key where h.key = stored_key($1, $2) and h.id = $2),
+             from resource_current h join resource_history v on v.key = h.key where h.key = stored_key($1, $2) and h.id = $2),
            dated as (
              select a.*, lead(last_updated) over (order by last_updated, version_id) as next,
                max(last_updated) filter (where is_current) over () as newest

@@ -52,7 +52,7 @@ export async function readCurrent(db: Queryable, type: string, id: string): Prom
   if (!isStorable(id)) return undefined;
   const found = await db.query<VersionColumns>({
     name: "read-current",
-    text: `select v.id, ${VERSION_COLUMNS} from head v
+    text: `select v.id, ${VERSION_COLUMNS} from resource_current v
            where v.key = stored_key($1, $2) and v.id = $2 and v.version_id is not null`,
     values: [resourceKeyOf(type, id), id],
   });
@@ -78,7 +78,7 @@ export async function readVersion(
 /** $1 is the key by the hash, $2 the id, which may have been displaced by another server a moment ago. */
 const ALL_VERSIONS = `with all_versions as (
   select id, version_id, last_updated, deleted, block, block_offset, body_length
-  from head where key = stored_key($1, $2) and id = $2 and version_id is not null
+  from resource_current where key = stored_key($1, $2) and id = $2 and version_id is not null
   union all
   select h.id, v.version_id, v.last_updated, v.deleted, v.block, v.block_offset, v.body_length
-  from head h join version v on v.key = h.key where h.key = stored_key($1, $2) and h.id = $2)`;
+  from resource_current h join resource_history v on v.key = h.key where h.key = stored_key($1, $2) and h.id = $2)`;

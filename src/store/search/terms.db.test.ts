@@ -7,11 +7,11 @@ beforeAll(async () => {
   database = await createTestDatabase();
 });
 afterAll(() => database.drop());
-beforeEach(() => database.pool.query("truncate search_term"));
+beforeEach(() => database.pool.query("truncate search_dictionary"));
 
 async function stored(): Promise<string[]> {
   const { rows } = await database.pool.query<{ row: string }>(
-    "select concat_ws(' ', parameter, value, folded) as row from search_term order by parameter, value",
+    "select concat_ws(' ', parameter, value, folded) as row from search_dictionary order by parameter, value",
   );
   return rows.map(({ row }) => row);
 }
@@ -43,7 +43,7 @@ describe("Terms", () => {
     const terms = new Terms();
     terms.add(1, 0, 1, "a");
     await store(terms);
-    await database.pool.query("truncate search_term");
+    await database.pool.query("truncate search_dictionary");
     terms.add(1, 0, 1, "a");
     terms.add(1, 0, 2, "b");
     await store(terms);

@@ -44,7 +44,7 @@ export class Terms {
       const part = terms.slice(from, from + TERMS_PER_STATEMENT);
       await client.query({
         name: "store-terms",
-        text: `insert into search_term (parameter, value, folded)
+        text: `insert into search_dictionary (parameter, value, folded)
                select * from unnest($1::int[], $2::bigint[], $3::text[]) on conflict do nothing`,
         values: [part.map((term) => term.parameter), part.map((term) => term.value), part.map((term) => term.folded)],
       });

@@ -35,7 +35,7 @@ async function analyzeGrown(client: PoolClient): Promise<void> {
   const grown = await client.query<{ name: string }>(
     `select relname as name from pg_stat_user_tables
        where schemaname = current_schema() and n_mod_since_analyze > 0.1 * n_live_tup + 1000
-         and (relname in ('head', 'version', 'block') or relname ~ '^search_[a-z]+_(merged_)?[0-9]+$')`,
+         and (relname in ('resource_current', 'resource_history', 'body_block') or relname ~ '^search_[a-z]+_(merged_)?[0-9]+$')`,
   );
   for (const { name } of grown.rows) await unlessDropped(client.query(`analyze ${client.escapeIdentifier(name)}`));
 }

@@ -48,9 +48,9 @@ export async function loadVersions(
       Buffer.from(typeof resource === "string" ? resource : JSON.stringify(resource)),
     );
     const raw = Buffer.concat(bodies);
-    const { rows } = await client.query<{ id: string }>("select nextval('block_id')::text as id");
+    const { rows } = await client.query<{ id: string }>("select nextval('body_block_id')::text as id");
     const block = rows[0]?.id ?? "";
-    await client.query("insert into block (id, raw_length, bytes) values ($1, $2, $3)", [
+    await client.query("insert into body_block (id, raw_length, bytes) values ($1, $2, $3)", [
       block,
       raw.length,
       deflateRawSync(raw),
@@ -86,21 +86,24 @@ async function writeVersion(
   const columns = [versionId, lastUpdated, deleted, place.block, place.offset, place.length, 0, 0, 0];
   if (!current) {
     await client.query(
-      `insert into head (key, id, last_updated, deleted, block, block_offset, body_length, content_hash, import_job, origin)
+      `insert into resource_current (key, id, last_updated, deleted, block, block_offset, body_length, content_hash, import_job, origin)
        values ($1, $2, 0, false, 0, 0, 0, 0, 0, 0) on conflict (key) do nothing`,
       [key, id],
     );
-    await client.query("insert into version values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)", [key, ...columns]);
+    await client.query("insert into resource_history values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)", [
+      key,
+      ...columns,
+    ]);
     return;
   }
   await client.query(
-    `insert into version select key, version_id, last_updated, deleted, block, block_offset, body_length, content_hash,
-       import_job, origin from head where key = $1 and version_id is not null`,
+    `insert into resource_history select key, version_id, last_updated, deleted, block, block_offset, body_length, content_hash,
+       import_job, origin from resource_current where key = $1 and version_id is not null`,
     [key],
   );
   const { rows } = await client.query<{ segment: number | null; stamp: number; indexed: boolean }>(
-    `delete from head where key = $1
-     returning segment, stamp, (select state = 2 from segment where number = head.segment) as indexed`,
+    `delete from resource_current where key = $1
+     returning segment, stamp, (select state = 2 from segment where number = resource_current.segment) as indexed`,
     [key],
   );
   for (const old of rows) {
@@ -117,7 +120,7 @@ async function writeVersion(
   }
   const stamp = deleted ? null : await nextStamp(client);
   await client.query(
-    `insert into head (key, id, segment, stamp, version_id, last_updated, deleted, block, block_offset, body_length,
+    `insert into resource_current (key, id, segment, stamp, version_id, last_updated, deleted, block, block_offset, body_length,
        content_hash, import_job, origin) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
     [key, id, deleted ? null : place.segment, stamp, ...columns],
   );
@@ -168,7 +171,7 @@ async function writeSearchRows(
     term: (parameter, high, low, folded) => terms.push({ parameter, value: toBigInt({ high, low }), folded }),
   });
   for (const { parameter, value, folded } of terms) {
-    await client.query("insert into search_term values ($1, $2, $3) on conflict do nothing", [
+    await client.query("insert into search_dictionary values ($1, $2, $3) on conflict do nothing", [
       parameter,
       value,
       folded,

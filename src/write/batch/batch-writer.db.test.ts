@@ -49,7 +49,7 @@ async function outcomeOf(load: BatchImport, id: string): Promise<Outcome> {
 async function checkSearchRows(id: string, history: readonly string[]): Promise<void> {
   const current = history.find((version) => version.endsWith("*"));
   const { rows } = await database.pool.query<{ date: string }>(
-    "select last_updated::text as date from head where key = $1",
+    "select last_updated::text as date from resource_current where key = $1",
     [resourceKeyOf("Patient", id)],
   );
   const found = await foundBy(database, id);
@@ -107,7 +107,7 @@ describe("writing", () => {
     await importOf("taken", [["bare=a"]]);
     // As if the two ids had one hash: the stored one is renamed.
     const key = resourceKeyOf("Patient", "taken");
-    await database.pool.query("update head set id = 'somebody-else' where key = $1", [key]);
+    await database.pool.query("update resource_current set id = 'somebody-else' where key = $1", [key]);
     const load = await openBatchImport(database);
     try {
       await load.commit([patient("taken", "bare=b"), patient("not-taken", "bare=b")]);
@@ -117,7 +117,7 @@ describe("writing", () => {
       load.close();
     }
     const { rows } = await database.pool.query<{ id: string; key: bigint }>(
-      "select id, key from head where id in ('taken', 'somebody-else') order by id",
+      "select id, key from resource_current where id in ('taken', 'somebody-else') order by id",
     );
     expect(rows).toEqual([
       { id: "somebody-else", key },
@@ -225,7 +225,7 @@ describe("lines of one resource in several batches, decided as if they were in o
     const lines = async (): Promise<number | null> =>
       (
         await database.pool.query(
-          "select job from import_line where job = $1 union all select job from import_place where job = $1",
+          "select job from import_pending_line where job = $1 union all select job from import_line_position where job = $1",
           [load.job],
         )
       ).rowCount;

@@ -301,11 +301,11 @@ export class BatchWriter {
 
   #copies(batch: Batch, target: TargetSegment, decision: Decision): CopyStep[] {
     return [
-      { table: "block", columns: ["id", "raw_length", "bytes"], buffer: this.#blocks.rows },
-      { table: "head", columns: HEAD_COLUMNS, buffer: this.#heads },
-      { table: "version", columns: VERSION_ROW_COLUMNS, buffer: this.#versions },
+      { table: "body_block", columns: ["id", "raw_length", "bytes"], buffer: this.#blocks.rows },
+      { table: "resource_current", columns: HEAD_COLUMNS, buffer: this.#heads },
+      { table: "resource_history", columns: VERSION_ROW_COLUMNS, buffer: this.#versions },
       ...searchCopies(batch.searchRows, target.number, decision.searchable),
-      { table: "import_line", columns: EARLIER_COLUMNS, buffer: this.#earlier },
+      { table: "import_pending_line", columns: EARLIER_COLUMNS, buffer: this.#earlier },
     ];
   }
 }

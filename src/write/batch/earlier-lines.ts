@@ -5,7 +5,7 @@ import { keyArray } from "../../store/resources/heads.ts";
 import type { EarlierLine } from "../versions/decide-resource.ts";
 import type { LinePlace } from "./line-places.ts";
 
-/** A row of `import_line`: what an import remembers of a line that it did not write. */
+/** A row of `import_pending_line`: what an import remembers of a line that it did not write. */
 export interface EarlierRow extends EarlierLine {
   key: bigint;
   /** undefined for a bare line that was written at first. */
@@ -16,7 +16,7 @@ export interface EarlierRow extends EarlierLine {
 
 const OUTCOMES = [undefined, "unchanged", "duplicate", "conflict"] as const;
 
-/** Columns of `import_line` in the order of {@link writeEarlierRow}. */
+/** Columns of `import_pending_line` in the order of {@link writeEarlierRow}. */
 export const EARLIER_COLUMNS: readonly string[] = [
   "job",
   "key",
@@ -34,7 +34,7 @@ export const EARLIER_COLUMNS: readonly string[] = [
   "body_length",
 ];
 
-/** Writes a row of `import_line` for COPY. */
+/** Writes a row of `import_pending_line` for COPY. */
 export function writeEarlierRow(rows: CopyBuffer, job: bigint, earlier: EarlierRow): void {
   const { place, body } = earlier;
   rows.row(EARLIER_COLUMNS.length);
@@ -90,7 +90,7 @@ export async function readEarlierLines(
     name: "read-earlier-lines",
     text: `select key::text, last_updated::text, version_id, deleted, content_hash::text, outcome, unit::text,
              byte_offset::text, line::text, length, block::text, block_offset, body_length
-           from import_line where job = $1 and key = any($2::bigint[])`,
+           from import_pending_line where job = $1 and key = any($2::bigint[])`,
     values: [job, keyArray(keys)],
   });
   for (const row of rows) {
@@ -127,7 +127,7 @@ export async function removeEarlierLines(
 ): Promise<void> {
   if (lines.length === 0) return;
   await client.query(
-    `delete from import_line line using unnest($2::bigint[], $3::bigint[]) as gone (key, last_updated)
+    `delete from import_pending_line line using unnest($2::bigint[], $3::bigint[]) as gone (key, last_updated)
      where line.job = $1 and line.key = gone.key and line.last_updated is not distinct from gone.last_updated`,
     [job, keyArray(lines.map((line) => line.key)), lines.map((line) => line.lastUpdated ?? null)],
   );

@@ -87,7 +87,7 @@ export async function writePlaces(
   if (packed === undefined) return;
   await client.query({
     name: "write-places",
-    text: "insert into import_place (job, first_block, last_block, unit, places) values ($1, $2, $3, $4, $5)",
+    text: "insert into import_line_position (job, first_block, last_block, unit, positions) values ($1, $2, $3, $4, $5)",
     values: [job, packed.firstBlock, packed.lastBlock, unit, packed.bytes],
   });
 }
@@ -102,7 +102,7 @@ export async function findPlaces(
   const wanted = new Map<string, LinePlace | undefined>(bodies.map((body) => [nameOf(body), undefined]));
   const { rows } = await client.query<{ unit: string; first: string; places: Buffer }>({
     name: "find-places",
-    text: `select unit::text, first_block::text as first, places from import_place
+    text: `select unit::text, first_block::text as first, positions as places from import_line_position
            where job = $1 and exists (select from unnest($2::bigint[]) block where block between first_block and last_block)`,
     values: [job, keyArray([...new Set(bodies.map((body) => body.block))])],
   });

@@ -72,8 +72,8 @@ export async function removeVersions(client: ClientBase, rows: readonly RevisedR
   const removed = rows.flatMap((one) => one.removed);
   if (removed.length === 0) return;
   await client.query(
-    `delete from version using unnest($1::bigint[], $2::int[]) as gone (key, version_id)
-     where version.key = gone.key and version.version_id = gone.version_id`,
+    `delete from resource_history using unnest($1::bigint[], $2::int[]) as gone (key, version_id)
+     where resource_history.key = gone.key and resource_history.version_id = gone.version_id`,
     [keyArray(removed.map(({ key }) => key)), removed.map(({ versionId }) => versionId)],
   );
 }

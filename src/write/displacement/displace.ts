@@ -76,7 +76,7 @@ async function stillTaken(client: ClientBase, taken: readonly TakenKey[]): Promi
   const { rows } = await client.query<{ key: string; id: string }>(
     `select u.key::text, u.id from unnest($1::bigint[], $2::text[]) as u (key, id)
      where not exists (select from displaced_id d where d.hashed = u.key and d.id = u.id)
-       and not exists (select from head h where h.key = u.key and h.id = u.id)`,
+       and not exists (select from resource_current h where h.key = u.key and h.id = u.id)`,
     [taken.map(({ key }) => key), taken.map(({ id }) => id)],
   );
   return rows.map(({ key, id }) => ({ key: BigInt(key), id }));
@@ -89,7 +89,7 @@ async function withNewKeys(client: ClientBase, taken: readonly TakenKey[]): Prom
   while (left.length > 0) {
     const tried = left.map(({ key, id }) => ({ hashed: key, id, key: randomKey(typeIdOfKey(key)) }));
     const { rows } = await client.query<{ key: string }>(
-      `select key::text from head where key = any($1::bigint[]) union select key::text from displaced_id where key = any($1)`,
+      `select key::text from resource_current where key = any($1::bigint[]) union select key::text from displaced_id where key = any($1)`,
       [keyArray(tried.map(({ key }) => key))],
     );
     const used = new Set(rows.map(({ key }) => BigInt(key)));

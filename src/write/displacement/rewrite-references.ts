@@ -38,7 +38,7 @@ const FIND = `declare referring no scroll cursor for
     union all
     select r.segment, r.key, r.stamp from search_resource r
     where r.segment = any($2::int[]) and exists (select from unnest(r.equality) u (value) where u.value = any($1::bigint[]))
-  ) r join head h on h.segment = r.segment and h.key = r.key and h.stamp = r.stamp
+  ) r join resource_current h on h.segment = r.segment and h.key = r.key and h.stamp = r.stamp
   order by h.block, h.block_offset`;
 
 /** Those without indexes; all where there are too many values. */
@@ -142,7 +142,7 @@ async function readReferring(
 async function readKnownReferences(client: ClientBase): Promise<KnownReferences> {
   const { parameters } = await readDefinitions(client);
   const { rows } = await client.query<{ parameter: number; folded: string }>(
-    "select parameter, folded from search_term where parameter in ($1, $2)",
+    "select parameter, folded from search_dictionary where parameter in ($1, $2)",
     [BASE_TERMS, CONTAINED_TERMS],
   );
   const bases = rows.filter(({ parameter }) => parameter === BASE_TERMS).map(({ folded }) => folded);

@@ -21,7 +21,10 @@ export async function eraseOne(
   await client.query([...BEGIN, ...(type === DEFINING_TYPE ? [changeStatement(undefined)] : [])].join("; "));
   try {
     if (check !== undefined && isStorable(id)) {
-      await client.query("select from head where key = stored_key($1, $2) for update", [resourceKeyOf(type, id), id]);
+      await client.query("select from resource_current where key = stored_key($1, $2) for update", [
+        resourceKeyOf(type, id),
+        id,
+      ]);
       check(await readCurrent(client, type, id));
     }
     const isErased = await eraseResource(client, resourceKeyOf(type, id), id);

@@ -49,7 +49,7 @@ function refuse(): void {
 
 async function versionsOf(...ids: string[]): Promise<(number | undefined)[]> {
   const { rows } = await database.pool.query<{ id: string; version_id: number }>(
-    "select id, version_id from head where id = any($1)",
+    "select id, version_id from resource_current where id = any($1)",
     [ids],
   );
   return ids.map((id) => rows.find((row) => row.id === id)?.version_id);

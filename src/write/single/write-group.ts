@@ -261,8 +261,8 @@ export class WriteGroup {
     }
     this.#blocks.finish();
     const copies = [
-      { table: "block", columns: ["id", "raw_length", "bytes"], buffer: this.#blocks.rows },
-      { table: "head", columns: HEAD_COLUMNS, buffer: this.#heads },
+      { table: "body_block", columns: ["id", "raw_length", "bytes"], buffer: this.#blocks.rows },
+      { table: "resource_current", columns: HEAD_COLUMNS, buffer: this.#heads },
       ...searchCopies(rows, segment, flags),
     ];
     return { copies, replaced };

@@ -104,7 +104,7 @@ describe("contained resources", () => {
     const selection = { type: "Patient", queries: ["school.name=hill"], patients: ["late", "none"] };
     const rows = await selectionSql(pool, selection, { baseUrl: BASE, dateEquality: "contain" });
     const found = await pool.query<{ id: string }>(
-      statement(sql`select h.id from search_resource r join head h on h.key = r.key where ${rows}`),
+      statement(sql`select h.id from search_resource r join resource_current h on h.key = r.key where ${rows}`),
     );
     expect(found.rows).toEqual([{ id: "late" }]);
   });

@@ -48,7 +48,7 @@ function tables(entries: readonly ContainedEntry[]): Sql {
       from unnest(${keys(strings)}::bigint[], ${qualifiers(strings)}::bigint[], ${parameters(strings)}::integer[],
         ${strings.map(({ value }) => value)}::text[], ${strings.map(({ folded }) => folded)}::text[])
         x (key, qualifier, parameter, value, folded)),
-    search_term (parameter, value, folded) as materialized (
+    search_dictionary (parameter, value, folded) as materialized (
       select x.parameter, x.value, x.folded collate "C"
       from unnest(${parameters(terms)}::integer[], ${numbers}::bigint[], ${terms.map(({ folded }) => folded)}::text[])
         x (parameter, value, folded))`;

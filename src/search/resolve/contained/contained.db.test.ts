@@ -311,7 +311,7 @@ describe("chains into contained resources", () => {
     try {
       await expect(resolveCondition(other.database.pool, searchCondition(groups, rules))).resolves.toBeDefined();
       expect(
-        asked.mock.calls.some(([query]) => (query as unknown as { text: string }).text.includes("from block")),
+        asked.mock.calls.some(([query]) => (query as unknown as { text: string }).text.includes("from body_block")),
       ).toBe(false);
     } finally {
       asked.mockRestore();
@@ -348,7 +348,7 @@ describe("chains into contained resources", () => {
       const texts = asked.mock.calls.map(([query]) => (query as unknown as { text: string }).text);
       // Stale rows, kinds of references, the guess, and the targets.
       expect(texts).toHaveLength(4);
-      expect(texts.filter((text) => text.includes("search_term"))).toHaveLength(1);
+      expect(texts.filter((text) => text.includes("search_dictionary"))).toHaveLength(1);
     } finally {
       asked.mockRestore();
     }

@@ -33,7 +33,7 @@ export async function readCanonical(
 ): Promise<JsonObject | undefined> {
   const condition = allOf([ofType(type), meant(type, reference), current]);
   const { rows } = await db.query<VersionColumns>(
-    statement(sql`select v.id, ${COLUMNS} from search_resource r join head v on v.key = r.key
+    statement(sql`select v.id, ${COLUMNS} from search_resource r join resource_current v on v.key = r.key
       where ${conditionSql(condition)} limit 2`),
   );
   const [row, another] = rows;

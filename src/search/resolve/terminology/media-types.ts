@@ -23,7 +23,7 @@ export function belowMediaType(stored: readonly StoredParameter[], asked: string
     find: async (lookups) => {
       const { rows } = await lookups.db.query<{ folded: string }>(
         statement(
-          sql`select s.folded from search_term s where s.parameter = ${MEDIA_TYPE_TERMS} and ${test} limit ${MOST + 1}`,
+          sql`select s.folded from search_dictionary s where s.parameter = ${MEDIA_TYPE_TERMS} and ${test} limit ${MOST + 1}`,
         ),
       );
       if (rows.length > MOST) throw tooCostly(`more than ${MOST} media types are below the asked one`);

@@ -62,7 +62,7 @@ async function spellingsOf(db: Queryable, asked: readonly TokenValue[]): Promise
   const folds = [...new Set(asked.map(({ code = "" }) => foldCode(code)))];
   const { rows } = await db.query<{ folded: string }>(
     statement(sql`select s.folded from unnest(${folds.map((fold) => `${fold}\n`)}::text[], ${folds.map((fold) => `${fold}\v`)}::text[]) b (low, high)
-        join search_term s on s.parameter = ${CODE_TERMS} and left(s.folded, 64) >= b.low and left(s.folded, 64) < b.high
+        join search_dictionary s on s.parameter = ${CODE_TERMS} and left(s.folded, 64) >= b.low and left(s.folded, 64) < b.high
       limit ${MOST + 1}`),
   );
   if (rows.length > MOST) throw tooCostly(`its codes are written in more than ${MOST} ways`);
@@ -81,7 +81,7 @@ async function spellingsOf(db: Queryable, asked: readonly TokenValue[]): Promise
 async function caselessSystems(db: Queryable, asked: readonly string[] | undefined): Promise<ReadonlySet<string>> {
   const isAsked = asked === undefined ? sql`true` : sql`s.folded = any(${asked}::text[])`;
   const known = await db.query<{ value: string; folded: string }>(
-    statement(sql`select s.value::text, s.folded from search_term s
+    statement(sql`select s.value::text, s.folded from search_dictionary s
       where s.parameter = ${CASELESS_SYSTEM_TERMS} and ${isAsked} limit ${MOST}`),
   );
   if (known.rows.length === 0) return new Set();

@@ -159,7 +159,7 @@ describe("_text and _content", () => {
     const selection = { type: "Condition", queries: ["_text=liver", "_content=pneumonia"], patients: ["p1", "p3"] };
     const rows = await selectionSql(pool, selection, { baseUrl: BASE, dateEquality: "contain" });
     const found = await pool.query<{ id: string }>(
-      statement(sql`select h.id from search_resource r join head h on h.key = r.key where ${rows}`),
+      statement(sql`select h.id from search_resource r join resource_current h on h.key = r.key where ${rows}`),
     );
     expect(found.rows).toEqual([{ id: "c1" }]);
   });

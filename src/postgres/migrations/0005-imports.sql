@@ -20,7 +20,9 @@ create table import_job (
   ended_at timestamptz,
   -- {status, code, text, input?}: why it failed, as the status endpoint says it
   failure jsonb,
-  -- who plans or finishes the job holds the lease; raised by every claim: a step with an older fence is refused
+  -- why lines were rejected, grouped for people (import/report/causes.ts); null until it is completed
+  causes jsonb,
+  -- the process that plans or finishes the job holds the lease; raised by every claim: a step with an older fence is refused
   lease_until timestamptz,
   fence bigint not null default 0
 );
@@ -66,7 +68,9 @@ create table import_unit (
   created bigint not null default 0,
   updated bigint not null default 0,
   unchanged bigint not null default 0,
-  deleted bigint not null default 0
+  deleted bigint not null default 0,
+  -- what it counts beside its sums (write/batch/unit-tally.ts): lines by resource type, references that lead nowhere
+  tally jsonb
 );
 create index import_unit_job on import_unit (job, input, start_offset);
 create index import_unit_open on import_unit (job, id) where state in (0, 1);
@@ -84,3 +88,42 @@ create table import_rejected_line (
   expression text,
   primary key (unit, byte_offset)
 );
+
+-- What a running import must remember of its lines, so that its outcome does not depend on where its batches end
+-- (write/versions/decide-resource.ts). Emptied of an import when it ends.
+
+-- Lines that represent their date and were not written: unchanged, duplicate by version, or conflict.
+create table import_pending_line (
+  job bigint not null,
+  key bigint not null,
+  -- null for a bare line
+  last_updated bigint,
+  version_id integer,
+  deleted boolean not null,
+  content_hash bigint not null,
+  -- 1 unchanged, 2 duplicate, 3 conflict
+  outcome smallint not null,
+  -- as in import_rejected_line; null for a bare line that was written at first
+  unit bigint,
+  byte_offset bigint,
+  line bigint,
+  length integer,
+  -- the body, when the line may be written after all
+  block bigint,
+  block_offset integer,
+  body_length integer,
+  unique nulls not distinct (job, key, last_updated)
+);
+
+-- Where the written lines with a date came from, one row per batch: they may lose against a later line.
+create table import_line_position (
+  job bigint not null,
+  -- the blocks their bodies are in
+  first_block bigint not null,
+  last_block bigint not null,
+  unit bigint not null,
+  -- write/batch/line-places.ts
+  positions bytea not null,
+  primary key (job, first_block)
+);
+alter table import_line_position alter column positions set storage external;

@@ -19,7 +19,7 @@ create table export_job (
   failure jsonb,
   -- resources written so far
   resources bigint not null default 0,
-  -- who runs the job holds the lease; raised by every claim: a step with an older fence is refused
+  -- the process that runs the job holds the lease; raised by every claim: a step with an older fence is refused
   lease_until timestamptz,
   fence bigint not null default 0
 );
