@@ -21,7 +21,8 @@ export function threadHeapMegabytes(memoryBytes: number, threads: number): numbe
 /**
  * Lets the heap of this process and of its threads grow to twice what is in use before garbage is collected; V8's own choice is up to
  * four times, which is 100 MB more for the server and for every worker under an ordinary load. What a large body left behind is
- * collected sooner, too.
+ * collected sooner, too. For servers, which run for months: an import from the command line, which ends soon, is 2 to 3 % faster
+ * without.
  */
 export function collectGarbageEarlier(): void {
   setFlagsFromString("--heap-growing-percent=100");

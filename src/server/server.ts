@@ -3,7 +3,7 @@ import { createServer } from "node:net";
 import type { FastifyInstance } from "fastify";
 import { StokerError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
-import { collectGarbageEarlier, threadHeapMegabytes, usableMemory } from "../base/memory.ts";
+import { threadHeapMegabytes, usableMemory } from "../base/memory.ts";
 import { baseUrlOf, type Settings } from "../base/settings.ts";
 import { destinationOf } from "../export/destination.ts";
 import { openExports } from "../export/exports.ts";
@@ -89,7 +89,6 @@ async function assemble(
     for (let step = undo.pop(); step !== undefined; step = undo.pop()) await step();
   };
   try {
-    collectGarbageEarlier();
     if (listens) await checkAddress(settings);
     const sourceConfig = {
       fileRoot: settings.fileRoot,

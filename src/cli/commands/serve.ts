@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { StokerError } from "../../base/errors.ts";
 import { openLogger, type Logger } from "../../base/logger.ts";
+import { collectGarbageEarlier } from "../../base/memory.ts";
 import { loadSettings, terminalEnvironment, type Settings } from "../../base/settings.ts";
 import { leftoverNotice } from "./clean.ts";
 import { knownStores, rememberStore } from "./known-stores.ts";
@@ -82,6 +83,7 @@ export async function runUntilStopped(
   ready: (server: RunningServer) => string,
   afterwards?: (server: RunningServer, notice: Notice) => Promise<void>,
 ): Promise<void> {
+  collectGarbageEarlier();
   const logger = openLogger(settings.logLevel, component);
   const notice = openNotices(logger);
   const requests = openStopRequests();
