@@ -30,7 +30,8 @@ export function collectGarbageEarlier(): void {
 
 /**
  * Collects the garbage of this thread at once, which takes some 20 ms, and 300 after a line of 10 MB: V8 by itself would keep what a
- * large line left behind until as much memory again was needed. Not for the thread that answers requests.
+ * large line left behind until as much memory again was needed. On the thread that answers requests only when it is about to run out
+ * of room.
  */
 export function collectGarbage(): void {
   if (collect === undefined) {

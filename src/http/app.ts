@@ -1,3 +1,4 @@
+import { collectGarbage } from "../base/memory.ts";
 import { getHeapStatistics } from "node:v8";
 import { fastify, LogController, type FastifyBaseLogger, type FastifyInstance } from "fastify";
 import { openResourceWriter } from "../write/single/resource-writer.ts";
@@ -51,7 +52,10 @@ const TEXT_BODIES = ["application/fhir+json", "application/json", "application/x
  */
 export function createApp(context: HttpContext): FastifyInstance {
   const logger: FastifyBaseLogger = context.logger;
-  const budget = new MemoryBudget(context.requestMemory ?? getHeapStatistics().heap_size_limit * REQUESTS_PART);
+  const budget = new MemoryBudget(
+    context.requestMemory ?? getHeapStatistics().heap_size_limit * REQUESTS_PART,
+    collectGarbage,
+  );
   const app: FastifyInstance = fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),

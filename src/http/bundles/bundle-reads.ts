@@ -88,7 +88,8 @@ function statementReading(
 ): EntryReading {
   const etag = `W/"${tag}"`;
   if (hasTag(preconditions.ifNoneMatch, tag)) return { status: 304, etag };
-  return { status: 200, etag, resource: shapedStatement(bytes, parameters) };
+  // A copy: an answer gives the memory of its entries back.
+  return { status: 200, etag, resource: Buffer.from(shapedStatement(bytes, parameters)) };
 }
 
 async function validationReading(

@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { StokerError } from "../../base/errors.ts";
 import { ownTurnFor, Pace } from "../../base/own-turn.ts";
+import { release } from "../../store/resources/body.ts";
 import type { ResourceWriter } from "../../write/single/resource-writer.ts";
 import { readOneVersion } from "../../search/read.ts";
 import { readingOf } from "../routes/resource-routes.ts";
@@ -60,7 +61,10 @@ export async function bundleRoutes(
     const asked = readingOf(reading, request);
     const entries = await carryOut({ request, reading: asked, writer, metadata, left: READ_BYTES, until }, bundle);
     await ownTurnFor(entries.reduce((sum, { resource }) => sum + (resource?.length ?? 0), 0));
-    return reply.type(FHIR_JSON).send(responseBundle(bundle.type, entries));
+    const answer = responseBundle(bundle.type, entries);
+    // They are in the answer now, and V8 would collect them much later than the next answer is made.
+    for (const { resource } of entries) if (resource !== undefined) release(resource);
+    return reply.type(FHIR_JSON).send(answer);
   });
 }
 

@@ -12,6 +12,12 @@ const RESERVE = 1 / 8;
 /** The part that bodies may have while they come: the rest is for carrying requests out, or none of them would get to its end. */
 const RECEIVING = 1 / 2;
 
+/**
+ * The part of the budget that may be garbage: what large requests held stays counted until it was collected, because V8 takes
+ * its time with memory beside its heap, and makes new room meanwhile.
+ */
+const GARBAGE = 1 / 4;
+
 /** What room is taken for. */
 export type Stage = "receiving" | "working";
 
@@ -22,12 +28,16 @@ export type Stage = "receiving" | "working";
 export class MemoryBudget {
   readonly limit: number;
   readonly #waiting = new Set<Waiter>();
+  readonly #collect: (() => void) | undefined;
   #opened = 0;
   #held = 0;
+  /** Bytes of {@link #held} that no request holds any more. */
+  #garbage = 0;
 
-  /** `limit` in bytes. */
-  constructor(limit: number) {
+  /** `limit` in bytes; `collect` gives memory back that nothing refers to any more. */
+  constructor(limit: number, collect?: () => void) {
     this.limit = limit;
+    this.#collect = collect;
   }
 
   /** Bytes that all shares hold. */
@@ -46,7 +56,10 @@ export class MemoryBudget {
 
   /** Takes room for so many bytes more; false when there is none, or an older request waits for it. */
   take(share: Share, bytes: number, stage: Stage = "working"): boolean {
-    if (!this.#fits(share, bytes, stage)) return false;
+    if (!this.#fits(share, bytes, stage)) {
+      if (this.#garbage > 0) this.#collectGarbage();
+      if (!this.#fits(share, bytes, stage)) return false;
+    }
     if (!isSmall(share, bytes) && this.#isOlderWaiting(share)) return false;
     this.add(share, bytes);
     return true;
@@ -60,9 +73,16 @@ export class MemoryBudget {
     if (change < 0) this.#serve();
   }
 
-  /** Gives all back that a share holds. */
+  /** Gives all back that a share holds; a large one's memory is room again when it was collected. */
   close(share: Share): void {
-    this.add(share, -share.held);
+    const { held } = share;
+    if (held > SMALL_BYTES && this.#collect !== undefined) {
+      (share as { held: number }).held = 0;
+      this.#garbage += held;
+      if (this.isShort || this.#garbage > this.limit * GARBAGE) this.#collectGarbage();
+    } else {
+      this.add(share, -held);
+    }
   }
 
   /** Calls `onRoom` once so many bytes could be taken; not after the function that comes back was called. */
@@ -75,9 +95,16 @@ export class MemoryBudget {
   }
 
   #fits(share: Share, bytes: number, stage: Stage): boolean {
-    if (this.#held === share.held) return true;
+    if (this.#held - this.#garbage === share.held) return true;
     const part = isSmall(share, bytes) ? 1 : stage === "receiving" ? RECEIVING : 1 - RESERVE;
     return this.#held + bytes <= this.limit * part;
+  }
+
+  #collectGarbage(): void {
+    this.#collect?.();
+    this.#held -= this.#garbage;
+    this.#garbage = 0;
+    this.#serve();
   }
 
   #isOlderWaiting({ number }: Share): boolean {
