@@ -6,6 +6,11 @@ const { totalmem } = require("node:os");
 
 const MEGABYTE = 1024 * 1024;
 const COMMANDS = ["serve", "worker"];
+/**
+ * The allocator of Linux gives each thread an arena, which keeps what was freed: after minutes of exports and imports 300 MB lay in
+ * 18 of them. Threads that share two give it back, and wait for each other no longer than can be measured.
+ */
+const MALLOC_ARENAS = "2";
 
 /** A quarter of the memory, or of the container's limit, in MB; at least 256, at most 2048. */
 function heapMegabytes() {
@@ -14,7 +19,7 @@ function heapMegabytes() {
   return Math.min(2048, Math.max(256, Math.floor(memory / MEGABYTE / 4)));
 }
 
-/** The process goes on with this limit under the same number. A limit that was given by the user stays. */
+/** Replaces the process by one with this limit and the same number. A limit that the user has set stays. */
 function limitHeap() {
   if (typeof process.execve !== "function" || process.platform === "win32") return;
   if (!COMMANDS.includes(process.argv[2])) return;
@@ -26,7 +31,7 @@ function limitHeap() {
     ...process.execArgv,
     ...process.argv.slice(1),
   ];
-  process.execve(process.execPath, words, process.env);
+  process.execve(process.execPath, words, { MALLOC_ARENA_MAX: MALLOC_ARENAS, ...process.env });
 }
 
 limitHeap();
