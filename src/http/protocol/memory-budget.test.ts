@@ -17,6 +17,22 @@ describe("a budget of memory", () => {
     expect(budget.held).toBe(10 * MB + 256 * 1024);
   });
 
+  it("counts what large requests held until it is collected, at the latest with an eighth, or when nothing else is held", () => {
+    let collections = 0;
+    const budget = new MemoryBudget(80 * MB, () => collections++);
+    const shares = Array.from({ length: 4 }, () => budget.open());
+    for (const share of shares) budget.add(share, 8 * MB);
+    const [first, second, third, fourth] = shares as [Share, Share, Share, Share];
+    budget.close(first);
+    expect([budget.held, collections]).toEqual([32 * MB, 0]);
+    budget.close(second);
+    expect([budget.held, collections]).toEqual([16 * MB, 1]);
+    budget.close(third);
+    expect([budget.held, collections]).toEqual([16 * MB, 1]);
+    budget.close(fourth);
+    expect([budget.held, collections]).toEqual([0, 2]);
+  });
+
   it("lets one request go on that is alone, however much it needs", () => {
     const budget = new MemoryBudget(MB);
     const share = budget.open();

@@ -16,7 +16,7 @@ const RECEIVING = 1 / 2;
  * The part of the budget that may be garbage: what large requests held stays counted until it was collected, because V8 takes
  * its time with memory beside its heap, and makes new room meanwhile.
  */
-const GARBAGE = 1 / 4;
+const GARBAGE = 1 / 8;
 
 /** What room is taken for. */
 export type Stage = "receiving" | "working";
@@ -57,7 +57,7 @@ export class MemoryBudget {
   /** Takes room for so many bytes more; false when there is none, or an older request waits for it. */
   take(share: Share, bytes: number, stage: Stage = "working"): boolean {
     if (!this.#fits(share, bytes, stage)) {
-      if (this.#garbage > 0) this.#collectGarbage();
+      this.#collectMuch();
       if (!this.#fits(share, bytes, stage)) return false;
     }
     if (!isSmall(share, bytes) && this.#isOlderWaiting(share)) return false;
@@ -79,7 +79,7 @@ export class MemoryBudget {
     if (held > SMALL_BYTES && this.#collect !== undefined) {
       (share as { held: number }).held = 0;
       this.#garbage += held;
-      if (this.isShort || this.#garbage > this.limit * GARBAGE) this.#collectGarbage();
+      this.#collectMuch();
     } else {
       this.add(share, -held);
     }
@@ -100,7 +100,9 @@ export class MemoryBudget {
     return this.#held + bytes <= this.limit * part;
   }
 
-  #collectGarbage(): void {
+  /** Collects when it is worth the time, some 20 ms, and when everything that is held is garbage. */
+  #collectMuch(): void {
+    if (this.#garbage <= this.limit * GARBAGE && (this.#garbage === 0 || this.#garbage < this.#held)) return;
     this.#collect?.();
     this.#held -= this.#garbage;
     this.#garbage = 0;

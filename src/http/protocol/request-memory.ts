@@ -35,7 +35,8 @@ const PATIENCE: Patience = { room: 10_000, slow: 5000 };
 
 /** What a request holds. */
 export interface RequestMemory {
-  /** Takes so many bytes more, as soon as there is room. Rejects with `busy`, and with `too-costly` when there never will be. */
+  /** Takes so many bytes more, as soon as there is room. Rejects with `busy`, also when
+   * the client has gone, and with `too-costly` when there never will be. */
   take(bytes: number): Promise<void>;
   /** Gives bytes back. */
   give(bytes: number): void;
@@ -145,7 +146,8 @@ class Memory implements RequestMemory {
   }
 
   async take(bytes: number, stage: Stage = "working"): Promise<void> {
-    if (this.#isClosed) return;
+    // Its work ends: nothing counts it any more.
+    if (this.#isClosed) throw new StokerError("busy", GONE);
     if (this.held + bytes > this.#budget.limit * MOST) throw tooLarge(this.held + bytes);
     if (this.#budget.take(this.#share, bytes, stage)) return;
     await this.#wait(bytes, stage);
@@ -202,8 +204,10 @@ class Memory implements RequestMemory {
           reject(new StokerError("busy", NO_ROOM));
         }, this.#patience.room);
       });
-      // Meanwhile its client may have gone.
-      if (this.#isClosed) this.#budget.close(this.#share);
+      if (this.#isClosed) {
+        this.#budget.close(this.#share);
+        throw new StokerError("busy", GONE);
+      }
     } finally {
       this.#waiting--;
       this.#since = performance.now();
@@ -211,6 +215,7 @@ class Memory implements RequestMemory {
   }
 }
 
+const GONE = "The client has gone before its request was carried out.";
 const NO_ROOM = "Other requests use all the memory that the server has for them; try again in a moment.";
 
 function tooLarge(bytes: number): StokerError {
