@@ -6,7 +6,7 @@ import { withClient } from "../store/segments/publish.ts";
 import { formatCount, formatDuration } from "../terminal/format.ts";
 import { measurePointRead, measureSearches } from "./api-reads.ts";
 import { measureWrites } from "./api-writes.ts";
-import { runImport } from "./import-run.ts";
+import { runTimedImport } from "./import-run.ts";
 import { withCopy, withStoker, type BenchContext } from "./phases.ts";
 import type { ApiTimes } from "./results.ts";
 import { collectSamples } from "./samples.ts";
@@ -23,7 +23,7 @@ export async function measureApi(context: BenchContext, resources: number): Prom
     let copies = 0;
     while (copies * input.lines < resources) {
       copies++;
-      await withCopy(context, copies, (copy) => runImport(stoker.base, copy, "IncrementalLoad", signal));
+      await withCopy(context, copies, (copy) => runTimedImport(stoker.base, copy, "IncrementalLoad", signal));
       say(`filled with ${formatCount(copies * input.lines)} resources`);
     }
     const logger = openLogger("warn", "bench");

@@ -20,7 +20,7 @@ const POLL_MS = 100;
  * Imports all files through `$import`, polls every 100 ms, and returns the seconds from before the registration until
  * the status is 200. Throws {@link WrongCount} unless every line of every file was loaded.
  */
-export async function runImport(
+export async function runTimedImport(
   base: string,
   input: BenchInput,
   mode: BenchMode,

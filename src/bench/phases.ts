@@ -5,7 +5,7 @@ import { createInterface } from "node:readline";
 import { formatCount, formatDuration } from "../terminal/format.ts";
 import { measureCeiling, type Ceiling } from "./ceiling.ts";
 import type { BenchDatabase, BenchServer } from "./databases.ts";
-import { runImport, type BenchMode } from "./import-run.ts";
+import { runTimedImport, type BenchMode } from "./import-run.ts";
 import type { BenchInput } from "./input.ts";
 import { processTime } from "./machine.ts";
 import { startReader } from "./reads.ts";
@@ -162,7 +162,7 @@ async function timeImport(
     await databaseCpu(),
     await stoker.stages(),
   ];
-  const seconds = await runImport(stoker.base, input, mode, context.signal);
+  const seconds = await runTimedImport(stoker.base, input, mode, context.signal);
   return {
     mode,
     before,

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { shownCommandLine } from "../cli/commands/bench.ts";
 import { databaseUrl } from "./databases.ts";
 import { figuresOf } from "./figures.ts";
-import { figureLines, reportLines } from "./report.ts";
+import { figureLines, benchReportLines } from "./report.ts";
 import type { BenchResults, ImportRun } from "./results.ts";
 import { parseStages, stagesBetween } from "./stages.ts";
 import { median, percentile, typical } from "./statistics.ts";
@@ -131,7 +131,7 @@ describe("figures", () => {
     const figures = figuresOf(nothing);
     expect(figures.map(({ verdict }) => verdict)).toEqual(Array.from({ length: 6 }, () => "open"));
     expect(figureLines(figures).join("\n")).not.toMatch(/NaN|Infinity|undefined/);
-    expect(reportLines(nothing).join("\n")).not.toMatch(/NaN|Infinity|undefined/);
+    expect(benchReportLines(nothing).join("\n")).not.toMatch(/NaN|Infinity|undefined/);
   });
 
   test("the API has figures of its own; counting may take long", () => {
@@ -152,16 +152,16 @@ describe("figures", () => {
       [1500, "must"],
       [2000, "missed"],
     ]);
-    const text = reportLines({ ...results, api }).join("\n");
+    const text = benchReportLines({ ...results, api }).join("\n");
     expect(text).not.toMatch(/NaN|Infinity|undefined/);
     expect(text).toMatch(/Patient by name +8 +4\.0 +9\.0 +4\.0 +9\.0 +200/);
     expect(text).toMatch(/transactions of 500 creates +8 +2,000 +4\.0 +9\.0/);
     const nothing = { ...api, pointRead: undefined, searches: [], writes: [] };
-    expect(reportLines({ ...results, api: nothing }).join("\n")).not.toMatch(/NaN|Infinity|undefined/);
+    expect(benchReportLines({ ...results, api: nothing }).join("\n")).not.toMatch(/NaN|Infinity|undefined/);
   });
 
   test("the report shows every part", () => {
-    const lines = reportLines(results);
+    const lines = benchReportLines(results);
     for (const line of lines) expect(line).toBe(line.trimEnd());
     const text = lines.join("\n");
     expect(text).not.toMatch(/NaN|Infinity|undefined/);

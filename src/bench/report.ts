@@ -2,7 +2,7 @@ import { formatBytes, formatCount, formatDuration } from "../terminal/format.ts"
 import { apiSections } from "./api-report.ts";
 import { figuresOf, formatFigure, type Figure } from "./figures.ts";
 import { rateOf, type BenchResults, type ImportRun } from "./results.ts";
-import { STAGES } from "./stages.ts";
+import { STAGE_NAMES } from "./stages.ts";
 import { median, typical } from "./statistics.ts";
 import { renderTable } from "./table.ts";
 
@@ -15,7 +15,7 @@ const VERDICTS: Readonly<Record<Figure["verdict"], string>> = {
 };
 
 /** The results as the lines of a report: figures, runs, stages, growth, searches, and what they were measured on. */
-export function reportLines(results: BenchResults): string[] {
+export function benchReportLines(results: BenchResults): string[] {
   const sections = [
     ["Figures", ...figureLines(figuresOf(results))],
     ...(results.runs.length > 0 || results.reads !== undefined ? [["Runs (median)", ...runLines(results)]] : []),
@@ -123,7 +123,7 @@ function stageLines(results: BenchResults): string[] {
     return run?.stages === undefined ? [] : [{ mode, stages: run.stages }];
   });
   if (runs.length === 0) return ["not measured: the server exports no stage times"];
-  const known = new Map(STAGES);
+  const known = new Map(STAGE_NAMES);
   const labels = [...known.keys(), ...new Set(runs.flatMap(({ stages }) => Object.keys(stages)))];
   const sums = runs.map(({ stages }) => Object.values(stages).reduce((sum, seconds) => sum + seconds, 0));
   const rows = [...new Set(labels)].map((label) => [

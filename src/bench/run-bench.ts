@@ -2,7 +2,7 @@ import { chmod, mkdir, mkdtemp, realpath, rm, statfs, writeFile } from "node:fs/
 import { join } from "node:path";
 import { StokerError } from "../base/errors.ts";
 import { formatBytes, formatCount } from "../terminal/format.ts";
-import { readVersion } from "../base/version.ts";
+import { programVersion } from "../base/version.ts";
 import { openBenchServer } from "./databases.ts";
 import { figuresOf } from "./figures.ts";
 import { generateInput, plainBytes, readInput } from "./input.ts";
@@ -80,7 +80,7 @@ export async function runBench(
         phases: [...phases],
         date: new Date().toISOString(),
         commandLine: options.commandLine,
-        stoker: readVersion(),
+        stoker: programVersion(),
         machine,
         postgres: { version: server.version, embedded: server.pid !== undefined, settings: server.settings },
         data: {

@@ -1,5 +1,5 @@
 /** The stages of an import's pipeline, as the metric `stoker_import_stage_seconds_total` names them, in their order. */
-export const STAGES: readonly (readonly [label: string, title: string])[] = [
+export const STAGE_NAMES: readonly (readonly [label: string, title: string])[] = [
   ["read", "read"],
   ["parse", "parse"],
   ["check", "check"],

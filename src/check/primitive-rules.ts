@@ -1,7 +1,7 @@
 import type { ValueCheck } from "./walk.ts";
 import type { JsonValue } from "../base/json.ts";
 import { isId, NUMBER_TESTS, PRIMITIVE_FORMATS, STRING_TESTS, type PrimitiveTest } from "../fhir/primitives.ts";
-import type { CodeSet, ElementDefinition } from "../fhir/structure.ts";
+import type { BoundCodes, ElementDefinition } from "../fhir/structure.ts";
 import { unusualLiteral } from "./integer-forms.ts";
 import { quoted } from "./issue.ts";
 import { mayLeadNowhere } from "./left-references.ts";
@@ -111,7 +111,7 @@ function checkBoolean(value: JsonValue, walk: Walk, depth: number): boolean {
   return typeof value === "boolean" || reportType(walk, depth, "true or false", value);
 }
 
-function codeCheck(set: CodeSet): ValueCheck {
+function codeCheck(set: BoundCodes): ValueCheck {
   const codes = new Set(set.codes);
   return (value, walk, depth) => {
     if (typeof value !== "string") return reportType(walk, depth, "a string", value);

@@ -2,7 +2,7 @@ import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSyn
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { resolveInputs } from "./commands/import/inputs.ts";
-import { runImport } from "./commands/import/run-import.ts";
+import { runImportCommand } from "./commands/import/run-import.ts";
 import { makeFolder, runStoker, startStoker, type StokerProcess } from "./testing/spawn-stoker.ts";
 
 interface JsonReport {
@@ -223,7 +223,7 @@ describe("stoker serve, and commands that drive it", () => {
   });
 
   test("an import that is stopped is cancelled on the server", async () => {
-    const end = await runImport({
+    const end = await runImportCommand({
       server: { baseUrl, token: undefined },
       order: {
         inputs: resolveInputs([samples], folder).inputs.map(({ url }) => ({ url, type: undefined })),

@@ -10,7 +10,7 @@ import { addGenerateCommand } from "./commands/generate.ts";
 import { addImportCommand } from "./commands/import/command.ts";
 import { addJobsCommand } from "./commands/jobs.ts";
 import { addServeCommand } from "./commands/serve.ts";
-import { readVersion } from "../base/version.ts";
+import { programVersion } from "../base/version.ts";
 import { addWorkerCommand } from "./commands/worker.ts";
 
 /** Exit code of every error of usage or of the run. */
@@ -21,7 +21,7 @@ export function createProgram(): Command {
   const program = new Command("stoker");
   program
     .description("an open FHIR R4 server that is fed in bulk")
-    .version(readVersion(), "-V, --version", "print the version")
+    .version(programVersion(), "-V, --version", "print the version")
     .helpOption("-h, --help", "print this help")
     .showHelpAfterError("(add --help for options and an example)")
     .exitOverride()

@@ -2,7 +2,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { inflateRawSync } from "node:zlib";
 import type { Client } from "pg";
 import { resourceTypeId } from "../fhir/resource-types.ts";
-import { failureOf, isFinal } from "./failure.ts";
+import { exportFailureOf, isFinal } from "./failure.ts";
 import { exportedLine } from "./line.ts";
 import { openMembership } from "./membership.ts";
 import { openFolder } from "./output-file.ts";
@@ -51,7 +51,7 @@ async function run(): Promise<void> {
     }
     tell({ kind: "files", files: [...(await files.finish()), ...(await deletions.finish())] });
   } catch (error) {
-    const failure = failureOf(error);
+    const failure = exportFailureOf(error);
     const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
     tell({ kind: "failed", failure, reason, isFinal: isFinal(failure) });
     await files?.abandon();

@@ -1,15 +1,15 @@
+import { LEASE_SECONDS, LeaseLost, withLease } from "../jobs/lease.ts";
 import { StokerError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { lackOfRoom, tooOld, type JobLimits } from "../jobs/job-limits.ts";
 import { placeOf } from "./destination.ts";
-import { failureOf, isFinal } from "./failure.ts";
+import { exportFailureOf, isFinal } from "./failure.ts";
 import {
   claimExport,
   deleteExpired,
   endOldExports,
   failExport,
   forgetFolder,
-  LEASE_SECONDS,
   leftFolders,
   postponeExport,
   releaseAllExports,
@@ -46,11 +46,6 @@ const POLL_MS = 1000;
 const CLEAN_MS = 10_000;
 /** After so many attempts that broke off, an export fails instead of being tried for ever. */
 const MAX_CLAIMS = 10;
-
-/** Reason of the abort when the job became another's, or was deleted, while it was run. */
-class LeaseLost extends Error {
-  override readonly name = "LeaseLost";
-}
 
 /**
  * Starts the exporter: it runs open exports, one at a time, and removes folders that are of no use any more. Any number of
@@ -140,38 +135,27 @@ async function takeExport(
   if ((await lackOfRoom(limits.room)) !== undefined) return false;
   const job = await claimExport(database);
   if (job === undefined) return false;
-  const lost = new AbortController();
   let resources = 0;
-  let renewal: Promise<void> = Promise.resolve();
-  const renew = (): void => {
-    renewal = renewal
-      .then(async () => {
-        const lack = await lackOfRoom(limits.room);
-        if (lack !== undefined) lost.abort(new StokerError("database-full", `the export was ended: ${lack}`));
-        return await renewExport(database, job, resources);
-      })
-      .then(
-        (held) => {
-          if (!held) lost.abort(new LeaseLost(`export ${job.id} is no longer ours`));
-        },
-        // The next beat tries again; the lease outlives two of them.
-        (error: unknown) => logger.warn({ err: error, job: job.id }, "the lease of an export could not be renewed"),
-      );
+  const lease = {
+    what: `export ${job.id}`,
+    beatMs: PROGRESS_MS,
+    async renew(end: (reason: Error) => void): Promise<boolean> {
+      const lack = await lackOfRoom(limits.room);
+      if (lack !== undefined) end(new StokerError("database-full", `the export was ended: ${lack}`));
+      return await renewExport(database, job, resources);
+    },
+    onTrouble: (error: unknown) =>
+      logger.warn({ err: error, job: job.id }, "the lease of an export could not be renewed"),
   };
-  onStart(renew);
-  const timer = setInterval(renew, PROGRESS_MS);
   try {
-    const signal = AbortSignal.any([stop, lost.signal]);
-    const completed = await runExport(services, job, signal, (more) => (resources += more));
-    if (!completed) throw new LeaseLost(`export ${job.id} is no longer ours`);
+    await withLease(lease, stop, async (signal, beatNow) => {
+      onStart(beatNow);
+      const completed = await runExport(services, job, signal, (more) => (resources += more));
+      if (!completed) throw new LeaseLost(`export ${job.id} is no longer ours`);
+    });
     logger.info({ job: job.id, resources }, "an export is complete");
   } catch (error) {
-    clearInterval(timer);
-    await renewal;
     await handleFailure(services, job, stop, error);
-  } finally {
-    clearInterval(timer);
-    await renewal;
   }
   await clean(services).catch(() => {});
   return true;
@@ -192,7 +176,7 @@ async function handleFailure(
     logger.info({ job: job.id }, "an export was deleted or taken over");
     return await releaseFolder(database, job);
   }
-  const failure = error instanceof ThreadFailed ? error.failure : failureOf(error);
+  const failure = error instanceof ThreadFailed ? error.failure : exportFailureOf(error);
   const attempts = Number(job.fence);
   if (!isFinal(failure) && attempts < MAX_CLAIMS) {
     logger.error({ err: error, job: job.id }, "an export was interrupted and will be retried");

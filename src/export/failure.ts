@@ -3,7 +3,7 @@ import { databaseError } from "../postgres/database-errors.ts";
 import type { ExportFailure } from "./definition.ts";
 
 /** The failure that a thrown error is. Reasons that are the server's own are hidden from clients (decision D-12). */
-export function failureOf(thrown: unknown): ExportFailure {
+export function exportFailureOf(thrown: unknown): ExportFailure {
   const error = databaseError(thrown);
   if (error instanceof StokerError) return { status: error.status, code: error.code, text: error.message };
   if ((error as NodeJS.ErrnoException).code === "ENOSPC") {

@@ -1,3 +1,4 @@
+import { LEASE_SECONDS } from "../jobs/lease.ts";
 import type { Pool, PoolClient } from "pg";
 import { AdvisoryLock } from "../postgres/advisory-locks.ts";
 import { checkOpenJobs, tooOld, type JobLimits } from "../jobs/job-limits.ts";
@@ -12,9 +13,6 @@ import type { ExportDefinition, ExportedFile, ExportFailure } from "./definition
  * A folder outlives its job in export_folder until somebody who can reach it has removed it.
  */
 export const ExportState = { open: 0, completed: 2, failed: 3 } as const;
-
-/** How long a claim lasts without a sign of life, in seconds; a sign is given three times as often. */
-export const LEASE_SECONDS = 30;
 
 /** A job whose lease this process holds. */
 export interface ClaimedExport {

@@ -1,7 +1,7 @@
 import { StokerError } from "../base/errors.ts";
 import { isObject, type JsonObject } from "../base/json.ts";
 import { resourceKeyOf } from "../fhir/resource-key.ts";
-import type { Selection } from "../search/type-filter.ts";
+import type { TypeFilter } from "../search/type-filter.ts";
 import { BlockCache, readBodies } from "../store/resources/body.ts";
 import { readCurrent } from "../store/resources/read.ts";
 import { type Queryable } from "../postgres/pool.ts";
@@ -16,7 +16,7 @@ export async function patientsOf(
   db: Queryable,
   definition: ExportDefinition,
   baseUrl: string,
-): Promise<Selection["patients"]> {
+): Promise<TypeFilter["patients"]> {
   const { level, group, patients } = definition;
   if (level === "system") return undefined;
   const members = group === undefined ? undefined : await membersOf(db, group, baseUrl);

@@ -4,7 +4,7 @@ import { learnDisplacedIds } from "../store/identity/displaced-ids.ts";
 import { openHashKey } from "../store/identity/hash-key.ts";
 
 /** One state of the database that several connections read. */
-export interface Snapshot {
+export interface ExportSnapshot {
   /** A connection with this state; what is asked on it agrees with what the others are told. */
   readonly client: Client;
   /** For {@link joinSnapshot}, as long as this one is open. */
@@ -41,7 +41,7 @@ where datname = current_database() and pid <> pg_backend_pid()
 const KEEP_PARTITIONS = "lock table only search_resource in access share mode";
 
 /** Takes a snapshot and keeps it; `searches`: whether search tables are read by it. */
-export async function openSnapshot(connection: DatabaseConnection, searches: boolean): Promise<Snapshot> {
+export async function openSnapshot(connection: DatabaseConnection, searches: boolean): Promise<ExportSnapshot> {
   const client = await connect(connection);
   try {
     // Before the snapshot: what begins after this has later dates, and what ends before the snapshot is in.

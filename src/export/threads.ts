@@ -2,7 +2,7 @@ import { Worker } from "node:worker_threads";
 import { StokerError } from "../base/errors.ts";
 import { isOutOfMemory } from "../base/memory.ts";
 import type { ExportedFile, ExportFailure } from "./definition.ts";
-import { failureOf } from "./failure.ts";
+import { exportFailureOf } from "./failure.ts";
 import type { ThreadMessage, ThreadOrder, ThreadStart } from "./thread-messages.ts";
 import type { ExportUnit } from "./units.ts";
 
@@ -85,7 +85,7 @@ export async function runUnits(
 /** What is exported does not change: other attempts would end the same way. */
 function outOfMemory(heapMegabytes: number): ThreadFailed {
   const text = `A thread of the export needed more than ${heapMegabytes} MB of memory; give the server more.`;
-  return new ThreadFailed(failureOf(new StokerError("out-of-memory", text, { status: 500 })), true, text);
+  return new ThreadFailed(exportFailureOf(new StokerError("out-of-memory", text, { status: 500 })), true, text);
 }
 
 /** The compiled thread: also for tests that run the sources, because a thread cannot load TypeScript on every Node. */

@@ -1,13 +1,13 @@
 import type { Queryable } from "../postgres/pool.ts";
 import type { ExportDefinition } from "./definition.ts";
-import type { Selection } from "../search/type-filter.ts";
+import type { TypeFilter } from "../search/type-filter.ts";
 
 /** A part of an export, for one thread. Plain data. */
 export type ExportUnit =
   /** All resources of these types whose bodies are in these blocks. */
   | { readonly kind: "all"; readonly types: readonly string[]; readonly blocks: BlockRange }
   /** Those of one type that are wanted. */
-  | { readonly kind: "selected"; readonly selection: Selection }
+  | { readonly kind: "selected"; readonly selection: TypeFilter }
   /** References to what was deleted, as Bundles (`deleted` of the manifest). */
   | { readonly kind: "deletions"; readonly types: readonly string[] };
 
@@ -27,7 +27,7 @@ const BLOCKS_WORTH_SPLITTING = 512;
 export async function planUnits(
   db: Queryable,
   definition: ExportDefinition,
-  patients: Selection["patients"],
+  patients: TypeFilter["patients"],
   threads: number,
 ): Promise<ExportUnit[]> {
   const { types, filters, level, since } = definition;

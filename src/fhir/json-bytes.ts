@@ -6,13 +6,13 @@
  */
 
 /** A half-open range of bytes. */
-export interface ByteRange {
+export interface JsonRange {
   start: number;
   end: number;
 }
 
 /** A member of an object: from the quote before its name to the end of its value. */
-export interface JsonMember extends ByteRange {
+export interface JsonMember extends JsonRange {
   name: string;
   valueStart: number;
 }
@@ -57,8 +57,8 @@ export function soleMember(bytes: Buffer, name: string, quoted: Buffer): JsonMem
 }
 
 /** The items of the array that begins at `at` (a `[`). */
-export function itemsAt(bytes: Buffer, at: number): ByteRange[] {
-  const items: ByteRange[] = [];
+export function itemsAt(bytes: Buffer, at: number): JsonRange[] {
+  const items: JsonRange[] = [];
   let cursor = at + 1;
   for (;;) {
     const start = skipSpace(bytes, cursor);
@@ -74,11 +74,11 @@ export function itemsAt(bytes: Buffer, at: number): ByteRange[] {
  * The bytes to cut so that the members or items of `all` that `dropped` picks disappear together with their commas;
  * what stays is valid JSON. Ranges are in order and do not overlap.
  */
-export function cutsFor<Range extends ByteRange>(
+export function cutsFor<Range extends JsonRange>(
   all: readonly Range[],
   dropped: (range: Range) => boolean,
-): ByteRange[] {
-  const cuts: ByteRange[] = [];
+): JsonRange[] {
+  const cuts: JsonRange[] = [];
   let lastKept: Range | undefined;
   for (const [index, range] of all.entries()) {
     if (!dropped(range)) {
@@ -96,7 +96,7 @@ export function cutsFor<Range extends ByteRange>(
 }
 
 /** One replacement of bytes: those of the range by `by`. */
-export interface Splice extends ByteRange {
+export interface Splice extends JsonRange {
   by: Uint8Array;
 }
 

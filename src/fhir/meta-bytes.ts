@@ -2,7 +2,7 @@ import { hash } from "node:crypto";
 import { hashPair, type Int64Halves } from "../base/hash.ts";
 import type { JsonValue } from "../base/json.ts";
 import { cutsFor, isArrayAt, isObjectAt, itemsAt, membersAt, soleMember, spliced } from "./json-bytes.ts";
-import type { ByteRange, JsonMember, Splice } from "./json-bytes.ts";
+import type { JsonRange, JsonMember, Splice } from "./json-bytes.ts";
 import { instantMilliseconds } from "./primitives.ts";
 import { hasMarkerUrl, SOFT_DELETE_URL } from "./soft-delete.ts";
 
@@ -166,7 +166,7 @@ function isMetaVersion(member: JsonMember): boolean {
   return member.name === "versionId" || member.name === "lastUpdated";
 }
 
-function without<Range extends ByteRange>(bytes: Buffer, all: Range[], dropped: (range: Range) => boolean): Buffer {
+function without<Range extends JsonRange>(bytes: Buffer, all: Range[], dropped: (range: Range) => boolean): Buffer {
   const nothing = new Uint8Array(0);
   return spliced(
     bytes,

@@ -18,13 +18,13 @@ export interface ElementDefinition {
   /** Whether {@link ElementDefinition.type} is a primitive, which may have a sibling `_name`. */
   readonly primitive: boolean;
   /** The codes of a required binding and the value set's name, on elements of type `code` only. */
-  readonly codes: CodeSet | undefined;
+  readonly codes: BoundCodes | undefined;
   /** The concepts of a required binding, on elements of type `CodeableConcept` only. */
   readonly concepts: ConceptSet | undefined;
 }
 
 /** The codes of a value set, in the order of its definition. */
-export interface CodeSet {
+export interface BoundCodes {
   readonly name: string;
   readonly codes: readonly string[];
 }

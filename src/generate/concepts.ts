@@ -9,7 +9,7 @@ export const SNOMED = "http://snomed.info/sct";
 export const LOINC = "http://loinc.org";
 export const RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm";
 export const CVX = "http://hl7.org/fhir/sid/cvx";
-export const UCUM = "http://unitsofmeasure.org";
+export const UCUM_SYSTEM = "http://unitsofmeasure.org";
 export const US_NPI = "http://hl7.org/fhir/sid/us-npi";
 const HL7 = "http://terminology.hl7.org/CodeSystem/";
 

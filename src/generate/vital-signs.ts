@@ -1,5 +1,5 @@
 import { dateTimeAt, instantAt, MINUTE, YEAR } from "./calendar.ts";
-import { concept, hl7Coding, LOINC, SNOMED, UCUM, type Concept } from "./concepts.ts";
+import { concept, hl7Coding, LOINC, SNOMED, UCUM_SYSTEM, type Concept } from "./concepts.ts";
 import type { Reference } from "./facility.ts";
 import { measure, type Measure } from "./panels.ts";
 import type { Person } from "./person.ts";
@@ -76,7 +76,7 @@ export function generateVitalSigns(visit: VisitContext, complete: boolean): void
 
 /** A Quantity of a measure, rounded to its digits. */
 export function quantity(of: Measure, value: number): Readonly<Record<string, unknown>> {
-  return { value: Number(value.toFixed(of.digits)), unit: of.unit, system: UCUM, code: of.unit };
+  return { value: Number(value.toFixed(of.digits)), unit: of.unit, system: UCUM_SYSTEM, code: of.unit };
 }
 
 /** The members that all observations of a visit share. */

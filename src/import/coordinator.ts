@@ -7,14 +7,15 @@ import { endFrozenWriters } from "../write/single/frozen-writers.ts";
 import {
   areSegmentsLeftOver,
   claimJob,
+  renewLease,
   failJob,
-  failureOf,
+  importFailureOf,
   releaseLease,
   type ClaimedJob,
   type JobStep,
 } from "./job/jobs.ts";
 import { JobState } from "./job/job-state.ts";
-import { LEASE_SECONDS, LeaseLost, withLease } from "./work/lease.ts";
+import { LEASE_SECONDS, LeaseLost, withLease } from "../jobs/lease.ts";
 import { planJob } from "./plan/plan-job.ts";
 import type { ImportServices } from "./services.ts";
 import { createWaiter } from "../jobs/signal.ts";
@@ -118,7 +119,13 @@ async function takeStep(services: CoordinatorServices, step: JobStep, stop: Abor
     return false;
   }
   try {
-    await withLease(database, job, step, stop, logger, (signal) =>
+    const lease = {
+      what: `import ${job.id} to ${step}`,
+      renew: () => renewLease(database, job, step, LEASE_SECONDS),
+      onTrouble: (error: unknown) =>
+        logger.warn({ err: error, job: job.id }, "the lease of an import could not be renewed"),
+    };
+    await withLease(lease, stop, (signal) =>
       step === "plan" ? planJob(database, services.sources, job, signal) : finishJob(services, job, signal),
     );
     services.signal.notify();
@@ -157,7 +164,7 @@ async function handleFailure(
     // The lease stays and runs out: that is the pause before the next attempt.
     return logger.error({ err: error, job: job.id, step }, "a step of an import was interrupted and will be retried");
   }
-  const failure = failureOf(error);
+  const failure = importFailureOf(error);
   // A file that is missing or changed is no error of the server.
   const level = failure.status >= 500 ? "error" : "info";
   logger[level]({ err: error, job: job.id, step }, "an import failed");

@@ -1,7 +1,7 @@
 import { parseDateRange } from "../fhir/date-range.ts";
 import type { TickRange } from "../fhir/search-value.ts";
 import type { ValueCollector } from "./value-collector.ts";
-import { emitPresent, isObject, type ValueGroup } from "./value-group.ts";
+import { emitPresent, isObjectOrArray, type ValueGroup } from "./value-group.ts";
 
 /** date, dateTime, instant (contract 10.3). */
 export function emitDate(to: ValueCollector, group: ValueGroup, value: unknown): void {
@@ -11,7 +11,7 @@ export function emitDate(to: ValueCollector, group: ValueGroup, value: unknown):
 
 /** Period: from the start of `start` to the end of `end`; an end that is not given is open. */
 export function emitPeriod(to: ValueCollector, group: ValueGroup, value: unknown): void {
-  if (!isObject(value) || !readPeriod(value, to.range)) return;
+  if (!isObjectOrArray(value) || !readPeriod(value, to.range)) return;
   emitRange(to, group);
 }
 
@@ -20,7 +20,7 @@ export function emitPeriod(to: ValueCollector, group: ValueGroup, value: unknown
  * the outer limits matter"): the events and `repeat.boundsPeriod`.
  */
 export function emitTiming(to: ValueCollector, group: ValueGroup, value: unknown): void {
-  if (!isObject(value)) return;
+  if (!isObjectOrArray(value)) return;
   const { event, repeat } = value;
   const part: TickRange = { lowHigh: 0, lowLow: 0, highHigh: 0, highLow: 0 };
   let found = false;
@@ -32,7 +32,8 @@ export function emitTiming(to: ValueCollector, group: ValueGroup, value: unknown
   if (Array.isArray(event)) {
     for (const each of event as unknown[]) if (typeof each === "string" && parseDateRange(each, part)) take();
   }
-  if (isObject(repeat) && isObject(repeat["boundsPeriod"]) && readPeriod(repeat["boundsPeriod"], part)) take();
+  if (isObjectOrArray(repeat) && isObjectOrArray(repeat["boundsPeriod"]) && readPeriod(repeat["boundsPeriod"], part))
+    take();
   if (found) emitRange(to, group);
 }
 

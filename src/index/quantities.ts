@@ -3,7 +3,7 @@ import { decimalText, justBeside } from "./decimal-text.ts";
 import { storableText } from "./storable-text.ts";
 import type { CachedToken } from "./value-cache.ts";
 import type { ValueCollector } from "./value-collector.ts";
-import { emitPresent, isObject, isText, type ValueGroup } from "./value-group.ts";
+import { emitPresent, isObjectOrArray, isText, type ValueGroup } from "./value-group.ts";
 
 /** decimal and integer elements: a number without a unit. */
 export function emitNumber(to: ValueCollector, group: ValueGroup, value: unknown): void {
@@ -15,14 +15,20 @@ export function emitNumber(to: ValueCollector, group: ValueGroup, value: unknown
 
 /** Range where a plain number is searched. */
 export function emitNumberRange(to: ValueCollector, group: ValueGroup, value: unknown): void {
-  if (!isObject(value)) return;
+  if (!isObjectOrArray(value)) return;
   const { low, high } = value;
-  emitBounds(to, group, isObject(low) ? low["value"] : undefined, isObject(high) ? high["value"] : undefined, {});
+  emitBounds(
+    to,
+    group,
+    isObjectOrArray(low) ? low["value"] : undefined,
+    isObjectOrArray(high) ? high["value"] : undefined,
+    {},
+  );
 }
 
 /** Quantity and its kin (Age, Duration, Count, Distance); a comparator leaves one side open, and `<5` does not contain 5. */
 export function emitQuantity(to: ValueCollector, group: ValueGroup, value: unknown): void {
-  if (!isObject(value)) return;
+  if (!isObjectOrArray(value)) return;
   const { comparator } = value;
   const text = decimalText(to, value["value"]);
   emitPresent(to, group);
@@ -43,15 +49,15 @@ export function emitQuantity(to: ValueCollector, group: ValueGroup, value: unkno
 
 /** Range: from low to high, either may be open. */
 export function emitRange(to: ValueCollector, group: ValueGroup, value: unknown): void {
-  if (!isObject(value)) return;
-  const low = isObject(value["low"]) ? value["low"] : {};
-  const high = isObject(value["high"]) ? value["high"] : {};
+  if (!isObjectOrArray(value)) return;
+  const low = isObjectOrArray(value["low"]) ? value["low"] : {};
+  const high = isObjectOrArray(value["high"]) ? value["high"] : {};
   emitBounds(to, group, low["value"], high["value"], hasUnit(low) ? low : high);
 }
 
 /** Money: the currency is a code of ISO 4217. */
 export function emitMoney(to: ValueCollector, group: ValueGroup, value: unknown): void {
-  if (!isObject(value)) return;
+  if (!isObjectOrArray(value)) return;
   const text = decimalText(to, value["value"]);
   emitPresent(to, group);
   if (text !== undefined) emitRow(to, group, text, text, "urn:iso:std:iso:4217", value["currency"]);
@@ -59,7 +65,7 @@ export function emitMoney(to: ValueCollector, group: ValueGroup, value: unknown)
 
 /** Location.position: one row, from its latitude to its longitude. */
 export function emitPosition(to: ValueCollector, group: ValueGroup, value: unknown): void {
-  if (!isObject(value)) return;
+  if (!isObjectOrArray(value)) return;
   const latitude = decimalText(to, value["latitude"]);
   const longitude = decimalText(to, value["longitude"]);
   emitPresent(to, group);
@@ -73,9 +79,9 @@ export function emitPosition(to: ValueCollector, group: ValueGroup, value: unkno
  * (L) opens the low side, one above it (U) the high side; an error (E) is no value.
  */
 export function emitSampledData(to: ValueCollector, group: ValueGroup, value: unknown): void {
-  if (!isObject(value)) return;
+  if (!isObjectOrArray(value)) return;
   const { data, factor } = value;
-  const origin = isObject(value["origin"]) ? value["origin"] : {};
+  const origin = isObjectOrArray(value["origin"]) ? value["origin"] : {};
   const zero = typeof origin["value"] === "number" ? origin["value"] : 0;
   const scale = typeof factor === "number" ? factor : 1;
   emitPresent(to, group);

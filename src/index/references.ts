@@ -13,11 +13,11 @@ import { NO_REFERENCE, recentReference, type ReferenceText } from "./reference-t
 import { storableText } from "./storable-text.ts";
 import type { CachedTerm, CachedToken } from "./value-cache.ts";
 import type { ValueCollector } from "./value-collector.ts";
-import { emitEquality, isObject, isText, type GroupParameter, type ValueGroup } from "./value-group.ts";
+import { emitEquality, isObjectOrArray, isText, type GroupParameter, type ValueGroup } from "./value-group.ts";
 
 /** Reference (contract 10.7): the target, its type, and the logical identifier. */
 export function emitReference(to: ValueCollector, group: ValueGroup, value: unknown): void {
-  if (!isObject(value)) return;
+  if (!isObjectOrArray(value)) return;
   const { reference, type, identifier } = value;
   const read = isText(reference) ? recentReference(reference) : NO_REFERENCE;
   let { type: readType, typeId: readTypeId } = read;
@@ -57,13 +57,13 @@ export function emitReference(to: ValueCollector, group: ValueGroup, value: unkn
     if (read.version !== "" && typeId !== 0 && !group.component) emitVersion(to, parameter.id, read);
     if (inside !== undefined && !group.component)
       to.localReferences.push({ parameter: parameter.id, resource: inside });
-    if (isObject(identifier) && !group.component) emitReferenceIdentifier(to, parameter.id, identifier);
+    if (isObjectOrArray(identifier) && !group.component) emitReferenceIdentifier(to, parameter.id, identifier);
   }
 }
 
 /** An element that is a resource itself (`Bundle.entry[0].resource`): as if it were referred to. */
 export function emitResourceReference(to: ValueCollector, group: ValueGroup, value: unknown): void {
-  if (!isObject(value)) return;
+  if (!isObjectOrArray(value)) return;
   const { resourceType, id } = value;
   const parameters = group.parameters.filter(({ targets }) => targets?.includes(String(resourceType)) ?? true);
   if (parameters.length === 0 || !isText(resourceType)) return;

@@ -2,7 +2,7 @@ import { foldString, joinedString, laterParts } from "../fhir/fold-text.ts";
 import { equalityValue, EqualityForm, OTHER_FORM } from "../fhir/search-value.ts";
 import { storableText } from "./storable-text.ts";
 import type { ValueCollector } from "./value-collector.ts";
-import { emitPresent, isObject, isText, type ValueGroup } from "./value-group.ts";
+import { emitPresent, isObjectOrArray, isText, type ValueGroup } from "./value-group.ts";
 
 /** string and markdown. */
 export function emitString(to: ValueCollector, group: ValueGroup, value: unknown): void {
@@ -25,7 +25,7 @@ const NAME_PARTS = ["family", "given", "prefix", "suffix", "text"];
 const ADDRESS_PARTS = ["line", "city", "district", "state", "postalCode", "country", "text"];
 
 function emitParts(to: ValueCollector, group: ValueGroup, value: unknown, names: readonly string[]): void {
-  if (!isObject(value)) return;
+  if (!isObjectOrArray(value)) return;
   emitPresent(to, group);
   for (const name of names) {
     const part = value[name];

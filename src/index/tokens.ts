@@ -13,17 +13,17 @@ import { codeOf, MEDIA_TYPES } from "../fhir/token-case.ts";
 import { storableText } from "./storable-text.ts";
 import type { CachedTerm, CachedToken } from "./value-cache.ts";
 import type { ValueCollector } from "./value-collector.ts";
-import { emitEquality, emitPresent, isObject, isText, type ValueGroup } from "./value-group.ts";
+import { emitEquality, emitPresent, isObjectOrArray, isText, type ValueGroup } from "./value-group.ts";
 
 /** CodeableConcept: every coding, and the texts. */
 export function emitCodeableConcept(to: ValueCollector, group: ValueGroup, value: unknown): void {
-  if (!isObject(value)) return;
+  if (!isObjectOrArray(value)) return;
   const { coding, text } = value;
   emitPresent(to, group);
   let shown: unknown;
   if (Array.isArray(coding)) {
     for (const each of coding as unknown[]) {
-      if (!isObject(each)) continue;
+      if (!isObjectOrArray(each)) continue;
       shown = each["display"];
       emitCodingOf(to, group, each, shown);
     }
@@ -33,14 +33,14 @@ export function emitCodeableConcept(to: ValueCollector, group: ValueGroup, value
 
 /** Coding. */
 export function emitCoding(to: ValueCollector, group: ValueGroup, value: unknown): void {
-  if (!isObject(value)) return;
+  if (!isObjectOrArray(value)) return;
   emitPresent(to, group);
   emitCodingOf(to, group, value, value["display"]);
 }
 
 /** Identifier: its value is the code; its type is for `:of-type`. */
 export function emitIdentifier(to: ValueCollector, group: ValueGroup, value: unknown): void {
-  if (!isObject(value)) return;
+  if (!isObjectOrArray(value)) return;
   const { system, type } = value;
   const code = value["value"];
   emitPresent(to, group);
@@ -49,12 +49,12 @@ export function emitIdentifier(to: ValueCollector, group: ValueGroup, value: unk
     const numbers = tokenNumbers(group, isText(system) ? system : "", isText(code) ? code : "", []);
     for (let index = 0; index < numbers.length; index += 2) to.equality(numbers[index] ?? 0, numbers[index + 1] ?? 0);
   }
-  if (isObject(type) && !group.component) emitIdentifierType(to, group, type, code);
+  if (isObjectOrArray(type) && !group.component) emitIdentifierType(to, group, type, code);
 }
 
 /** ContactPoint: its value, a string; `system` is phone or email, not a namespace. */
 export function emitContactPoint(to: ValueCollector, group: ValueGroup, value: unknown): void {
-  if (!isObject(value)) return;
+  if (!isObjectOrArray(value)) return;
   emitPresent(to, group);
   if (isText(value["value"])) emitToken(to, group, "", value["value"]);
 }
@@ -183,7 +183,7 @@ function emitIdentifierType(
   const { coding, text } = type;
   if (Array.isArray(coding) && isText(value)) {
     for (const each of coding as unknown[]) {
-      if (!isObject(each) || !isText(each["code"])) continue;
+      if (!isObjectOrArray(each) || !isText(each["code"])) continue;
       const system = isText(each["system"]) ? each["system"] : "";
       for (const { id } of group.parameters) {
         emitEquality(to, id, EqualityForm.ofType, `${system}|${each["code"]}|${value}`);

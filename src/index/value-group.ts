@@ -108,7 +108,7 @@ export function emitEquality(to: ValueCollector, parameter: number, form: Equali
 }
 
 /** Whether a JSON value is an object (not null, perhaps an array). */
-export function isObject(value: unknown): value is Record<string, unknown> {
+export function isObjectOrArray(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null;
 }
 

@@ -8,7 +8,7 @@ import {
   insertItem,
   kindOf,
   memberOf,
-  nodeAt,
+  documentNodeAt,
   nodeOf,
   removeItem,
   removeMember,
@@ -31,7 +31,7 @@ export function addElement(
   value: WrittenValue,
 ): void {
   if (element.many) {
-    insertElement(root, parent, element, listLength(nodeAt(root, parent.path), element.name), value);
+    insertElement(root, parent, element, listLength(documentNodeAt(root, parent.path), element.name), value);
     return;
   }
   const object = objectAt(root, parent.path);
@@ -133,7 +133,7 @@ function set(object: JsonNode, name: string, value: WrittenValue): void {
 }
 
 function removeAt(root: JsonNode, path: JsonPath, name: string, index: number | undefined): void {
-  const object = nodeAt(root, path);
+  const object = documentNodeAt(root, path);
   if (object === undefined) return;
   for (const each of [name, `_${name}`]) {
     if (index === undefined) {
@@ -156,7 +156,7 @@ function removeEmpty(root: JsonNode, path: JsonPath): void {
   const steps = index === undefined ? path.slice(0, -1) : path.slice(0, -2);
   const name = String(index === undefined ? last : path.at(-2));
   if (!name.startsWith("_")) return removeAt(root, steps, name, index);
-  const value = nodeAt(root, [...steps, name.slice(1), ...(index === undefined ? [] : [index])]);
+  const value = documentNodeAt(root, [...steps, name.slice(1), ...(index === undefined ? [] : [index])]);
   if (value === undefined || isNull(value)) return removeAt(root, steps, name.slice(1), index);
   const object = objectAt(root, steps);
   if (index === undefined) removeMember(object, name);
@@ -168,10 +168,10 @@ function removeEmpty(root: JsonNode, path: JsonPath): void {
 
 /** The object at a path. That of a primitive's id and extensions is made where it is missing. */
 function objectAt(root: JsonNode, path: JsonPath): JsonNode {
-  const found = nodeAt(root, path);
+  const found = documentNodeAt(root, path);
   if (found !== undefined && kindOf(found) === "object") return found;
   const at = path.findLastIndex((step) => typeof step === "string");
-  const owner = nodeAt(root, path.slice(0, at));
+  const owner = documentNodeAt(root, path.slice(0, at));
   const name = path[at];
   if (owner === undefined || typeof name !== "string") throw unprocessable("there is no object to hold it.");
   const made = nodeOf(Buffer.from("{}"));

@@ -1,7 +1,7 @@
 import { StokerError } from "../base/errors.ts";
 
 /** The patch is no patch: 400. `expression` is the place in the `Parameters`, where it is one. */
-export function malformed(text: string, expression?: string): StokerError {
+export function malformedPatch(text: string, expression?: string): StokerError {
   return new StokerError("bad-request", text, {
     issue: "structure",
     ...(expression === undefined ? {} : { expression }),

@@ -1,6 +1,6 @@
-import { malformed } from "./failure.ts";
+import { malformedPatch } from "./failure.ts";
 import { childrenOf, isDeeperThan, kindOf, memberOf, nodeOf, type JsonNode } from "./json-document.ts";
-import { MAX_LEVELS, MAX_OPERATIONS } from "./limits.ts";
+import { MAX_PATCH_LEVELS, MAX_OPERATIONS } from "./limits.ts";
 
 /** A value of a FHIRPath Patch: its JSON as bytes of the patch, so that decimals keep their digits. */
 export type PatchValue =
@@ -31,14 +31,17 @@ const PARTS: ReadonlySet<string> = new Set(["type", "path", "name", "value", "in
  * with the number of the operation, counted from 1, and the element.
  */
 export function readFhirPathPatch(bytes: Buffer): FhirPathPatch {
-  if (isDeeperThan(bytes, MAX_LEVELS)) throw malformed(`A patch may have at most ${MAX_LEVELS} levels.`);
+  if (isDeeperThan(bytes, MAX_PATCH_LEVELS))
+    throw malformedPatch(`A patch may have at most ${MAX_PATCH_LEVELS} levels.`);
   const parameters = itemsOf(nodeOf(bytes), "parameter");
-  if (parameters.length > MAX_OPERATIONS) throw malformed(`A patch may have at most ${MAX_OPERATIONS} operations.`);
+  if (parameters.length > MAX_OPERATIONS)
+    throw malformedPatch(`A patch may have at most ${MAX_OPERATIONS} operations.`);
   return { operations: parameters.map(readOperation) };
 }
 
 function readOperation(parameter: JsonNode, index: number): PathOperation {
-  const wrong = (text: string): Error => malformed(`Operation ${index + 1}: ${text}`, `Parameters.parameter[${index}]`);
+  const wrong = (text: string): Error =>
+    malformedPatch(`Operation ${index + 1}: ${text}`, `Parameters.parameter[${index}]`);
   if (textAt(parameter, "name") !== "operation") throw wrong("the parameter's name must be 'operation'.");
   const parts = new Map<string, JsonNode>();
   for (const part of itemsOf(parameter, "part")) {

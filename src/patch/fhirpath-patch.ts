@@ -8,7 +8,7 @@ import { insideOf, locate, type ElementParent, type FoundElement } from "./fhirp
 import type { FhirPathPatch, PatchValue, PathOperation } from "./fhirpath-operations.ts";
 import { writtenValue } from "./fhirpath-values.ts";
 import { bytesOf, nodeOf, type JsonNode } from "./json-document.ts";
-import { newBudget, spend } from "./limits.ts";
+import { newBudget, spendPatchWork } from "./limits.ts";
 
 /**
  * Applies the operations of a FHIRPath Patch one after the other and returns the new bytes; what they do not touch stays as
@@ -27,7 +27,7 @@ export async function applyFhirPathPatch(bytes: Buffer, { operations }: FhirPath
     }
     try {
       const text = bytesOf(root);
-      spend(budget, text.length);
+      spendPatchWork(budget, text.length);
       root = apply(root, JSON.parse(text.toString()) as JsonObject, operation);
     } catch (error) {
       if (!(error instanceof StokerError)) throw error;

@@ -64,7 +64,7 @@ export function childAt(node: JsonNode, step: string | number): JsonChild | unde
 }
 
 /** The value at the end of a path. */
-export function nodeAt(root: JsonNode, path: JsonPath): JsonNode | undefined {
+export function documentNodeAt(root: JsonNode, path: JsonPath): JsonNode | undefined {
   let node: JsonNode | undefined = root;
   for (const step of path) node = node && childAt(node, step)?.value;
   return node;

@@ -1,5 +1,5 @@
 import { StokerError } from "../base/errors.ts";
-import { malformed, shown, unprocessable } from "./failure.ts";
+import { malformedPatch, shown, unprocessable } from "./failure.ts";
 import { parsePointer, type JsonPointer } from "./json-pointer.ts";
 import {
   bytesOf,
@@ -16,7 +16,7 @@ import {
   setMember,
   type JsonNode,
 } from "./json-document.ts";
-import { MAX_LEVELS, MAX_OPERATIONS, newBudget, spend, type Budget } from "./limits.ts";
+import { MAX_PATCH_LEVELS, MAX_OPERATIONS, newBudget, spendPatchWork, type Budget } from "./limits.ts";
 
 /*
  * Not fast-json-patch: it works on parsed values, in which 1.10 is 1.1, an added decimal loses its digits and `__proto__` is
@@ -39,11 +39,12 @@ type JsonOperation =
  * of the operation, counted from 1.
  */
 export function readJsonPatch(bytes: Buffer): JsonPatch {
-  if (isDeeperThan(bytes, MAX_LEVELS)) throw malformed(`A JSON Patch may have at most ${MAX_LEVELS} levels.`);
+  if (isDeeperThan(bytes, MAX_PATCH_LEVELS))
+    throw malformedPatch(`A JSON Patch may have at most ${MAX_PATCH_LEVELS} levels.`);
   const root = nodeOf(bytes);
-  if (kindOf(root) !== "array") throw malformed("A JSON Patch is an array of operations.");
+  if (kindOf(root) !== "array") throw malformedPatch("A JSON Patch is an array of operations.");
   const items = childrenOf(root);
-  if (items.length > MAX_OPERATIONS) throw malformed(`A patch may have at most ${MAX_OPERATIONS} operations.`);
+  if (items.length > MAX_OPERATIONS) throw malformedPatch(`A patch may have at most ${MAX_OPERATIONS} operations.`);
   return { operations: items.map(({ value }, index) => readOperation(value, index + 1)) };
 }
 
@@ -72,7 +73,7 @@ interface Document {
 }
 
 function readOperation(node: JsonNode, number: number): JsonOperation {
-  const wrong = (text: string): Error => malformed(`Operation ${number}: ${text}`);
+  const wrong = (text: string): Error => malformedPatch(`Operation ${number}: ${text}`);
   if (kindOf(node) !== "object") throw wrong("an object is expected.");
   const names = childrenOf(node).map(({ name }) => name);
   const text = (name: "op" | "path" | "from"): string => {
@@ -84,7 +85,7 @@ function readOperation(node: JsonNode, number: number): JsonOperation {
   const pointer = (name: "path" | "from"): JsonPointer => {
     const parsed = parsePointer(text(name));
     if (parsed === undefined) throw wrong(`'${name}' is not a JSON Pointer (RFC 6901): ${shown(text(name))}`);
-    if (parsed.tokens.length > MAX_LEVELS) throw wrong(`'${name}' has more than ${MAX_LEVELS} steps.`);
+    if (parsed.tokens.length > MAX_PATCH_LEVELS) throw wrong(`'${name}' has more than ${MAX_PATCH_LEVELS} steps.`);
     return parsed;
   };
   const op = text("op");
@@ -132,7 +133,7 @@ function apply(document: Document, operation: JsonOperation): void {
 /** The value as bytes only: what was looked into must not nest deeper with every move. */
 function closed({ budget }: Document, node: JsonNode): JsonNode {
   const bytes = bytesOf(node);
-  spend(budget, bytes.length);
+  spendPatchWork(budget, bytes.length);
   return nodeOf(bytes);
 }
 

@@ -5,7 +5,7 @@ export const RESULT_BYTES: number = 16 * 1024 * 1024;
 /** Operations of one patch. */
 export const MAX_OPERATIONS = 2000;
 /** Levels of objects and arrays in a patch, and steps of a path; a text has at most 128 (`fhir/json-limits.ts`). */
-export const MAX_LEVELS = 400;
+export const MAX_PATCH_LEVELS = 400;
 /** Bytes that the operations of a patch may copy, move or parse, all together. */
 const WORK_BYTES = 64 * 1024 * 1024;
 
@@ -20,7 +20,7 @@ export function newBudget(): Budget {
 }
 
 /** Takes work off the budget. Throws `unprocessable` when there is none left. */
-export function spend(budget: Budget, bytes: number): void {
+export function spendPatchWork(budget: Budget, bytes: number): void {
   budget.bytes -= bytes;
   if (budget.bytes < 0) throw unprocessable("this patch needs too much work.", { issue: "too-costly" });
 }

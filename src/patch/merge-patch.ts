@@ -1,6 +1,6 @@
-import { malformed } from "./failure.ts";
+import { malformedPatch } from "./failure.ts";
 import { bytesOf, changeMembers, childrenOf, isDeeperThan, kindOf, nodeOf, type JsonNode } from "./json-document.ts";
-import { MAX_LEVELS } from "./limits.ts";
+import { MAX_PATCH_LEVELS } from "./limits.ts";
 
 /** A JSON Merge Patch (RFC 7386) that was read: an object, in its bytes. */
 export interface MergePatch {
@@ -9,9 +9,10 @@ export interface MergePatch {
 
 /** Reads a JSON Merge Patch from bytes that `JSON.parse` accepts. Throws `bad-request` for what is none of a resource. */
 export function readMergePatch(bytes: Buffer): MergePatch {
-  if (isDeeperThan(bytes, MAX_LEVELS)) throw malformed(`A JSON Merge Patch may have at most ${MAX_LEVELS} levels.`);
+  if (isDeeperThan(bytes, MAX_PATCH_LEVELS))
+    throw malformedPatch(`A JSON Merge Patch may have at most ${MAX_PATCH_LEVELS} levels.`);
   const root = nodeOf(bytes);
-  if (kindOf(root) !== "object") throw malformed("A JSON Merge Patch of a resource is an object.");
+  if (kindOf(root) !== "object") throw malformedPatch("A JSON Merge Patch of a resource is an object.");
   return { bytes: root.bytes };
 }
 

@@ -1,3 +1,4 @@
+import { LEASE_SECONDS } from "../jobs/lease.ts";
 import type { ClientBase, Pool } from "pg";
 import { StokerError } from "../base/errors.ts";
 import { AdvisoryLock } from "../postgres/advisory-locks.ts";
@@ -9,9 +10,6 @@ import { raiseGeneration } from "../store/search/search-parameters.ts";
  * The jobs of `$reindex`: one at a time for a database. A row of `reindex_job` is the only truth about one; whoever works on
  * it holds its lease, and an older fence is refused.
  */
-
-/** How long a claim lasts without a sign of life, in seconds. */
-export const LEASE_SECONDS = 30;
 
 /** States of a job. */
 export const ReindexState = { running: 0, completed: 1, failed: 2, cancelled: 3 } as const;

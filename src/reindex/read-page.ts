@@ -31,7 +31,7 @@ export interface FoundResource {
 }
 
 /** A part of the store, in the order of keys. */
-export interface Page {
+export interface ReindexPage {
   /** Resources read. */
   resources: number;
   /** The last key that was read; undefined when there was none. */
@@ -43,13 +43,13 @@ export interface Page {
  * Reads the resources with keys from `first` to `last`, and takes the definitions' values from the current ones. All of
  * one state of the database, so that the bodies are there.
  */
-export async function readPage(
+export async function readReindexPage(
   pool: Pool,
   blocks: BlockCache,
   indexer: DefinitionIndexer,
   definitions: number,
   range: { first: bigint; last: bigint },
-): Promise<Page> {
+): Promise<ReindexPage> {
   return await transaction(
     { pool },
     async (client) => {
@@ -59,7 +59,7 @@ export async function readPage(
                where key >= $1 and key <= $2 order by key limit ${PAGE_RESOURCES}`,
         values: [range.first, range.last],
       });
-      const page: Page = { resources: 0, lastKey: undefined, found: [] };
+      const page: ReindexPage = { resources: 0, lastKey: undefined, found: [] };
       let bytes = 0;
       while (page.resources < rows.length && bytes < PAGE_BYTES) {
         const heads = openedAtOnce(rows.slice(page.resources, page.resources + BODIES_AT_ONCE));

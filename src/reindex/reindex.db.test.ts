@@ -15,9 +15,10 @@ import { openDatabase } from "../postgres/pool.ts";
 import { holdStatement, readDefinitions } from "../store/search/search-parameters.ts";
 import { loadVersions } from "../store/testing/load-resources.ts";
 import { claimReindex, reindexStatus, requestReindex } from "./jobs.ts";
-import { readPage } from "./read-page.ts";
-import { ReindexLost, runReindex } from "./run-reindex.ts";
-import { addValues } from "./write-page.ts";
+import { readReindexPage } from "./read-page.ts";
+import { LeaseLost } from "../jobs/lease.ts";
+import { runReindex } from "./run-reindex.ts";
+import { addSearchValues } from "./write-page.ts";
 
 const COLOR = "http://example.org/color";
 const SEARCH_PARAMETER = {
@@ -216,7 +217,7 @@ describe("$reindex", () => {
     const again = await claimReindex(pool);
     if (again === undefined) throw new Error("the job is not there");
     // The one who had it before has no say any more.
-    await expect(runReindex(pool, job, NEVER)).rejects.toThrow(ReindexLost);
+    await expect(runReindex(pool, job, NEVER)).rejects.toThrow(LeaseLost);
     expect(await runReindex(pool, again, NEVER)).toBe(true);
     expect(await reindexStatus(pool, String(job.id))).toMatchObject({ state: 1, resources: 1200, changed: 1200 });
     const rows = await pool.query("select key from search_string where parameter > 10000");
@@ -238,11 +239,11 @@ describe("$reindex", () => {
     const { parameters } = await readDefinitions(pool);
     const indexer = createDefinitionIndexer(parameters.map(({ trees }) => trees));
     const every = { first: -(1n << 63n), last: (1n << 63n) - 1n };
-    const first = await readPage(pool, new BlockCache(0), indexer, 1, every);
+    const first = await readReindexPage(pool, new BlockCache(0), indexer, 1, every);
     expect(first.resources).toBeLessThanOrEqual(13);
     let resources = first.resources;
     for (let page = first; page.lastKey !== undefined; resources += page.resources) {
-      page = await readPage(pool, new BlockCache(0), indexer, 1, { ...every, first: page.lastKey + 1n });
+      page = await readReindexPage(pool, new BlockCache(0), indexer, 1, { ...every, first: page.lastKey + 1n });
     }
     expect(resources).toBe(23);
   });
@@ -254,7 +255,10 @@ describe("$reindex", () => {
     const { parameters } = await readDefinitions(pool);
     const id = parameters[0]?.id ?? 0;
     const indexer = createDefinitionIndexer(parameters.map(({ trees }) => trees));
-    const page = await readPage(pool, new BlockCache(0), indexer, 1, { first: -(1n << 63n), last: (1n << 63n) - 1n });
+    const page = await readReindexPage(pool, new BlockCache(0), indexer, 1, {
+      first: -(1n << 63n),
+      last: (1n << 63n) - 1n,
+    });
     expect(page.found).toHaveLength(3);
     await server.send("PUT", "/Patient/a", patient("a", "green"));
     await server.send("DELETE", "/Patient/b");
@@ -262,7 +266,7 @@ describe("$reindex", () => {
     try {
       for (const changed of [1, 0]) {
         await client.query("begin");
-        expect(await addValues(client, [id], page.found)).toBe(changed);
+        expect(await addSearchValues(client, [id], page.found)).toBe(changed);
         await client.query("commit");
       }
     } finally {
@@ -307,7 +311,7 @@ describe("$reindex", () => {
     const path = `/_operations/reindex/${job.id}`;
     expect((await server.send("GET", path)).status).toBe(202);
     expect((await server.send("DELETE", path)).status).toBe(202);
-    await expect(runReindex(server.database.pool, job, NEVER)).rejects.toThrow(ReindexLost);
+    await expect(runReindex(server.database.pool, job, NEVER)).rejects.toThrow(LeaseLost);
     expect((await server.send("GET", path)).status).toBe(400);
     expect((await server.send("GET", "/Patient?color=red")).status).toBe(400);
   });

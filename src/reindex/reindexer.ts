@@ -1,3 +1,4 @@
+import { LeaseLost, withLease } from "../jobs/lease.ts";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Pool } from "pg";
 import type { Logger } from "../base/logger.ts";
@@ -7,13 +8,12 @@ import {
   claimReindex,
   endOldReindexes,
   failReindex,
-  LEASE_SECONDS,
   MAX_ATTEMPTS,
   releaseReindex,
   renewReindex,
   type ClaimedReindex,
 } from "./jobs.ts";
-import { ReindexLost, runReindex } from "./run-reindex.ts";
+import { runReindex } from "./run-reindex.ts";
 
 /** Carries `$reindex` out in the background. */
 export interface Reindexer {
@@ -79,27 +79,22 @@ async function workOn(
   limits: ReindexLimits,
   stop: AbortSignal,
 ): Promise<boolean> {
-  const lost = new AbortController();
-  const renewal = setInterval(
-    () => {
-      const renewed = endOldReindexes(pool, limits, limits.keptHours).then(() => renewReindex(pool, job));
-      renewed.then(
-        (held) => {
-          if (!held) lost.abort(new ReindexLost());
-        },
-        (error: unknown) => logger.warn({ err: error }, "the lease of a reindex job could not be renewed"),
-      );
+  const lease = {
+    what: `reindex ${job.id}`,
+    async renew(): Promise<boolean> {
+      await endOldReindexes(pool, limits, limits.keptHours);
+      return await renewReindex(pool, job);
     },
-    (LEASE_SECONDS * 1000) / 3,
-  );
+    onTrouble: (error: unknown) => logger.warn({ err: error }, "the lease of a reindex job could not be renewed"),
+  };
   try {
-    const isDone = await runReindex(pool, job, AbortSignal.any([stop, lost.signal]));
+    const isDone = await withLease(lease, stop, (signal) => runReindex(pool, job, signal));
     if (isDone) logger.info({ job: job.id.toString() }, "reindex completed");
     return false;
   } catch (error) {
     if (stop.aborted) {
       await releaseReindex(pool, job).catch(() => {});
-    } else if (error instanceof ReindexLost) {
+    } else if (error instanceof LeaseLost) {
       logger.info({ job: job.id.toString() }, "a reindex job was cancelled or taken over");
     } else if (!isRetryable(error) && job.attempts >= MAX_ATTEMPTS) {
       logger.error({ job: job.id.toString(), err: error }, "a reindex job failed");
@@ -109,7 +104,5 @@ async function workOn(
       logger.warn({ job: job.id.toString(), err: error }, "a reindex job was interrupted and will be retried");
     }
     return true;
-  } finally {
-    clearInterval(renewal);
   }
 }

@@ -1,3 +1,4 @@
+import { LeaseLost } from "../jobs/lease.ts";
 import type { Pool } from "pg";
 import { keyRangeOfType } from "../fhir/resource-key.ts";
 import { createDefinitionIndexer, type DefinitionIndexer } from "../index/indexer.ts";
@@ -9,21 +10,16 @@ import { holdStatement, isOutdated, readDefinitions } from "../store/search/sear
 import { indexSegment, unindexedSegments } from "../store/segments/segments.ts";
 import { Terms } from "../store/search/terms.ts";
 import { advanceReindex, beginReindex, finishReindex, type ClaimedReindex } from "./jobs.ts";
-import { readPage, type Page } from "./read-page.ts";
-import { addValues } from "./write-page.ts";
+import { readReindexPage, type ReindexPage } from "./read-page.ts";
+import { addSearchValues } from "./write-page.ts";
 
 /** Blocks that are kept open: resources come in the order of their keys, which is none that neighbours share. */
 const CACHE_BYTES = 64 << 20;
 
-/** The job was cancelled, or another process has it. */
-export class ReindexLost extends Error {
-  override readonly name = "ReindexLost";
-}
-
 /**
  * Adds the values of the job's parameters to everything that was stored before they were defined, and enables them.
  * Everything later was written by somebody who knew them (`hold_search_parameters`). Goes on from the checkpoint; ends with
- * the signal's reason, or {@link ReindexLost}. False when the job goes on with further parameters.
+ * the signal's reason, or {@link LeaseLost}. False when the job goes on with further parameters.
  */
 export async function runReindex(pool: Pool, job: ClaimedReindex, stop: AbortSignal): Promise<boolean> {
   const definitions = (await readDefinitions(pool)).parameters.filter(({ id }) => job.parameters.includes(id));
@@ -37,7 +33,7 @@ export async function runReindex(pool: Pool, job: ClaimedReindex, stop: AbortSig
       for (const segment of await unindexedSegments(client)) await indexSegment(client, segment);
     });
     const total = await countResources(pool, ranges);
-    if (!(await beginReindex(pool, job, total))) throw new ReindexLost();
+    if (!(await beginReindex(pool, job, total))) throw new LeaseLost(`reindex ${job.id} is no longer ours`);
   }
   const blocks = new BlockCache(CACHE_BYTES);
   const terms = new Terms();
@@ -47,7 +43,7 @@ export async function runReindex(pool: Pool, job: ClaimedReindex, stop: AbortSig
     let first = job.lastKey !== undefined && job.lastKey >= low ? job.lastKey + 1n : low;
     while (first <= high) {
       stop.throwIfAborted();
-      const page = await readPage(pool, blocks, indexer, ids.length, { first, last: high });
+      const page = await readReindexPage(pool, blocks, indexer, ids.length, { first, last: high });
       if (page.lastKey === undefined) break;
       try {
         await writePage(pool, job, { terms, ids, generation }, page, page.lastKey);
@@ -67,7 +63,7 @@ async function writePage(
   pool: Pool,
   job: ClaimedReindex,
   { terms, ids, generation }: { terms: Terms; ids: readonly number[]; generation: number },
-  page: Page,
+  page: ReindexPage,
   lastKey: bigint,
 ): Promise<void> {
   for (const { found } of page.found) {
@@ -79,9 +75,9 @@ async function writePage(
   await transaction(
     { pool },
     async (client) => {
-      const changed = await addValues(client, ids, page.found);
+      const changed = await addSearchValues(client, ids, page.found);
       if (!(await advanceReindex(client, job, { lastKey, resources: page.resources, changed })))
-        throw new ReindexLost();
+        throw new LeaseLost(`reindex ${job.id} is no longer ours`);
     },
     // Rows and checkpoint are lost together in a crash, and done again.
     `begin; set local synchronous_commit = off; ${holdStatement(generation)}`,

@@ -11,7 +11,7 @@ import type { FoundResource } from "./read-page.ts";
  * `parameters` are the ids of the definitions. Left alone are resources that were written since they were read, those in
  * segments that are not indexed yet (both were written by somebody who knew the definitions), and values that are there.
  */
-export async function addValues(
+export async function addSearchValues(
   client: ClientBase,
   parameters: readonly number[],
   found: readonly FoundResource[],

@@ -24,7 +24,7 @@ import { sql, type Sql } from "../postgres/sql.ts";
 import { withSpellings } from "./resolve/terminology/spellings.ts";
 
 /** Which resources of one type are wanted, however many there are: there are no pages. */
-export interface Selection {
+export interface TypeFilter {
   readonly type: string;
   /** Query strings of which one must find the resource; undefined: all do. */
   readonly queries?: readonly string[] | undefined;
@@ -65,7 +65,7 @@ const SHAPING = /^_(?:sort|count|total|summary|elements|include|revinclude|curso
  * The SQL that a row `r` of search_resource meets when it is wanted. What is asked of the database meanwhile is asked of
  * `db`: a connection with the snapshot that the SQL is meant for.
  */
-export async function selectionSql(db: Queryable, selection: Selection, rules: SelectionRules): Promise<Sql> {
+export async function selectionSql(db: Queryable, selection: TypeFilter, rules: SelectionRules): Promise<Sql> {
   const { type, queries, patients } = selection;
   const { low, high } = keyRangeOfType(resourceTypeId(type) ?? 0);
   const conditions: Condition[] = [{ kind: "sql", test: sql`r.key between ${low} and ${high}` }];

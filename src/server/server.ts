@@ -26,7 +26,7 @@ import { migrate } from "../postgres/migrate.ts";
 import { openDatabase, type Database } from "../postgres/pool.ts";
 import { publishSearchRows } from "../store/segments/publish.ts";
 import { openStoreTimeZone } from "../store/identity/time-zone.ts";
-import { readVersion } from "../base/version.ts";
+import { programVersion } from "../base/version.ts";
 
 /** A running server, or the worker part of one. */
 export interface RunningServer {
@@ -245,7 +245,7 @@ async function listen(
     ...services,
     exports,
     reindexer,
-    version: readVersion(),
+    version: programVersion(),
     // with port 0 it is known only after listening
     get baseUrl() {
       return baseUrl;

@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { checkpointBefore, frameLength, frameOffset, type LineBlock } from "./line-block.ts";
 import { LineFramer, type FramedUnit } from "./line-framer.ts";
-import { planUnits } from "./plan.ts";
+import { splitIntoUnits } from "./plan.ts";
 
 /** A line as the reference below finds it: content, byte offset of its content, 1-based number in the file. */
 interface Line {
@@ -67,7 +67,7 @@ function frame(file: Buffer, unit: FramedUnit, sizes: number[], maxLineBytes?: n
 function frameFile(file: Buffer, unitSize: number, sizes: number[], maxLineBytes?: number): Line[] {
   const lines: Line[] = [];
   let before = 0;
-  for (const unit of planUnits(file.length, unitSize)) {
+  for (const unit of splitIntoUnits(file.length, unitSize)) {
     const framed = frame(file, { ...unit, fileLength: file.length }, sizes, maxLineBytes);
     lines.push(...framed.lines.map((line) => ({ ...line, line: line.line + before })));
     before += framed.seen;
@@ -131,7 +131,7 @@ describe("LineFramer: every line exactly once (contract 4.2)", () => {
   it("goes on from a checkpoint before any line, and repeats and loses nothing", () => {
     fc.assert(
       fc.property(fileArbitrary, fc.integer({ min: 1, max: 120 }), sizesArbitrary, (file, unitSize, sizes) => {
-        for (const unit of planUnits(file.length, unitSize)) {
+        for (const unit of splitIntoUnits(file.length, unitSize)) {
           const whole = { ...unit, fileLength: file.length };
           const { lines, blocks, seen } = frame(file, whole, sizes);
           let done = 0;
@@ -212,7 +212,7 @@ describe("LineFramer: framing rows", () => {
 
   it("C-020 a line longer than several units belongs to the unit it starts in, the others are empty", () => {
     const file = Buffer.from(`a\n${"x".repeat(50)}\nb\n`);
-    const perUnit = [...planUnits(file.length, 10)].map(
+    const perUnit = [...splitIntoUnits(file.length, 10)].map(
       (unit) => frame(file, { ...unit, fileLength: file.length }, [8]).lines.length,
     );
     expect(perUnit).toEqual([2, 0, 0, 0, 0, 1]);
@@ -220,7 +220,7 @@ describe("LineFramer: framing rows", () => {
 
   it("R-030 66 characters and a line end in units of 10 bytes: seven units, the first one has the line", () => {
     const file = Buffer.from(`${"p".repeat(66)}\n`);
-    const perUnit = [...planUnits(file.length, 10)].map(
+    const perUnit = [...splitIntoUnits(file.length, 10)].map(
       (unit) => frame(file, { ...unit, fileLength: file.length }, [64]).lines.length,
     );
     expect(perUnit).toEqual([1, 0, 0, 0, 0, 0, 0]);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { planUnits } from "./plan.ts";
+import { splitIntoUnits } from "./plan.ts";
 
 describe("planUnits (contract 4.2)", () => {
   it.each([
@@ -10,11 +10,11 @@ describe("planUnits (contract 4.2)", () => {
     [11, 10, [[0, 10], [10, 11]]],
     [3, 1, [[0, 1], [1, 2], [2, 3]]], // prettier-ignore
   ])("cuts %i bytes by %i", (length, unitSize, expected) => {
-    expect([...planUnits(length, unitSize)].map(({ start, end }) => [start, end])).toEqual(expected);
+    expect([...splitIntoUnits(length, unitSize)].map(({ start, end }) => [start, end])).toEqual(expected);
   });
 
   it("is an iterator: 10 TB in units of one byte take no memory", () => {
-    const units = planUnits(10_000_000_000_000, 1);
+    const units = splitIntoUnits(10_000_000_000_000, 1);
     for (let count = 0; count < 1_000; count++) units.next();
     expect(units.next().value).toEqual({ start: 1_000, end: 1_001 });
     units.return();
@@ -27,6 +27,6 @@ describe("planUnits (contract 4.2)", () => {
     [1, 1.5],
     [Number.NaN, 1],
   ])("refuses length %d, unit size %d", (length, unitSize) => {
-    expect(() => planUnits(length, unitSize).next()).toThrow(RangeError);
+    expect(() => splitIntoUnits(length, unitSize).next()).toThrow(RangeError);
   });
 });

@@ -10,7 +10,7 @@ export interface UnitRange {
  * Cuts a file of `length` bytes into max(1, ceil(length / unitSize)) units (contract 4.2). An iterator, because a large
  * file with a small unit size has more units than fit in memory. Throws RangeError for sizes that are no positive integer.
  */
-export function* planUnits(length: number, unitSize: number): Generator<UnitRange, void, undefined> {
+export function* splitIntoUnits(length: number, unitSize: number): Generator<UnitRange, void, undefined> {
   if (!Number.isSafeInteger(length) || length < 0) throw new RangeError(`not a file length: ${length}`);
   if (!Number.isSafeInteger(unitSize) || unitSize < 1) throw new RangeError(`not a unit size: ${unitSize}`);
   yield { start: 0, end: Math.min(unitSize, length) };

@@ -2,7 +2,7 @@ import { assert, boolean, constantFrom, double, integer, nat, option, property, 
 import { describe, expect, test } from "vitest";
 import { createDisplay } from "./display.ts";
 import { progressLine, progressText } from "./line.ts";
-import { createTrack, follow, type ProgressView, type Snapshot } from "./view.ts";
+import { createTrack, follow, type ProgressView, type ProgressState } from "./view.ts";
 
 const VIEW: ProgressView = {
   phase: "loading",
@@ -15,7 +15,7 @@ const VIEW: ProgressView = {
   elapsed: 7,
 };
 
-function snapshot(seconds: number, bytes: number, phase: Snapshot["phase"] = "loading"): Snapshot {
+function snapshot(seconds: number, bytes: number, phase: ProgressState["phase"] = "loading"): ProgressState {
   return { time: seconds * 1000, phase, bytes, totalBytes: 1000, loaded: bytes / 10, rejected: 0 };
 }
 

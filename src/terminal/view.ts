@@ -1,5 +1,5 @@
 /** What the server said of an import at one moment. */
-export interface Snapshot {
+export interface ProgressState {
   /** Milliseconds on any clock that does not jump. */
   readonly time: number;
   readonly phase: "planning" | "loading" | "finishing";
@@ -12,7 +12,7 @@ export interface Snapshot {
 
 /** What a progress line shows. */
 export interface ProgressView {
-  readonly phase: Snapshot["phase"];
+  readonly phase: ProgressState["phase"];
   /** 0 to 1. */
   readonly share: number;
   readonly loaded: number;
@@ -31,7 +31,7 @@ const WINDOW_MS = 10_000;
 /** Keeps the snapshots that rates are computed from. */
 export interface ProgressTrack {
   readonly started: number;
-  readonly recent: Snapshot[];
+  readonly recent: ProgressState[];
 }
 
 /** Begins to follow an import at `time`. */
@@ -40,7 +40,7 @@ export function createTrack(time: number): ProgressTrack {
 }
 
 /** Adds a snapshot and says what to show. */
-export function follow(track: ProgressTrack, snapshot: Snapshot): ProgressView {
+export function follow(track: ProgressTrack, snapshot: ProgressState): ProgressView {
   const { recent } = track;
   recent.push(snapshot);
   while (recent.length > 2 && (recent[1]?.time ?? 0) <= snapshot.time - WINDOW_MS) recent.shift();

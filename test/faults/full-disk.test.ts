@@ -46,7 +46,7 @@ describe.skipIf(!isMounted)("a disk that gets full during an import", () => {
     await writeFile(filler, Buffer.alloc((free - 190) << 20, 1));
     const full = await ended(server, await startImport(server, input.paths));
     expect(full.status, server.said()).toBe(500);
-    expect(server.said()).toMatch(/The disk of \S+ has \d+ MB left, and \d+ MB are needed to load on safely/);
+    expect(server.said()).toMatch(/The disk of \S+ has \d+ MB left, and \d+ MB are needed to continue safely/);
     expect(full.body.issue?.[0]?.diagnostics).toMatch(
       /^import operation failed for reason: The database '\*\*\*\*' has reached its size quota\. Partition or delete data, drop indexes, or consult the documentation for possible resolutions\. ErrorFile: file:/,
     );

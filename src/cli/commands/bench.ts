@@ -5,7 +5,7 @@ import { StokerError } from "../../base/errors.ts";
 import { wholeNumber } from "./generate.ts";
 import { openStopRequests } from "../../terminal/stop.ts";
 import { WrongCount } from "../../bench/import-run.ts";
-import { reportLines } from "../../bench/report.ts";
+import { benchReportLines } from "../../bench/report.ts";
 import { BENCH_PHASES, type BenchPhase } from "../../bench/results.ts";
 import { runBench, writeResults } from "../../bench/run-bench.ts";
 
@@ -70,7 +70,7 @@ export function addBenchCommand(program: Command): void {
           requests.signal,
           say,
         );
-        say(["", ...reportLines(results), ""].join("\n"));
+        say(["", ...benchReportLines(results), ""].join("\n"));
         await writeResults(flags.json, results);
         say(`Everything is in ${flags.json}.`);
       } catch (error) {

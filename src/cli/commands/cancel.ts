@@ -1,5 +1,5 @@
 import { InvalidArgumentError, type Command } from "commander";
-import { cancelImport } from "./import/client.ts";
+import { requestCancellation } from "./import/client.ts";
 import { addServerOptions, serverOf, type ServerFlags } from "./jobs.ts";
 
 /** `stoker cancel ID`. */
@@ -10,7 +10,7 @@ export function addCancelCommand(program: Command): void {
     .addHelpText("after", "\nExample:\n  $ stoker cancel 17 --server http://127.0.0.1:8080/fhir")
     .action(async (id: string, flags: ServerFlags) => {
       const server = serverOf(flags);
-      await cancelImport(server, `${server.baseUrl}/_operations/import/${id}`);
+      await requestCancellation(server, `${server.baseUrl}/_operations/import/${id}`);
       process.stdout.write(`import ${id} cancelled\n`);
     });
 }

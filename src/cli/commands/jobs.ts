@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { terminalEnvironment } from "../../base/settings.ts";
 import { fit, formatBytes, formatCount, formatDuration } from "../../terminal/format.ts";
-import { readJson, type ServerAddress } from "./import/client.ts";
+import { readJson, type ServerTarget } from "./import/client.ts";
 import { serverBase } from "./import/command.ts";
 import { openTerminal } from "../../terminal/terminal.ts";
 
@@ -43,7 +43,7 @@ export function addJobsCommand(program: Command): void {
 }
 
 /** The newest imports of a server, or all: a server gives a page at a time. */
-async function readJobs(server: ServerAddress, all: boolean): Promise<readonly ListedImport[]> {
+async function readJobs(server: ServerTarget, all: boolean): Promise<readonly ListedImport[]> {
   const jobs: ListedImport[] = [];
   for (let query = ""; ; query = `?before=${jobs.at(-1)?.id ?? ""}`) {
     const url = `${server.baseUrl}/_operations/import${query}`;
@@ -61,7 +61,7 @@ export function addServerOptions(command: Command): Command {
 }
 
 /** The server that the options name. */
-export function serverOf(flags: ServerFlags): ServerAddress {
+export function serverOf(flags: ServerFlags): ServerTarget {
   const environment = terminalEnvironment();
   return { baseUrl: serverBase(flags.server ?? environment.baseUrl), token: flags.token ?? environment.token };
 }

@@ -7,7 +7,7 @@ import { leftoverNotice } from "./clean.ts";
 import { knownStores, rememberStore } from "./known-stores.ts";
 import { openNotices, type Notice } from "../../terminal/notices.ts";
 import { openServer, type RunningServer, type Surroundings } from "../../server/server.ts";
-import { quoted } from "../report/report.ts";
+import { quotedText } from "../report/report.ts";
 import { addSettingOptions, settingFlags } from "../../terminal/setting-options.ts";
 import { openStopRequests, stopped } from "../../terminal/stop.ts";
 
@@ -64,7 +64,7 @@ function emptyStore(dataDir: string, others: readonly string[]): string {
   const [first] = others;
   if (first === undefined) return `${empty} Fill it with $import, or stop this server and run: stoker import FOLDER`;
   const list = others.slice(0, 5).join(", ");
-  return `${empty} Other stores of this user: ${list}. To serve one of them: stoker serve --data-dir ${quoted(first)}`;
+  return `${empty} Other stores of this user: ${list}. To serve one of them: stoker serve --data-dir ${quotedText(first)}`;
 }
 
 /** The settings file named on the command line. */

@@ -7,7 +7,7 @@ import { loadSettings } from "../../base/settings.ts";
 import { formatBytes, formatDuration, formatPlural } from "../../terminal/format.ts";
 import { generateFiles } from "../../generate/generate.ts";
 import { resolveInputs } from "../commands/import/inputs.ts";
-import { runImport } from "../commands/import/run-import.ts";
+import { runImportCommand } from "../commands/import/run-import.ts";
 import { createDisplay } from "../../terminal/display.ts";
 import { reportLines, type ReportStyle } from "../report/report.ts";
 import { openServer, type RunningServer } from "../../server/server.ts";
@@ -51,7 +51,7 @@ export async function runDemo(): Promise<number> {
     goOn();
     const { inputs } = resolveInputs([samples], folder);
     const address = { baseUrl: server.baseUrl, token: undefined };
-    const end = await runImport({
+    const end = await runImportCommand({
       server: address,
       order: {
         inputs: inputs.map(({ url }) => ({ url, type: undefined })),

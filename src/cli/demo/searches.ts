@@ -1,5 +1,5 @@
 import { formatCount } from "../../terminal/format.ts";
-import { readJson, type ServerAddress } from "../commands/import/client.ts";
+import { readJson, type ServerTarget } from "../commands/import/client.ts";
 import { wrap, type ReportStyle } from "../report/report.ts";
 
 interface Coded {
@@ -30,7 +30,7 @@ interface Answer {
 }
 
 /** Runs a few searches and tells of each: the request line, and the answer in a line or two. */
-export async function* demoSearches(server: ServerAddress, style: ReportStyle): AsyncGenerator<string[]> {
+export async function* demoSearches(server: ServerTarget, style: ReportStyle): AsyncGenerator<string[]> {
   const ask = async (query: string): Promise<{ answer: Answer; lines: (...texts: string[]) => string[] }> => {
     const started = performance.now();
     const answer = await readJson<Answer>(server, `${server.baseUrl}/${query}`);

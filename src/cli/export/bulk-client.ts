@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { StokerError } from "../../base/errors.ts";
-import { reasonOf, unreachable, type ServerAddress } from "../commands/import/client.ts";
+import { reasonOf, unreachable, type ServerTarget } from "../commands/import/client.ts";
 
 /** What to export, as the kick-off says it. */
 export interface ExportOrder {
@@ -25,7 +25,7 @@ export interface ManifestFile {
 }
 
 /** How far an export is. */
-export type ExportState =
+export type ExportProgress =
   | { readonly manifest: Manifest }
   | { readonly manifest?: undefined; readonly progress: string; readonly retryAfter: number };
 
@@ -42,7 +42,7 @@ export const PATIENCE = 20;
  * Asks a server for an export; gives the address of its status. Waits while the server has no room for another one. Throws
  * StokerError with the server's reason.
  */
-export async function kickOff(server: ServerAddress, order: ExportOrder, signal: AbortSignal): Promise<string> {
+export async function kickOff(server: ServerTarget, order: ExportOrder, signal: AbortSignal): Promise<string> {
   const query = new URLSearchParams();
   if (order.types.length > 0) query.set("_type", order.types.join(","));
   if (order.since !== undefined) query.set("_since", order.since);
@@ -62,7 +62,7 @@ export async function kickOff(server: ServerAddress, order: ExportOrder, signal:
 }
 
 /** Asks how far an export is. Throws StokerError when it failed, `not-found` when the server has it no more. */
-export async function readState(server: ServerAddress, location: string, signal: AbortSignal): Promise<ExportState> {
+export async function readState(server: ServerTarget, location: string, signal: AbortSignal): Promise<ExportProgress> {
   const answer = await ask(server, location, { headers: { accept: "application/json" } }, signal);
   const text = await answer.text();
   if (answer.status === 202) {
@@ -72,7 +72,7 @@ export async function readState(server: ServerAddress, location: string, signal:
 }
 
 /** Tells the server that its files are no longer needed. Whether it took notice. */
-export async function forget(server: ServerAddress, location: string): Promise<boolean> {
+export async function forget(server: ServerTarget, location: string): Promise<boolean> {
   const answer = await request(server, location, { method: "DELETE" }, AbortSignal.timeout(TIMEOUT_MS)).catch(
     () => undefined,
   );
@@ -85,7 +85,7 @@ export async function forget(server: ServerAddress, location: string): Promise<b
  * answer is given.
  */
 export async function request(
-  server: ServerAddress,
+  server: ServerTarget,
   url: string,
   { headers, ...init }: RequestInit,
   signal: AbortSignal,
@@ -102,7 +102,7 @@ export async function request(
 }
 
 /** Like {@link request}, and again while there is no answer, or one that says so (429, 502 to 504). Throws what refuses it. */
-async function ask(server: ServerAddress, url: string, init: RequestInit, signal: AbortSignal): Promise<Response> {
+async function ask(server: ServerTarget, url: string, init: RequestInit, signal: AbortSignal): Promise<Response> {
   for (let failures = 1; ; failures++) {
     let pause = PAUSE_SECONDS;
     try {

@@ -7,7 +7,7 @@ import { openStopRequests } from "../../terminal/stop.ts";
 import { openTerminal } from "../../terminal/terminal.ts";
 import { createExportDisplay } from "./display.ts";
 import { exportReportLines } from "./report.ts";
-import { runExport, type ExportReport } from "./run-export.ts";
+import { runExportCommand, type ExportReport } from "./run-export.ts";
 
 interface ExportFlags extends ServerFlags {
   readonly out: string;
@@ -67,7 +67,7 @@ async function exportInto(flags: ExportFlags): Promise<number> {
   }
   const requests = openStopRequests();
   try {
-    const report = await runExport({
+    const report = await runExportCommand({
       server: serverOf(flags),
       order: { types: [...new Set(flags.type)].toSorted(), since: flags.since },
       out: flags.out,

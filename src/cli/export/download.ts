@@ -3,7 +3,7 @@ import { open, rename, stat, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { StokerError } from "../../base/errors.ts";
-import type { ServerAddress } from "../commands/import/client.ts";
+import type { ServerTarget } from "../commands/import/client.ts";
 import { writeAll } from "../../base/write-all.ts";
 import { PATIENCE, refusalOf, request, TIMEOUT_MS } from "./bulk-client.ts";
 import { checkFree, PART, type ExportFolder } from "./folder.ts";
@@ -36,7 +36,7 @@ export interface Fetched {
  * whole. A connection that is lost is tried again. Throws StokerError when the server refuses, or the reason of `signal`.
  */
 export async function download(
-  server: ServerAddress,
+  server: ServerTarget,
   folder: ExportFolder,
   { url, name, tag }: Download,
   events: DownloadEvents,
@@ -107,7 +107,7 @@ function mayTryAgain(error: unknown): boolean {
 }
 
 async function fetchRest(
-  server: ServerAddress,
+  server: ServerTarget,
   url: string,
   part: Part,
   events: DownloadEvents,

@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
-import { runExport, type ExportReport } from "./run-export.ts";
+import { runExportCommand, type ExportReport } from "./run-export.ts";
 
 /** Servers other than Stoker: without ETags and counts, with files elsewhere, busy, with errors of their own. */
 
@@ -40,7 +40,7 @@ afterAll(() => {
 let folders = 0;
 
 async function exported(): Promise<ExportReport> {
-  return await runExport({
+  return await runExportCommand({
     server: { baseUrl: base, token: "secret" },
     order: { types: [], since: undefined },
     out: join(folder, String(++folders)),

@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { StokerError } from "../../base/errors.ts";
-import type { ServerAddress } from "../commands/import/client.ts";
+import type { ServerTarget } from "../commands/import/client.ts";
 import { forget, kickOff, readState, type ExportOrder, type Manifest, type ManifestFile } from "./bulk-client.ts";
 import { download } from "./download.ts";
 import { checkFree, checkSameExport, openExportFolder, type ExportFolder, type FolderState } from "./folder.ts";
 import type { ExportDisplay } from "./display.ts";
 
-/** What {@link runExport} is told. */
-export interface RunOptions {
-  readonly server: ServerAddress;
+/** What {@link runExportCommand} is told. */
+export interface ExportRunOptions {
+  readonly server: ServerTarget;
   readonly order: ExportOrder;
   /** Folder for the files. */
   readonly out: string;
@@ -20,7 +20,7 @@ export interface RunOptions {
 }
 
 /** A file that was fetched. */
-export interface ExportedFile {
+export interface DownloadedFile {
   readonly kind: "output" | "deleted" | "error";
   readonly type: string;
   readonly name: string;
@@ -36,7 +36,7 @@ export interface ExportReport {
   readonly server: string;
   readonly transactionTime: string;
   readonly folder: string;
-  readonly files: readonly ExportedFile[];
+  readonly files: readonly DownloadedFile[];
   /** What is not as it should be: a sentence each. */
   readonly problems: readonly string[];
   readonly seconds: number;
@@ -50,7 +50,7 @@ export interface ExportReport {
  * Exports from a server into a folder: kick-off, waiting, files, each with as many lines as the manifest says. What the folder
  * holds of the same export is taken up. Throws StokerError, or the reason of the signal, with everything kept that is there.
  */
-export async function runExport(options: RunOptions): Promise<ExportReport> {
+export async function runExportCommand(options: ExportRunOptions): Promise<ExportReport> {
   const { server, order, display, signal } = options;
   const started = performance.now();
   const folder = await openExportFolder(options.out);
@@ -74,7 +74,7 @@ export async function runExport(options: RunOptions): Promise<ExportReport> {
 
 async function begin(
   folder: ExportFolder,
-  server: ServerAddress,
+  server: ServerTarget,
   order: ExportOrder,
   signal: AbortSignal,
 ): Promise<FolderState> {
@@ -91,7 +91,7 @@ function stateOf({ state }: ExportFolder): FolderState {
 
 /** Waits for the manifest. */
 async function finished(
-  { server, display, signal }: RunOptions,
+  { server, display, signal }: ExportRunOptions,
   folder: ExportFolder,
   location: string,
 ): Promise<Manifest> {
@@ -117,7 +117,7 @@ async function checkManifest(folder: ExportFolder, { transactionTime }: Manifest
 }
 
 interface PlannedFile extends ManifestFile {
-  readonly kind: ExportedFile["kind"];
+  readonly kind: DownloadedFile["kind"];
   readonly type: string;
   readonly name: string;
 }
@@ -125,7 +125,7 @@ interface PlannedFile extends ManifestFile {
 /** Names are made here: what a URL ends in may be anything. */
 function plannedFiles({ output, deleted = [], error = [] }: Manifest): PlannedFile[] {
   const numbers = new Map<string, number>();
-  const planned = (kind: ExportedFile["kind"], prefix: string, files: readonly ManifestFile[]): PlannedFile[] =>
+  const planned = (kind: DownloadedFile["kind"], prefix: string, files: readonly ManifestFile[]): PlannedFile[] =>
     files.map((file) => {
       const type = /^[A-Za-z]{1,64}$/.test(file.type ?? "") ? String(file.type) : "Resource";
       const number = (numbers.get(prefix + type) ?? 0) + 1;
@@ -140,10 +140,10 @@ function plannedFiles({ output, deleted = [], error = [] }: Manifest): PlannedFi
 }
 
 async function fetchAll(
-  { server, display, signal }: RunOptions,
+  { server, display, signal }: ExportRunOptions,
   folder: ExportFolder,
   manifest: Manifest,
-): Promise<ExportedFile[]> {
+): Promise<DownloadedFile[]> {
   const planned = plannedFiles(manifest);
   for (const { name } of planned) {
     if (stateOf(folder).files[name] === undefined && stateOf(folder).tags[name] === undefined)
@@ -152,7 +152,7 @@ async function fetchAll(
   const resources = planned.reduce((sum, { count = 0 }) => sum + count, 0);
   const total = { files: planned.length, resources };
   const done = { files: 0, bytes: 0, lines: 0 };
-  const files: ExportedFile[] = [];
+  const files: DownloadedFile[] = [];
   for (const { url, name, kind, type, count } of planned) {
     signal.throwIfAborted();
     const known = stateOf(folder).files[name];
@@ -189,7 +189,7 @@ async function fetchAll(
 }
 
 /** In a file of deletions a line is a Bundle, and counts as many as it deletes. */
-function problemsOf(files: readonly ExportedFile[]): string[] {
+function problemsOf(files: readonly DownloadedFile[]): string[] {
   return files.flatMap(({ kind, name, lines, count }) => {
     if (kind === "error") return [`The server reports problems in ${name}.`];
     if (kind === "deleted" || count === undefined || count === lines) return [];

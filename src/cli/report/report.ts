@@ -157,12 +157,12 @@ function howToGoOn(report: ImportReport, style: ReportStyle): string[] {
   const where = isRemote ? "Download the rejected lines, correct them," : "Correct the rejected lines in their files,";
   const text = `${where} and import what you have corrected; nothing else needs to be sent again:`;
   // Copies are beside one another.
-  const all = copies.length === 1 ? quoted(first) : `${quoted(dirname(first))}/*-rejected.ndjson`;
+  const all = copies.length === 1 ? quotedText(first) : `${quotedText(dirname(first))}/*-rejected.ndjson`;
   return ["", ...wrap(text, "", style), `  ${report.again ?? "stoker import"} ${isRemote ? "FILE" : all}`];
 }
 
 /** A path as a shell takes it. */
-export function quoted(path: string): string {
+export function quotedText(path: string): string {
   return /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }
 

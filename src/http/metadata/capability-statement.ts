@@ -14,7 +14,7 @@ import {
 } from "./capabilities.ts";
 
 /** What the statement of a server depends on. */
-export interface ServerFacts {
+export interface CapabilityFacts {
   readonly version: string;
   readonly baseUrl: string;
   readonly lookup: SearchParameterLookup;
@@ -27,7 +27,7 @@ export interface ServerFacts {
  * are beyond R4's, and `capabilities.ts`. What
  * can be included is said by type (`Observation:*`), because all pairs of types and parameters would make half of it.
  */
-export function capabilityStatement(facts: ServerFacts): JsonObject {
+export function capabilityStatement(facts: CapabilityFacts): JsonObject {
   const { version, baseUrl, lookup } = facts;
   const referring = referringTypes(lookup);
   return {
@@ -59,7 +59,7 @@ export function capabilityStatement(facts: ServerFacts): JsonObject {
 
 function resourceOf(
   type: string,
-  { baseUrl, lookup, conditionalDeletes }: ServerFacts,
+  { baseUrl, lookup, conditionalDeletes }: CapabilityFacts,
   referring: Iterable<string> | undefined,
 ): JsonObject {
   const parameters = lookup.of(type);

@@ -1,11 +1,11 @@
 /** A part of something of a known length: both ends are in it. */
-export interface ByteRange {
+export interface AnsweredRange {
   readonly start: number;
   readonly end: number;
 }
 
 /** What a client asks for: all of it, a part, or nothing that there is (416). */
-export type RequestedRange = "all" | ByteRange | "none";
+export type RequestedRange = "all" | AnsweredRange | "none";
 
 /** The headers that ask for a part. */
 export interface RangeHeaders {

@@ -20,18 +20,18 @@ const SMALL_BYTES = 8 * 1024;
 const PIECE_BYTES = 128 * 1024;
 /** One request may need so many times the budget, when it is alone. */
 const MOST = 1.5;
-/** While others wait for room, a client that receives or sends less than so many bytes in {@link Patience.slow} is given up. */
+/** While others wait for room, a client that receives or sends less than so many bytes in {@link RequestPatience.slow} is given up. */
 const SLOW_BYTES = 64 * 1024;
 
 /** How long is waited, in milliseconds. */
-export interface Patience {
+export interface RequestPatience {
   /** By a request for room. */
   readonly room: number;
   /** For {@link SLOW_BYTES} of a client, while others wait for room. */
   readonly slow: number;
 }
 
-const PATIENCE: Patience = { room: 10_000, slow: 5000 };
+const PATIENCE: RequestPatience = { room: 10_000, slow: 5000 };
 
 /** What a request holds. */
 export interface RequestMemory {
@@ -62,7 +62,7 @@ export function waitsForRoom(request: IncomingMessage): boolean {
 }
 
 /** To be called before any route is there, and after all that changes bodies and answers. */
-export function countMemory(app: FastifyInstance, budget: MemoryBudget, patience: Patience = PATIENCE): void {
+export function countMemory(app: FastifyInstance, budget: MemoryBudget, patience: RequestPatience = PATIENCE): void {
   const open = new Set<Memory>();
   // Clients that are too slow while others wait: looked for only then.
   const watch = setInterval(() => {
@@ -121,7 +121,7 @@ export function countMemory(app: FastifyInstance, budget: MemoryBudget, patience
 class Memory implements RequestMemory {
   readonly #budget: MemoryBudget;
   readonly #share: Share;
-  readonly #patience: Patience;
+  readonly #patience: RequestPatience;
   readonly #giveUp: () => void;
   /** Whether it is the client that something waits for. */
   #isClientsTurn = true;
@@ -130,7 +130,7 @@ class Memory implements RequestMemory {
   #moved = 0;
   #since: number = performance.now();
 
-  constructor(budget: MemoryBudget, patience: Patience, giveUp: () => void) {
+  constructor(budget: MemoryBudget, patience: RequestPatience, giveUp: () => void) {
     this.#budget = budget;
     this.#patience = patience;
     this.#share = budget.open();

@@ -16,7 +16,7 @@ import { refuseCriteria, type Interaction, type Preconditions } from "../../writ
 import { patchInteraction, type PatchContext } from "../../write/interactions/patch-interactions.ts";
 import { metaIn, metaOf, metaParameters, refuseMetaParameters } from "./meta-reading.ts";
 import { readingOf } from "./resource-routes.ts";
-import { bodyOf, criteriaOf, preconditionsOf, takeJson, together, type WriteRoutesOptions } from "./write-routes.ts";
+import { bodyOf, criteriaOfUrl, preconditionsOf, takeJson, together, type WriteRoutesOptions } from "./write-routes.ts";
 
 /** Greatest body: a Parameters with some tags. */
 const BODY_BYTES = 1024 * 1024;
@@ -54,7 +54,7 @@ export async function metaRoutes(app: FastifyInstance, { reading, writer }: Writ
     app.post<InstanceRoute>(`/:type/:id/$meta-${how}`, async (request, reply) => {
       const type = knownType(request.params.type);
       const { id } = request.params;
-      refuseCriteria(type, id, criteriaOf(request));
+      refuseCriteria(type, id, criteriaOfUrl(request));
       const edit = { how, meta: await readMeta(bodyOf(request), how) };
       const interaction = metaInteraction(reading, type, id, edit, preconditionsOf(request));
       const { version } = together(await writer.write(interaction, originOf(request)));

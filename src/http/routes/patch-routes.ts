@@ -13,7 +13,7 @@ import { refuseCriteria } from "../../write/interactions/interactions.ts";
 import {
   answererOf,
   bodyOf,
-  criteriaOf,
+  criteriaOfUrl,
   preconditionsOf,
   RESOURCE_BYTES,
   typeOf,
@@ -36,7 +36,7 @@ export async function patchRoutes(app: FastifyInstance, { reading, writer }: Wri
   const answer = answererOf({ reading, writer });
   app.patch<InstanceRoute>("/:type/:id", async (request, reply) => {
     const type = typeOf(request);
-    refuseCriteria(type, request.params.id, criteriaOf(request));
+    refuseCriteria(type, request.params.id, criteriaOfUrl(request));
     const patch = await patchOf(request);
     return await answer(
       request,
@@ -50,7 +50,7 @@ export async function patchRoutes(app: FastifyInstance, { reading, writer }: Wri
     const interaction = conditionalPatchInteraction(
       reading,
       type,
-      criteriaOf(request),
+      criteriaOfUrl(request),
       patch,
       preconditionsOf(request),
     );

@@ -48,28 +48,28 @@ export async function writeRoutes(app: FastifyInstance, { reading, writer }: Wri
   takeContent(app);
   const answer = answererOf({ reading, writer });
   app.post<TypeRoute>("/:type", async (request, reply) => {
-    refuseCriteria(typeOf(request), undefined, criteriaOf(request));
+    refuseCriteria(typeOf(request), undefined, criteriaOfUrl(request));
     const body = await checkBody(resourceIn(request, undefined), typeOf(request));
     return await answer(request, reply, createInteraction(reading, body, preconditionsOf(request)));
   });
   app.put<InstanceRoute>("/:type/:id", async (request, reply) => {
-    refuseCriteria(typeOf(request), request.params.id, criteriaOf(request));
+    refuseCriteria(typeOf(request), request.params.id, criteriaOfUrl(request));
     const body = await checkBody(resourceIn(request, request.params.id), typeOf(request));
     return await answer(request, reply, updateInteraction(request.params.id, body, preconditionsOf(request)));
   });
   app.put<TypeRoute>("/:type", async (request, reply) => {
     const body = await checkBody(bodyOf(request), typeOf(request));
-    const interaction = conditionalUpdateInteraction(reading, body, criteriaOf(request), preconditionsOf(request));
+    const interaction = conditionalUpdateInteraction(reading, body, criteriaOfUrl(request), preconditionsOf(request));
     return await answer(request, reply, interaction);
   });
   app.delete<InstanceRoute>("/:type/:id", async (request, reply) => {
-    if (isHardDelete(criteriaOf(request))) {
+    if (isHardDelete(criteriaOfUrl(request))) {
       const type = typeOf(request);
       const { id } = request.params;
       await writer.erase(type, id, preconditionOf(preconditionsOf(request), `${type}/${id}`).check, originOf(request));
       return reply.code(204).send();
     }
-    refuseCriteria(typeOf(request), request.params.id, criteriaOf(request), HARD_DELETE);
+    refuseCriteria(typeOf(request), request.params.id, criteriaOfUrl(request), HARD_DELETE);
     return await answer(
       request,
       reply,
@@ -77,13 +77,13 @@ export async function writeRoutes(app: FastifyInstance, { reading, writer }: Wri
     );
   });
   app.delete<TypeRoute>("/:type", async (request, reply) => {
-    if (isHardDelete(criteriaOf(request))) {
+    if (isHardDelete(criteriaOfUrl(request))) {
       throw new StokerError(
         "not-supported",
         "hardDelete is for one resource by its id: DELETE [type]/[id]?hardDelete=true.",
       );
     }
-    const [type, criteria] = [typeOf(request), criteriaOf(request)];
+    const [type, criteria] = [typeOf(request), criteriaOfUrl(request)];
     return await answer(
       request,
       reply,
@@ -257,7 +257,7 @@ export function typeOf(request: FastifyRequest<TypeRoute>): string {
 }
 
 /** The query string: the criteria of a conditional interaction. */
-export function criteriaOf(request: FastifyRequest): string {
+export function criteriaOfUrl(request: FastifyRequest): string {
   const { url } = request.raw;
   const mark = url?.indexOf("?") ?? -1;
   return url === undefined || mark < 0 ? "" : url.slice(mark + 1);

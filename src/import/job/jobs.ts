@@ -154,7 +154,7 @@ export class InputError extends StokerError {
 }
 
 /** The failure that a thrown error is. `unitOf` is the URL of the input whose unit met it. */
-export function failureOf(thrown: unknown, unitOf?: string): JobFailure {
+export function importFailureOf(thrown: unknown, unitOf?: string): JobFailure {
   const error = databaseError(thrown);
   const input = error instanceof InputError ? error.input : unitOf;
   const place = input === undefined ? {} : { input };

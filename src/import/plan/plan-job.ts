@@ -3,7 +3,7 @@ import { StokerError } from "../../base/errors.ts";
 import { checkContainerName } from "../../source/container-name.ts";
 import { normaliseEtag, sourceChanged, type Source, type SourceStat } from "../../source/source.ts";
 import type { Sources } from "../../source/sources.ts";
-import { planUnits } from "../../split/plan.ts";
+import { splitIntoUnits } from "../../split/plan.ts";
 import { transaction } from "../../postgres/pool.ts";
 import { DEFAULT_ERROR_CONTAINER } from "../request/definition.ts";
 import { InputError, startJob, type ClaimedJob } from "../job/jobs.ts";
@@ -134,7 +134,7 @@ async function insertUnits(client: PoolClient, job: ClaimedJob): Promise<void> {
   let starts: number[] = [];
   let ends: number[] = [];
   for (const input of rows) {
-    for (const unit of planUnits(input.length, size)) {
+    for (const unit of splitIntoUnits(input.length, size)) {
       inputs.push(input.number);
       starts.push(unit.start);
       ends.push(unit.end);

@@ -8,7 +8,7 @@ const BYTE_OFFSET_EXTENSION = "urn:stoker:import:byte-offset";
 const PAGE = 1000;
 
 /** One rejected line, as the error log tells of it. */
-export interface RejectedLine {
+export interface RejectedLineRow {
   readonly byteOffset: number;
   /** Length in bytes, without the line end. */
   readonly length: number;
@@ -58,11 +58,11 @@ export async function* rejectedLines(
   database: Pool,
   jobId: string,
   input: number,
-): AsyncGenerator<readonly RejectedLine[], void, undefined> {
+): AsyncGenerator<readonly RejectedLineRow[], void, undefined> {
   const units = await database.query<{ id: string; linesBefore: number; known: boolean }>(UNITS, [jobId, input]);
   for (const unit of units.rows) {
     for (let after = -1; ;) {
-      const { rows } = await database.query<RejectedLine & { line: number }>(LINES, [unit.id, after]);
+      const { rows } = await database.query<RejectedLineRow & { line: number }>(LINES, [unit.id, after]);
       const last = rows.at(-1);
       if (last === undefined) break;
       yield rows.map((row) => Object.assign(row, { line: unit.known ? row.line + unit.linesBefore : null }));
@@ -92,7 +92,7 @@ export async function inputsWithRejectedLines(database: Pool, jobId: string): Pr
 }
 
 /** One line of an error log, line end included: a compact OperationOutcome with one issue. */
-function errorLogLine(line: RejectedLine): string {
+function errorLogLine(line: RejectedLineRow): string {
   const number = line.line === null ? "unknown" : String(line.line);
   const place =
     line.line === null

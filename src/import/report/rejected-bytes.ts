@@ -1,6 +1,6 @@
 import type { Pool } from "pg";
 import type { Sources } from "../../source/sources.ts";
-import { rejectedLines, type RejectedLine } from "./error-log.ts";
+import { rejectedLines, type RejectedLineRow } from "./error-log.ts";
 
 /** Lines this close together are read with one request: the bytes between cost less than another round trip. */
 const LARGEST_GAP = 256 * 1024;
@@ -33,8 +33,8 @@ export async function* rejectedBytes(
 }
 
 /** Cuts a page of lines, which are in file order, into runs that are near each other. */
-function spansOf(lines: readonly RejectedLine[]): readonly (readonly RejectedLine[])[] {
-  const spans: RejectedLine[][] = [];
+function spansOf(lines: readonly RejectedLineRow[]): readonly (readonly RejectedLineRow[])[] {
+  const spans: RejectedLineRow[][] = [];
   let end = Number.NEGATIVE_INFINITY;
   for (const line of lines) {
     const span = spans.at(-1);
@@ -48,7 +48,7 @@ function spansOf(lines: readonly RejectedLine[]): readonly (readonly RejectedLin
 async function* readSpan(
   sources: Sources,
   from: RejectedInput,
-  lines: readonly RejectedLine[],
+  lines: readonly RejectedLineRow[],
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Buffer, void, undefined> {
   const first = lines[0];

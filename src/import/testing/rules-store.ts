@@ -5,7 +5,7 @@ import {
   Origin,
   type IncomingVersion,
   type RuleContext,
-  type StoredVersion,
+  type RuledVersion,
 } from "../../write/versions/version-rules.ts";
 
 const NOW: number = Date.UTC(2026, 0, 1);
@@ -22,7 +22,7 @@ export interface Line extends Omit<IncomingVersion, "line"> {
   lastUpdated: number | undefined;
 }
 
-interface Version extends StoredVersion {
+interface Version extends RuledVersion {
   /** The line it is of. */
   of: Line | undefined;
 }

@@ -1,11 +1,9 @@
 import type { ClientBase } from "pg";
+import { LEASE_SECONDS } from "../../jobs/lease.ts";
 import { WORKER_NAME } from "../../postgres/connection.ts";
 import type { ImportDefinition } from "../request/definition.ts";
 import { JobState, UnitState } from "../job/job-state.ts";
 import type { StoredTally } from "../../write/batch/unit-tally.ts";
-
-/** Seconds a unit stays with a worker that gives no sign of life. */
-const LEASE_SECONDS = 30;
 
 /** A unit this worker holds; every commit of it carries the fence. */
 export interface ClaimedUnit {

@@ -7,7 +7,7 @@ import { openAzurite, type Azurite } from "../../../test/support/azurite.ts";
 import type { Source } from "../../source/source.ts";
 import { createSources } from "../../source/sources.ts";
 import { checkpointBefore } from "../../split/line-block.ts";
-import { planUnits } from "../../split/plan.ts";
+import { splitIntoUnits } from "../../split/plan.ts";
 import { readLineBlocks } from "./unit-lines.ts";
 
 const MEGABYTE = 1024 * 1024;
@@ -38,7 +38,7 @@ async function blobOf(name: string, content: string | Buffer): Promise<{ source:
 async function linesOf(source: Source, url: string, unitSize: number): Promise<string[]> {
   const { length, etag } = await source.stat(url);
   const lines: string[] = [];
-  for (const unit of planUnits(length, unitSize)) {
+  for (const unit of splitIntoUnits(length, unitSize)) {
     for await (const block of readLineBlocks(source, url, { ...unit, fileLength: length }, etag)) {
       for (let index = 0; index < block.count; index++) {
         lines.push(block.bytes.toString("utf8", block.starts[index], block.ends[index]));

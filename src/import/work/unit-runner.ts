@@ -1,3 +1,4 @@
+import { LeaseLost } from "../../jobs/lease.ts";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ClientBase } from "pg";
 import { collectGarbage } from "../../base/memory.ts";
@@ -39,9 +40,6 @@ const MOST_KINDS = 100;
  */
 const TOGETHER_BYTES = 256 * 1024;
 const REJECTED_COLUMNS = ["unit", "byte_offset", "line", "length", "code", "message", "expression"];
-
-/** The unit is another worker's now, or its job has ended. Nothing of the batch at hand was written. */
-export class LeaseLost extends Error {}
 
 /** What a worker tells of a committed batch. */
 export interface BatchReport {
@@ -181,7 +179,7 @@ export class UnitRunner {
   }
 
   async #beat(unit: ClaimedUnit): Promise<void> {
-    if (!(await renewUnit(this.#client, unit))) throw new LeaseLost();
+    if (!(await renewUnit(this.#client, unit))) throw new LeaseLost(`unit ${unit.id} is no longer ours`);
     this.#lastCommit = Date.now();
   }
 
@@ -252,7 +250,8 @@ export class UnitRunner {
       copies.push(this.#rejectedStep(unit, rejected));
       const total = sumOf(this.#tally, this.#batch.tally, tally);
       const progress = { ...checkpoint, ...counts, rejected: rejected.length, tally: storedTally(total) };
-      if (!(await advanceUnit(client, unit, progress, completed))) throw new LeaseLost();
+      if (!(await advanceUnit(client, unit, progress, completed)))
+        throw new LeaseLost(`unit ${unit.id} is no longer ours`);
       await this.#copyAndCommit(copies);
       this.#tally = total;
     } catch (error) {

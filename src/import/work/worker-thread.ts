@@ -8,10 +8,11 @@ import { clientConfig, WORKER_NAME } from "../../postgres/connection.ts";
 import { databaseError } from "../../postgres/database-errors.ts";
 import { openHashKey } from "../../store/identity/hash-key.ts";
 import { openStoreTimeZone } from "../../store/identity/time-zone.ts";
-import { failureOf } from "../job/jobs.ts";
+import { importFailureOf } from "../job/jobs.ts";
 import { noTimes } from "../../write/batch/stage-times.ts";
 import { claimUnit, endFormerSession, releaseUnit, type ClaimedUnit } from "./unit-lease.ts";
-import { LeaseLost, UnitRunner } from "./unit-runner.ts";
+import { LeaseLost } from "../../jobs/lease.ts";
+import { UnitRunner } from "./unit-runner.ts";
 import { type WorkerMessage, type WorkerOrder, type WorkerStart } from "./worker-messages.ts";
 import { WorkPlace } from "../../write/batch/work-place.ts";
 
@@ -139,7 +140,12 @@ async function workOnConnection(worked: () => void): Promise<void> {
 /** Ends with the unit done, put back, or its job failed; throws when the connection is broken. */
 async function workOnUnit(client: pg.Client, runner: UnitRunner, unit: ClaimedUnit): Promise<void> {
   const fail = async (reason: unknown): Promise<void> => {
-    tell({ kind: "job-failed", job: unit.job, failure: failureOf(reason, unit.input.url), reason: textOf(reason) });
+    tell({
+      kind: "job-failed",
+      job: unit.job,
+      failure: importFailureOf(reason, unit.input.url),
+      reason: textOf(reason),
+    });
     // The next unit may be of the same job: until the failure is recorded.
     await pauseFor(MIN_PAUSE_MS);
   };

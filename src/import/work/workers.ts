@@ -6,7 +6,7 @@ import { isOutOfMemory } from "../../base/memory.ts";
 import { withClient } from "../../store/segments/publish.ts";
 import { indexSegment } from "../../store/segments/segments.ts";
 import type { JobFailure } from "../job/job-state.ts";
-import { failJob, failureOf } from "../job/jobs.ts";
+import { failJob, importFailureOf } from "../job/jobs.ts";
 import type { ImportSignal } from "../../jobs/signal.ts";
 import { noTimes, STAGES, type StageTimes } from "../../write/batch/stage-times.ts";
 import { placeOfUnit, renewUnit } from "./unit-lease.ts";
@@ -189,7 +189,7 @@ class WorkerPool implements Workers {
       const text =
         `An import worker needed more than ${heapMegabytes} MB of memory at byte ${at[WorkPlace.byteOffset]} (${line}). ` +
         "Make the resource smaller, or give the server more memory.";
-      await this.#fail(place.job, failureOf(new StokerError("out-of-memory", text), place.url), text);
+      await this.#fail(place.job, importFailureOf(new StokerError("out-of-memory", text), place.url), text);
     } catch (error) {
       logger.error({ unit, err: error }, "the unit whose worker ran out of memory could not be found");
     }

@@ -20,7 +20,7 @@ import {
   openFolders,
   rememberPlace,
 } from "./place.ts";
-import type { Place } from "./place.ts";
+import type { DataDirectory } from "./place.ts";
 import { chooseAddress } from "./server-address.ts";
 import { openServerLog } from "./server-log.ts";
 import { measureMachine, serverSettings, settingsFile, type ServerSettings } from "./server-settings.ts";
@@ -173,7 +173,7 @@ async function removeTemporaryLeftovers(folders: readonly string[], logger: Logg
 }
 
 /** The programs in place where the server's user can run them, else a copy that it can. */
-async function findBinaries(place: Place, logger: EmbeddedOptions["logger"]): Promise<Binaries> {
+async function findBinaries(place: DataDirectory, logger: EmbeddedOptions["logger"]): Promise<Binaries> {
   const installed = await findInstalledBinaries();
   const why = await whyUnusable(installed, place.user);
   if (why === undefined) return installed;

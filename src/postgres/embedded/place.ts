@@ -17,7 +17,7 @@ import { chooseServerUser, firstClosedFolder, runsAsRoot, serverUserById, type S
  * everybody may enter, and the file `postgres.location` in the data folder says where: below /var/lib/stoker where that can
  * be, but below a folder for temporary files when the data folder itself is in one. The cluster has mode 0700 wherever it is.
  */
-export interface Place {
+export interface DataDirectory {
   /** Absolute path without links. */
   readonly cluster: string;
   readonly user: ServerUser | undefined;
@@ -82,7 +82,7 @@ export function fileError(error: unknown, dataDirectory: string): unknown {
 }
 
 /** Finds the cluster of a data folder, or decides where the new one goes. Throws `setting`. */
-export async function findPlace(dataDirectory: string, folders: readonly string[]): Promise<Place> {
+export async function findPlace(dataDirectory: string, folders: readonly string[]): Promise<DataDirectory> {
   const inside = join(dataDirectory, "postgres");
   const pointer = join(dataDirectory, POINTER);
   const elsewhere = existsSync(pointer) ? (await readFile(pointer, "utf8")).trim() : undefined;
@@ -107,7 +107,7 @@ export async function findPlace(dataDirectory: string, folders: readonly string[
 }
 
 /** Notes where a new cluster lies, when that is not in the data folder. */
-export async function rememberPlace(dataDirectory: string, place: Place): Promise<void> {
+export async function rememberPlace(dataDirectory: string, place: DataDirectory): Promise<void> {
   if (place.cluster === join(dataDirectory, "postgres")) return;
   const pointer = join(dataDirectory, POINTER);
   await writeFile(`${pointer}.tmp`, `${place.cluster}\n`);

@@ -23,7 +23,7 @@ export interface CanonicalTargets {
 }
 
 /** A resource whose references are followed. */
-export interface Source {
+export interface CanonicalSource {
   type: string;
   key: bigint;
 }
@@ -32,7 +32,7 @@ export interface Source {
 export async function canonicalTargets(
   db: Queryable,
   includes: readonly Include[],
-  sources: readonly Source[],
+  sources: readonly CanonicalSource[],
 ): Promise<CanonicalTargets[]> {
   const links = [...new Set(sources.map(({ type }) => type))].flatMap((type) =>
     includes.flatMap((include) =>
@@ -79,7 +79,7 @@ export async function canonicalReferences(
   db: Queryable,
   includes: readonly Include[],
   type: string,
-  sources: readonly Source[],
+  sources: readonly CanonicalSource[],
 ): Promise<bigint[]> {
   const links = includes.flatMap((include) =>
     include.source === type

@@ -4,7 +4,7 @@ import {
   isObjectAt,
   itemsAt,
   membersAt,
-  type ByteRange,
+  type JsonRange,
   type JsonMember,
 } from "../../fhir/json-bytes.ts";
 import type { Structure } from "../../fhir/structure.ts";
@@ -20,10 +20,10 @@ const WHOLE: ReadonlySet<string> = new Set(["Extension", "Meta", "Narrative", "R
  */
 export function openNestedSummary(
   structure: Structure,
-): (bytes: Buffer, type: string, members: readonly JsonMember[]) => ByteRange[] {
+): (bytes: Buffer, type: string, members: readonly JsonMember[]) => JsonRange[] {
   const deep = typesWithRows(structure);
 
-  function ofMembers(bytes: Buffer, owner: string, members: readonly JsonMember[], cuts: ByteRange[]): void {
+  function ofMembers(bytes: Buffer, owner: string, members: readonly JsonMember[], cuts: JsonRange[]): void {
     const elements = structure.get(owner)?.elements;
     for (const { name, valueStart, end } of members) {
       const element = elements?.get(name);
@@ -37,7 +37,7 @@ export function openNestedSummary(
     }
   }
 
-  function ofObject(bytes: Buffer, type: string, at: number, cuts: ByteRange[]): void {
+  function ofObject(bytes: Buffer, type: string, at: number, cuts: JsonRange[]): void {
     const members = membersAt(bytes, at);
     const isLeftOut = notInSummary(type);
     const dropped = (member: JsonMember): boolean => isLeftOut(elementOf(member));
@@ -48,7 +48,7 @@ export function openNestedSummary(
   }
 
   return (bytes, type, members) => {
-    const cuts: ByteRange[] = [];
+    const cuts: JsonRange[] = [];
     ofMembers(bytes, type, members, cuts);
     return cuts;
   };

@@ -28,7 +28,7 @@ const VALUES_PER_STATEMENT = 200_000;
  * as URL or not, itself or in what it contains; and by any custom composite, which mix the key with other values: by
  * these all resources that have values of it are found. In parts of a bounded size.
  */
-export function* referringValues(keys: readonly bigint[], known: KnownReferences): Generator<bigint[]> {
+export function* valuesOfReferences(keys: readonly bigint[], known: KnownReferences): Generator<bigint[]> {
   let part: bigint[] = [];
   for (const value of allValues(keys, known)) {
     part.push(value);

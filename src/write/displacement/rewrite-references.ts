@@ -16,7 +16,7 @@ import { SearchRows } from "../../store/search/search-rows.ts";
 import { holdSegments, SegmentState } from "../../store/segments/segments.ts";
 import { Stamps } from "../../store/search/stamps.ts";
 import { TargetSegments } from "../../store/segments/target-segments.ts";
-import { referringValues, type KnownReferences } from "./reference-values.ts";
+import { valuesOfReferences, type KnownReferences } from "./reference-values.ts";
 
 /** Writes the search values of resources anew that refer to displaced ids. */
 export interface Rewriter {
@@ -62,7 +62,7 @@ export async function openRewriter(client: ClientBase, indexer: Indexer): Promis
       const done = new Set<bigint>();
       const known = await readKnownReferences(client);
       const keys = [...new Set(displaced.map(({ hashed }) => hashed))];
-      for (const values of referringValues(keys, known)) {
+      for (const values of valuesOfReferences(keys, known)) {
         // The planner knows little of how rare these values are: where there is an index, it is to be used.
         await client.query(`set local enable_seqscan = ${values.length > INDEXED_VALUES ? "on" : "off"}`);
         await client.query(FIND, [keyArray(values), await scannedSegments(client, values.length)]);

@@ -44,7 +44,7 @@ export interface Item {
 }
 
 /** An item that passed its precondition. */
-export interface Step {
+export interface GroupStep {
   item: Item;
   old: HeadRow | undefined;
   versionId: number;
@@ -124,8 +124,8 @@ export async function define(
   client: ClientBase,
   items: readonly Item[],
   outcomes: RequestOutcome[],
-  decide: () => Step[],
-): Promise<Step[]> {
+  decide: () => GroupStep[],
+): Promise<GroupStep[]> {
   const register = await openDefinitionRegister(client);
   const notes: { request: number; place: number; unindexed: Unindexed }[] = [];
   const definitions = items.filter(({ change }) => isDefinition(change));
@@ -171,9 +171,9 @@ export function decideAll(
   items: readonly Item[],
   heads: ReadonlyMap<bigint, HeadRow>,
   outcomes: RequestOutcome[],
-): Step[] {
+): GroupStep[] {
   const now = Date.now();
-  const steps: Step[] = [];
+  const steps: GroupStep[] = [];
   for (const item of items) {
     const outcome = outcomes[item.request];
     if (outcome === undefined || typeof outcome === "string" || "error" in outcome) continue;
@@ -195,7 +195,7 @@ function decide(
   item: Item,
   head: HeadRow | undefined,
   now: number,
-): { step: Step | undefined; result: WrittenResource } {
+): { step: GroupStep | undefined; result: WrittenResource } {
   const { change } = item;
   const id = idOf(change);
   const type = change.kind === "put" ? change.body.type : change.type;

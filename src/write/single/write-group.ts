@@ -42,7 +42,7 @@ import {
   type Item,
   type PlannedRequest,
   type RequestOutcome,
-  type Step,
+  type GroupStep,
 } from "./group-plan.ts";
 import { lockNames, unlockNames } from "./name-locks.ts";
 import { TargetSegments } from "../../store/segments/target-segments.ts";
@@ -214,7 +214,7 @@ export class WriteGroup {
       const taken = takenKeys(items.map(keyOfItem), new Map(heads.map(({ key, id }) => [key, id])));
       if (taken.length > 0) throw new KeysTaken(taken);
     }
-    const decide = (): Step[] => decideAll(items, new Map(heads.map((head) => [head.key, head])), outcomes);
+    const decide = (): GroupStep[] => decideAll(items, new Map(heads.map((head) => [head.key, head])), outcomes);
     const steps = isDefining ? await define(client, items, outcomes, decide) : decide();
     const { copies, replaced } = await this.#encode(segment, steps);
     if (replaced.length > 0) await this.#replaceHeads(client, replaced);
@@ -239,7 +239,7 @@ export class WriteGroup {
     await removeSearchRows(client, old, this.#states);
   }
 
-  async #encode(segment: number, steps: readonly Step[]): Promise<{ copies: CopyStep[]; replaced: Replaced[] }> {
+  async #encode(segment: number, steps: readonly GroupStep[]): Promise<{ copies: CopyStep[]; replaced: Replaced[] }> {
     this.#blocks.clear();
     this.#heads.clear();
     const rows = this.#searchRows;

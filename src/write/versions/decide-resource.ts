@@ -6,7 +6,7 @@ import {
   type RuleContext,
   type Ruling,
   type StoredResource,
-  type StoredVersion,
+  type RuledVersion,
 } from "./version-rules.ts";
 
 /** What became of a line, as it is counted. */
@@ -25,20 +25,20 @@ export interface EarlierLine {
 }
 
 /** What is stored of one resource, with the types of the caller's versions and earlier lines. */
-export interface KnownResource<V extends StoredVersion, E extends EarlierLine> {
+export interface KnownResource<V extends RuledVersion, E extends EarlierLine> {
   current: V | undefined;
   others: readonly V[];
   earlier: readonly E[];
 }
 
 /** The version that is current in the end. */
-export type CurrentVersion<V, E> =
+export type DecidedVersion<V, E> =
   | { from: "new"; line: number }
   | { from: "stored"; version: V }
   | { from: "earlier"; line: E };
 
 /** What a batch does to one resource: to its own lines, and to what earlier batches of the same import decided. */
-export interface ResourceDecision<V extends StoredVersion, E extends EarlierLine> {
+export interface ResourceDecision<V extends RuledVersion, E extends EarlierLine> {
   /** On the new lines alone. */
   ruling: Ruling;
   /** New lines that later batches must know of though they are not written. */
@@ -54,7 +54,7 @@ export interface EarlierNewLine {
 }
 
 /** How the decisions of earlier batches change. */
-export interface Revision<V extends StoredVersion, E extends EarlierLine> {
+export interface Revision<V extends RuledVersion, E extends EarlierLine> {
   /** Versions that stay under another number or date. */
   moved: { version: V; versionId: number; lastUpdated: number }[];
   /** Versions that are not stored any more. */
@@ -63,7 +63,7 @@ export interface Revision<V extends StoredVersion, E extends EarlierLine> {
   revived: { line: E; versionId: number; lastUpdated: number; origin: Origin }[];
   /** Lines that are not written for another reason than before. */
   relabelled: { line: E; outcome: Exclude<LineOutcome, "written"> }[];
-  current: CurrentVersion<V, E> | undefined;
+  current: DecidedVersion<V, E> | undefined;
   /** The search values of the version that was current are those of the one that is. */
   keepsSearchValues: boolean;
 }
@@ -78,7 +78,7 @@ export interface Revision<V extends StoredVersion, E extends EarlierLine> {
  * need the search values of a version that has none, or a bare line would become a conflict: both only at the greatest
  * version number there is.
  */
-export function decideResource<V extends StoredVersion, E extends EarlierLine>(
+export function decideResource<V extends RuledVersion, E extends EarlierLine>(
   known: KnownResource<V, E>,
   lines: readonly IncomingVersion[],
   context: RuleContext,
@@ -95,7 +95,7 @@ export function decideResource<V extends StoredVersion, E extends EarlierLine>(
   return decidePinned(known, lines, context);
 }
 
-function decideAlone<V extends StoredVersion, E extends EarlierLine>(
+function decideAlone<V extends RuledVersion, E extends EarlierLine>(
   stored: StoredResource,
   lines: readonly IncomingVersion[],
   context: RuleContext,
@@ -105,7 +105,7 @@ function decideAlone<V extends StoredVersion, E extends EarlierLine>(
 }
 
 /** New lines against everything as it is stored; those whose date an earlier line represents are duplicates. */
-function decidePinned<V extends StoredVersion, E extends EarlierLine>(
+function decidePinned<V extends RuledVersion, E extends EarlierLine>(
   known: KnownResource<V, E>,
   lines: readonly IncomingVersion[],
   context: RuleContext,
@@ -121,7 +121,7 @@ function decidePinned<V extends StoredVersion, E extends EarlierLine>(
   return decision;
 }
 
-function decideTogether<V extends StoredVersion, E extends EarlierLine>(
+function decideTogether<V extends RuledVersion, E extends EarlierLine>(
   known: KnownResource<V, E>,
   own: readonly V[],
   lines: readonly IncomingVersion[],
@@ -196,7 +196,7 @@ function decideTogether<V extends StoredVersion, E extends EarlierLine>(
 }
 
 /** What others wrote. */
-function baseline<V extends StoredVersion>(
+function baseline<V extends RuledVersion>(
   stored: { current: V | undefined; others: readonly V[] },
   context: RuleContext,
 ): { current: V | undefined; others: V[] } {
@@ -208,7 +208,7 @@ function baseline<V extends StoredVersion>(
 }
 
 /** What the line of a stored version said. */
-function asLine(version: StoredVersion | undefined): Omit<IncomingVersion, "line"> {
+function asLine(version: RuledVersion | undefined): Omit<IncomingVersion, "line"> {
   if (version === undefined) throw new RangeError("no version");
   const { versionId, lastUpdated, deleted, contentHash, origin } = version;
   return {
@@ -220,7 +220,7 @@ function asLine(version: StoredVersion | undefined): Omit<IncomingVersion, "line
 }
 
 /** The ruling writes exactly this import's stored versions, as they are. */
-function isAsStored(ruling: Ruling, own: readonly StoredVersion[]): boolean {
+function isAsStored(ruling: Ruling, own: readonly RuledVersion[]): boolean {
   return (
     ruling.waitUntil === undefined &&
     ruling.written.length === own.length &&

@@ -5,7 +5,7 @@ import {
   type IncomingVersion,
   type RuleContext,
   type StoredResource,
-  type StoredVersion,
+  type RuledVersion,
 } from "./version-rules.ts";
 
 const NOW = Date.UTC(2026, 0, 1);
@@ -34,7 +34,7 @@ function line(text: string, place: number): IncomingVersion {
 }
 
 function stored(texts: string[], importJob = 1n, origin: number = Origin.versioned): StoredResource {
-  const versions = texts.map((text, index): StoredVersion => {
+  const versions = texts.map((text, index): RuledVersion => {
     const parsed = line(text.includes("=") ? text : `${text}=s${index}`, 0);
     return {
       versionId: parsed.versionId ?? index + 1,

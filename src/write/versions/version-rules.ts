@@ -45,7 +45,7 @@ export interface IncomingVersion {
 }
 
 /** A stored version as the rules see it. */
-export interface StoredVersion {
+export interface RuledVersion {
   versionId: number;
   lastUpdated: number;
   deleted: boolean;
@@ -58,9 +58,9 @@ export interface StoredVersion {
 
 /** What is stored of one resource. */
 export interface StoredResource {
-  current: StoredVersion | undefined;
+  current: RuledVersion | undefined;
   /** Versions that are not current, in any order. */
-  others: readonly StoredVersion[];
+  others: readonly RuledVersion[];
 }
 
 /** The import the lines belong to. */
@@ -216,16 +216,16 @@ function compareWithStoredDates(
 }
 
 /** This import wrote the version. */
-export function isOwn(version: StoredVersion, context: RuleContext): boolean {
+export function isOwn(version: RuledVersion, context: RuleContext): boolean {
   return context.importJob !== 0n && version.importJob === context.importJob;
 }
 
-function findStored(stored: StoredResource, matches: (version: StoredVersion) => boolean): StoredVersion | undefined {
+function findStored(stored: StoredResource, matches: (version: RuledVersion) => boolean): RuledVersion | undefined {
   if (stored.current !== undefined && matches(stored.current)) return stored.current;
   return stored.others.find(matches);
 }
 
-function isSameVersion(line: IncomingVersion, version: StoredVersion): boolean {
+function isSameVersion(line: IncomingVersion, version: RuledVersion): boolean {
   return (
     line.contentHash === version.contentHash &&
     line.deleted === version.deleted &&
@@ -286,7 +286,7 @@ function ruleVersioned(
 }
 
 /** A later date with a lower version, or an earlier date with a higher one. */
-function isOutOfStep(line: VersionedVersion, current: StoredVersion): boolean {
+function isOutOfStep(line: VersionedVersion, current: RuledVersion): boolean {
   return line.lastUpdated > current.lastUpdated
     ? line.versionId < current.versionId
     : line.versionId > current.versionId;

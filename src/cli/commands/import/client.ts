@@ -1,9 +1,9 @@
 import { StokerError, type ErrorCode } from "../../../base/errors.ts";
 import type { LineCause } from "../../../import/report/causes.ts";
-import type { Snapshot } from "../../../terminal/view.ts";
+import type { ProgressState } from "../../../terminal/view.ts";
 
 /** A server that is driven over HTTP. */
-export interface ServerAddress {
+export interface ServerTarget {
   /** FHIR base without a trailing slash. */
   readonly baseUrl: string;
   /** Bearer token. */
@@ -32,7 +32,7 @@ export interface ImportResult {
   }[];
   readonly stoker?: Readonly<Partial<Record<StokerCount, number>>> & {
     readonly id?: string;
-    readonly types?: readonly TypeCounts[];
+    readonly types?: readonly ReportedTypeCounts[];
     readonly references?: { readonly left?: readonly LeftReferences[] };
     readonly causes?: readonly LineCause[];
     readonly otherRejected?: number;
@@ -40,7 +40,7 @@ export interface ImportResult {
 }
 
 /** What became of the lines of a type; null for rejected lines whose type is not known. */
-export interface TypeCounts extends Readonly<Record<"created" | "updated" | "unchanged" | "rejected", number>> {
+export interface ReportedTypeCounts extends Readonly<Record<"created" | "updated" | "unchanged" | "rejected", number>> {
   readonly type: string | null;
 }
 
@@ -76,7 +76,7 @@ export interface ImportState {
 const TIMEOUT_MS = 120_000;
 
 /** Registers an import and returns the URL of its status. Throws StokerError with the server's reason. */
-export async function registerImport(server: ServerAddress, order: ImportOrder): Promise<string> {
+export async function requestImport(server: ServerTarget, order: ImportOrder): Promise<string> {
   const parameter: unknown[] = [
     { name: "inputFormat", valueString: "application/fhir+ndjson" },
     { name: "inputSource", valueUri: order.source },
@@ -105,7 +105,7 @@ export async function registerImport(server: ServerAddress, order: ImportOrder):
 }
 
 /** Asks for the status of an import. Throws StokerError when the job failed or was cancelled. */
-export async function readStatus(server: ServerAddress, statusUrl: string): Promise<ImportState> {
+export async function readStatus(server: ServerTarget, statusUrl: string): Promise<ImportState> {
   const answer = await send(server, statusUrl, { method: "GET" });
   const text = await answer.text();
   return {
@@ -117,13 +117,13 @@ export async function readStatus(server: ServerAddress, statusUrl: string): Prom
 }
 
 /** Cancels an import (contract 3.3). Throws StokerError `not-found` or `job-completed`. */
-export async function cancelImport(server: ServerAddress, statusUrl: string): Promise<void> {
+export async function requestCancellation(server: ServerTarget, statusUrl: string): Promise<void> {
   const answer = await send(server, statusUrl, { method: "DELETE" });
   await answer.arrayBuffer();
 }
 
 /** Opens a resource or list of the server as JSON. */
-export async function readJson<Answer>(server: ServerAddress, url: string): Promise<Answer> {
+export async function readJson<Answer>(server: ServerTarget, url: string): Promise<Answer> {
   const answer = await send(server, url, {
     method: "GET",
     headers: { accept: "application/fhir+json, application/json" },
@@ -132,14 +132,14 @@ export async function readJson<Answer>(server: ServerAddress, url: string): Prom
 }
 
 /** Opens an error log or rejected-lines file as a stream. The token goes to the server itself only. */
-export async function openLog(server: ServerAddress, url: string): Promise<AsyncIterable<Uint8Array>> {
+export async function openLog(server: ServerTarget, url: string): Promise<AsyncIterable<Uint8Array>> {
   const own = url.startsWith(`${server.baseUrl}/`);
   const answer = await send(own ? server : { baseUrl: server.baseUrl, token: undefined }, url, { method: "GET" });
   return (answer.body ?? []) as AsyncIterable<Uint8Array>;
 }
 
 /** What a progress line needs, from an answer of the status endpoint. */
-export function snapshotOf(state: ImportState, time: number, knownBytes: number): Snapshot {
+export function snapshotOf(state: ImportState, time: number, knownBytes: number): ProgressState {
   const { result } = state;
   const share = Number(/^(\d{1,3}(?:\.\d{1,9})?) ?%/.exec(state.progress ?? "")?.[1] ?? "0") / 100;
   if (result === undefined) {
@@ -162,7 +162,7 @@ function sum(entries: readonly { readonly count: number }[]): number {
   return entries.reduce((total, entry) => total + entry.count, 0);
 }
 
-async function send(server: ServerAddress, url: string, request: RequestInit): Promise<Response> {
+async function send(server: ServerTarget, url: string, request: RequestInit): Promise<Response> {
   const headers = new Headers(request.headers);
   if (server.token !== undefined) headers.set("authorization", `Bearer ${server.token}`);
   let answer: Response;
@@ -184,7 +184,7 @@ async function send(server: ServerAddress, url: string, request: RequestInit): P
 }
 
 /** What is said when a server gave no answer. */
-export function unreachable(server: ServerAddress, cause: unknown): string {
+export function unreachable(server: ServerTarget, cause: unknown): string {
   const inner = cause instanceof Error ? cause.cause : undefined;
   const code = inner instanceof Error && "code" in inner ? String(inner.code) : "";
   const why =

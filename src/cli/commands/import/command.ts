@@ -7,7 +7,7 @@ import type { SettingKey } from "../../../base/setting-table.ts";
 import { RESOURCE_TYPES } from "../../../fhir/resource-types.ts";
 import { formatPlural } from "../../../terminal/format.ts";
 import { createDisplay } from "../../../terminal/display.ts";
-import { quoted, reportLines, type ImportReport } from "../../report/report.ts";
+import { quotedText, reportLines, type ImportReport } from "../../report/report.ts";
 import { leftoverNotice } from "../clean.ts";
 import { rememberStore } from "../known-stores.ts";
 import { openNotices } from "../../../terminal/notices.ts";
@@ -17,7 +17,7 @@ import { addSettingOptions, settingFlags } from "../../../terminal/setting-optio
 import { openStopRequests } from "../../../terminal/stop.ts";
 import { openTerminal } from "../../../terminal/terminal.ts";
 import { commonFolder, resolveInputs, type CliInput } from "./inputs.ts";
-import { runImport, type ImportEnd, type RunOptions } from "./run-import.ts";
+import { runImportCommand, type ImportEnd, type ImportRunOptions } from "./run-import.ts";
 import { withoutTrailingSlashes } from "../../../base/trailing-slashes.ts";
 
 interface ImportFlags extends Record<string, unknown> {
@@ -101,7 +101,7 @@ async function importInputs(words: readonly string[], flags: ImportFlags): Promi
       display: flags.json ? undefined : createDisplay(openTerminal(process.stderr)),
       signal: requests.signal,
     };
-    let options: RunOptions;
+    let options: ImportRunOptions;
     if (settings !== undefined) {
       own = await openOwnServer(ownServerSettings(inputs, settings), requests.signal);
       if (own === undefined) return cancelledAtStart();
@@ -125,9 +125,13 @@ async function importInputs(words: readonly string[], flags: ImportFlags): Promi
   }
 }
 
-async function followImport(options: RunOptions, inputs: readonly CliInput[], flags: ImportFlags): Promise<ImportEnd> {
+async function followImport(
+  options: ImportRunOptions,
+  inputs: readonly CliInput[],
+  flags: ImportFlags,
+): Promise<ImportEnd> {
   try {
-    return await runImport(options);
+    return await runImportCommand(options);
   } catch (error) {
     throw error instanceof StokerError && isSourceRefusal(error) ? sourceRefusal(error, inputs, flags) : error;
   }
@@ -244,7 +248,7 @@ function commandAgain(flags: ImportFlags): string {
 }
 
 function valued(name: string, value: unknown): string[] {
-  return typeof value === "string" ? [`--${name}`, quoted(value)] : [];
+  return typeof value === "string" ? [`--${name}`, quotedText(value)] : [];
 }
 
 /** Prints how an import ended and returns the exit code. */
@@ -275,7 +279,7 @@ function show(end: ImportEnd, flags: ImportFlags, own: Settings | undefined): nu
 function nextOnStore({ databaseUrl, dataDir }: Settings, flags: ImportFlags): readonly [text: string, command: string] {
   if (databaseUrl !== undefined) return ["The data is in the database of --database-url. To serve it:", "stoker serve"];
   const isDefault = flags["dataDir"] === undefined;
-  const command = isDefault ? "stoker serve" : `stoker serve --data-dir ${quoted(dataDir)}`;
+  const command = isDefault ? "stoker serve" : `stoker serve --data-dir ${quotedText(dataDir)}`;
   const where = isDefault ? ", from this folder" : "";
   return [`The data is in ${dataDir}. To search it, start a server${where}:`, command];
 }

@@ -7,7 +7,7 @@ import { linesOf, readErrorLogLine } from "../../report/error-log.ts";
 import type { ReportLog } from "../../report/report.ts";
 import { fileName, inputNames } from "../../report/rows.ts";
 import { writeAll } from "../../../base/write-all.ts";
-import { openLog, type ImportResult, type ServerAddress } from "./client.ts";
+import { openLog, type ImportResult, type ServerTarget } from "./client.ts";
 
 /** What is known of the rejected lines of an import. */
 export interface RejectedLines {
@@ -24,7 +24,7 @@ const TOP_CAUSES = 20;
  * rejected lines there. Streams: memory does not grow with the logs. A log that cannot be read is listed all the same.
  */
 export async function readRejectedLines(
-  server: ServerAddress,
+  server: ServerTarget,
   result: ImportResult,
   folder: string | undefined,
 ): Promise<RejectedLines> {
@@ -84,7 +84,7 @@ function sampleOf(code: string, sample: CauseSample | undefined, names: Readonly
 
 /** Reads a log line by line, and into a file; the number of lines that `take` took, or undefined when it cannot be read. */
 async function readLog(
-  server: ServerAddress,
+  server: ServerTarget,
   url: string,
   file: string | undefined,
   take: (line: string) => boolean,

@@ -1,7 +1,7 @@
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
-import { runImport } from "./run-import.ts";
+import { runImportCommand } from "./run-import.ts";
 
 const COMPLETED = JSON.stringify({
   transactionTime: "",
@@ -43,8 +43,8 @@ const isBack: RequestListener = (_request, response) => {
   response.end(COMPLETED);
 };
 
-function follow(port: number, patienceMs: number, told: string[]): ReturnType<typeof runImport> {
-  return runImport({
+function follow(port: number, patienceMs: number, told: string[]): ReturnType<typeof runImportCommand> {
+  return runImportCommand({
     server: { baseUrl: `http://127.0.0.1:${port}/fhir`, token: undefined },
     order: { inputs: [{ url: "x", type: undefined }], mode: "IncrementalLoad", allowNegativeVersions: false },
     knownBytes: 0,

@@ -6,13 +6,13 @@ import type { ProgressDisplay } from "../../../terminal/display.ts";
 import { createTrack, follow, type ProgressView } from "../../../terminal/view.ts";
 import type { ImportReport } from "../../report/report.ts";
 import { reportRows, typeRows, type InputCounts } from "../../report/rows.ts";
-import { cancelImport, readStatus, registerImport, snapshotOf } from "./client.ts";
-import type { ImportOrder, ImportResult, ServerAddress } from "./client.ts";
+import { requestCancellation, readStatus, requestImport, snapshotOf } from "./client.ts";
+import type { ImportOrder, ImportResult, ServerTarget } from "./client.ts";
 import { readRejectedLines } from "./rejected.ts";
 
-/** What {@link runImport} is told. */
-export interface RunOptions {
-  readonly server: ServerAddress;
+/** What {@link runImportCommand} is told. */
+export interface ImportRunOptions {
+  readonly server: ServerTarget;
   readonly order: Omit<ImportOrder, "source">;
   /** Bytes of all inputs, 0 when unknown; for servers that do not say. */
   readonly knownBytes: number;
@@ -41,10 +41,10 @@ const RETRY_MS = 1000;
  * Registers an import, follows it to its end and reads the reasons of rejected lines. Every call is a new job, also on
  * the same inputs. Throws StokerError when it was refused or failed.
  */
-export async function runImport(options: RunOptions): Promise<ImportEnd> {
+export async function runImportCommand(options: ImportRunOptions): Promise<ImportEnd> {
   const { server, signal, display, patienceMs = PATIENCE_MS } = options;
   const started = performance.now();
-  const statusUrl = await registerImport(server, { ...options.order, source: `urn:stoker:cli:${randomUUID()}` });
+  const statusUrl = await requestImport(server, { ...options.order, source: `urn:stoker:cli:${randomUUID()}` });
   const id = statusUrl.slice(statusUrl.lastIndexOf("/") + 1);
   const track = createTrack(started);
   let last: ProgressView | undefined;
@@ -80,7 +80,7 @@ export async function runImport(options: RunOptions): Promise<ImportEnd> {
 }
 
 /** The server is gone: what that means for the import, and how to find it again. */
-function gaveUp(server: ServerAddress, id: string, milliseconds: number, cause: StokerError): StokerError {
+function gaveUp(server: ServerTarget, id: string, milliseconds: number, cause: StokerError): StokerError {
   return new StokerError(
     "database-unavailable",
     `No server has answered at ${server.baseUrl} for ${formatDuration(milliseconds / 1000)}. Import ${id} is not lost: it continues when the server runs again. ` +
@@ -90,9 +90,9 @@ function gaveUp(server: ServerAddress, id: string, milliseconds: number, cause: 
 }
 
 /** True when the import was cancelled; false when it had completed before. */
-async function cancelled(server: ServerAddress, statusUrl: string): Promise<boolean> {
+async function cancelled(server: ServerTarget, statusUrl: string): Promise<boolean> {
   try {
-    await cancelImport(server, statusUrl);
+    await requestCancellation(server, statusUrl);
     return true;
   } catch (error) {
     if (error instanceof StokerError && error.code === "job-completed") return false;
@@ -101,7 +101,7 @@ async function cancelled(server: ServerAddress, statusUrl: string): Promise<bool
 }
 
 async function makeReport(
-  options: RunOptions,
+  options: ImportRunOptions,
   id: string,
   result: ImportResult,
   seconds: number,
