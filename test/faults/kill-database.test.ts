@@ -45,7 +45,7 @@ describe.skipIf(process.platform === "win32")("PostgreSQL is killed during an im
       );
     }
     expectAll(await ended(server, path), server);
-    expect(server.said()).toContain("PostgreSQL ended by itself and is started again");
+    expect(server.said()).toContain("PostgreSQL stopped unexpectedly and is being restarted");
     expect(await health(server)).toBe(200);
     expect(await server.end("SIGTERM")).toBe(0);
   });

@@ -1,7 +1,6 @@
 import { assert, asyncProperty, array, constantFrom, integer, record, subarray } from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { JsonObject } from "../../base/json.ts";
-import { readMigrations } from "../../postgres/migrate.ts";
 import { openSearchServer, type SearchServer } from "../testing/search-server.ts";
 
 interface Case {
@@ -118,21 +117,5 @@ describe("a code with a quantity (contract 10.4, 10.6)", () => {
     expect(await found(`code=dosis&value-quantity=gt5|${UCUM}|mm`)).toEqual(["dosis-mm"]);
     expect(await found(`code=dosis&value-quantity=gt5|${UCUM}|s`)).toEqual([]);
     expect(await found(`code=dosis,dose&value-quantity=lt1|${UCUM}|cm`)).toEqual(["dose-mm", "dosis-mm"]);
-  });
-
-  it("older indexes of values are made anew by the migration", async () => {
-    const { pool } = server.database;
-    const indexes =
-      "select indexname, indexdef from pg_indexes where indexname ~ '^search_quantity_.*_value$' order by 1";
-    const { rows: before } = await pool.query<{ indexname: string; indexdef: string }>(indexes);
-    expect(before.length).toBeGreaterThan(0);
-    for (const { indexname, indexdef } of before) {
-      await pool.query(`drop index ${indexname}`);
-      await pool.query(indexdef.replace("parameter, qualifier, code, key, low", "parameter, low"));
-    }
-    expect((await pool.query(indexes)).rows).not.toEqual(before);
-    const migration = (await readMigrations()).find(({ name }) => name === "qualified-quantities");
-    await pool.query(migration?.sql ?? "");
-    expect((await pool.query(indexes)).rows).toEqual(before);
   });
 });

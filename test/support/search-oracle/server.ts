@@ -101,7 +101,7 @@ interface Issue {
 }
 
 /** What is said of references to versions is no matter here. */
-const OF_VERSIONS = /references to one version|is referred to and not stored|references to versions/;
+const OF_VERSIONS = /references to a specific version|is referenced but not stored|references to versions/;
 
 /** `Type/id`. */
 export function nameOf({ resourceType, id }: Stored): string {
