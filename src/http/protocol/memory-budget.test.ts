@@ -29,8 +29,12 @@ describe("a budget of memory", () => {
     expect([budget.held, collections]).toEqual([16 * MB, 1]);
     budget.close(third);
     expect([budget.held, collections]).toEqual([16 * MB, 1]);
+    // Of the room for small requests garbage takes nothing.
+    budget.add(fourth, 63 * MB);
+    expect(budget.take(budget.open(), 1024)).toBe(true);
+    budget.add(fourth, -63 * MB);
     budget.close(fourth);
-    expect([budget.held, collections]).toEqual([0, 2]);
+    expect([budget.held, collections]).toEqual([1024, 2]);
   });
 
   it("lets one request go on that is alone, however much it needs", () => {

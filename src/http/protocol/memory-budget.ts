@@ -96,8 +96,9 @@ export class MemoryBudget {
 
   #fits(share: Share, bytes: number, stage: Stage): boolean {
     if (this.#held - this.#garbage === share.held) return true;
-    const part = isSmall(share, bytes) ? 1 : stage === "receiving" ? RECEIVING : 1 - RESERVE;
-    return this.#held + bytes <= this.limit * part;
+    // Garbage must not take what is kept for small requests.
+    if (isSmall(share, bytes)) return this.#held - this.#garbage + bytes <= this.limit;
+    return this.#held + bytes <= this.limit * (stage === "receiving" ? RECEIVING : 1 - RESERVE);
   }
 
   /** Collects when it is worth the time, some 20 ms, and when everything that is held is garbage. */

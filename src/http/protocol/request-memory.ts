@@ -25,7 +25,7 @@ const SLOW_BYTES = 64 * 1024;
 
 /** How long is waited, in milliseconds. */
 export interface RequestPatience {
-  /** By a request for room. */
+  /** By a request for room, all its waits together: those that hold a part of it each would otherwise wait for each other in turn. */
   readonly room: number;
   /** For {@link SLOW_BYTES} of a client, while others wait for room. */
   readonly slow: number;
@@ -127,6 +127,8 @@ class Memory implements RequestMemory {
   #isClientsTurn = true;
   #isClosed = false;
   #waiting = 0;
+  /** Milliseconds that were waited for room so far. */
+  #waited = 0;
   #moved = 0;
   #since: number = performance.now();
 
@@ -193,6 +195,7 @@ class Memory implements RequestMemory {
 
   async #wait(bytes: number, stage: Stage): Promise<void> {
     this.#waiting++;
+    const begun = performance.now();
     try {
       await new Promise<void>((resolve, reject) => {
         const leave = this.#budget.wait(this.#share, bytes, stage, () => {
@@ -202,7 +205,7 @@ class Memory implements RequestMemory {
         const timer = setTimeout(() => {
           leave();
           reject(new StokerError("busy", NO_ROOM));
-        }, this.#patience.room);
+        }, this.#patience.room - this.#waited);
       });
       if (this.#isClosed) {
         this.#budget.close(this.#share);
@@ -210,6 +213,7 @@ class Memory implements RequestMemory {
       }
     } finally {
       this.#waiting--;
+      this.#waited += performance.now() - begun;
       this.#since = performance.now();
     }
   }
