@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { openDefinitions } from "../definitions.mjs";
 import { checkResource } from "../../dist/check/check-resource.js";
 import { withMeta } from "../../dist/fhir/meta-bytes.js";
-import { shaped } from "../../dist/search/shape/shape.js";
+import { shaped } from "../../dist/search/projection/shape.js";
 
 const definitions = openDefinitions();
 const elements = new Map();
