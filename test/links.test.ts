@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const PAGES = ["README.md", "CONTRIBUTING.md", "tools/README.md"]
-  .concat(readdirSync(join(root, "docs")).map((name) => `docs/${name}`))
+  .concat(readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" }).map((name) => `docs/${name}`))
   .filter((name) => name.endsWith(".md"));
 
 /** The text without what stands in code, where nothing is a link. */
