@@ -8,7 +8,7 @@ import { collectValues } from "../index/collected-values.ts";
 import { createIndexer, type Indexer } from "../index/indexer.ts";
 import { literalsOf } from "../index/number-literals.ts";
 import { BlockCache, readBodies } from "../store/resources/body.ts";
-import { VERSION_COLUMNS, versionOf, type VersionColumns } from "../store/resources/read.ts";
+import { VERSION_COLUMNS_SQL, versionOf, type VersionColumns } from "../store/resources/read.ts";
 import { type Queryable } from "../postgres/pool.ts";
 import { readDefinitions, type Definitions } from "../store/search/search-parameters.ts";
 import { refersByCanonical } from "../fhir/parameter-elements.ts";
@@ -24,7 +24,7 @@ import type { Container, ContainedEntry, ContainedSet } from "./resolve/containe
 import { referencesIn } from "./answer/body-references.ts";
 import type { CriteriaGroup, Criterion } from "./criteria/criteria.ts";
 import { typeOfKey } from "./parse/include.ts";
-import { sql, statement, type Sql } from "../postgres/sql.ts";
+import { sql, statement } from "../postgres/sql.ts";
 
 /** A resource that was found, with its body. */
 export interface FoundBody {
@@ -225,7 +225,7 @@ function splitName(name: string): [type: string, id: string] {
 async function readMeeting(db: Queryable, condition: Condition, most: number): Promise<FoundBody[]> {
   const resolved = await resolveCondition(db, condition);
   const { rows } = await db.query<VersionColumns & { key: string }>(
-    statement(sql`select v.key::text, v.id, ${COLUMNS} from search_resource r join resource_current v on v.key = r.key
+    statement(sql`select v.key::text, v.id, ${VERSION_COLUMNS_SQL} from search_resource r join resource_current v on v.key = r.key
       where ${conditionSql(resolved)} limit ${most}`),
   );
   const versions = rows.map((row) => versionOf(typeOfKey(BigInt(row.key)), row));
@@ -236,5 +236,3 @@ async function readMeeting(db: Queryable, condition: Condition, most: number): P
   );
   return versions.map(({ type, id }, index) => ({ type, id, body: bodies[index] ?? Buffer.from("{}") }));
 }
-
-const COLUMNS: Sql = { texts: [VERSION_COLUMNS], values: [] };

@@ -1,7 +1,7 @@
 import type { ClientBase } from "pg";
 import { StokerError } from "../base/errors.ts";
 import { BlockCache, readBodies } from "../store/resources/body.ts";
-import { VERSION_COLUMNS, versionOf, type StoredVersion, type VersionColumns } from "../store/resources/read.ts";
+import { VERSION_COLUMNS_SQL, versionOf, type StoredVersion, type VersionColumns } from "../store/resources/read.ts";
 import { type Queryable } from "../postgres/pool.ts";
 import { beginSnapshot, hasStaleRows } from "../store/segments/snapshot.ts";
 import { asksBodies, metByBodies } from "./body-check.ts";
@@ -17,11 +17,9 @@ import { gatheringSql } from "./cost/planner.ts";
 import { searchCondition } from "./compile/plan.ts";
 import { parseQuery } from "./parse/query.ts";
 import { resolveCondition } from "./resolve/resolve.ts";
-import { sql, statement, type Sql } from "../postgres/sql.ts";
+import { sql, statement } from "../postgres/sql.ts";
 import { withSpellings } from "./resolve/terminology/spellings.ts";
 import { verifierOf } from "./answer/verification.ts";
-
-const COLUMNS: Sql = { texts: [VERSION_COLUMNS], values: [] };
 
 /**
  * The resources that the criteria of a conditional interaction find, at most `limit` of them, on a client that is not in a
@@ -64,7 +62,7 @@ export async function findMatches(
           const rows = await gatheringSql(db, await resolveCondition(db, searchCondition(groups, rules)));
           for (let most = limit; ; most *= 10) {
             const found = await db.query<VersionColumns>(
-              statement(sql`select v.id, ${COLUMNS} from search_resource r join resource_current v on v.key = r.key
+              statement(sql`select v.id, ${VERSION_COLUMNS_SQL} from search_resource r join resource_current v on v.key = r.key
                 where ${rows} limit ${most}`),
             );
             const read = found.rows.map((row) => versionOf(type, row));

@@ -3,13 +3,13 @@ import { isObject, type JsonObject, type JsonValue } from "../base/json.ts";
 import { RESOURCE_TYPES } from "../fhir/resource-types.ts";
 import { searchParameter } from "../fhir/search-parameters.ts";
 import { readBodies } from "../store/resources/body.ts";
-import { VERSION_COLUMNS, versionOf, type VersionColumns } from "../store/resources/read.ts";
+import { VERSION_COLUMNS_SQL, versionOf, type VersionColumns } from "../store/resources/read.ts";
 import { conditionSql } from "./condition/condition-sql.ts";
 import { searchCondition } from "./compile/plan.ts";
 import { resolveCondition } from "./resolve/resolve.ts";
 import { readSnapshot, takeRoom, type ReadContext } from "./context/context.ts";
 import { typeOfKey } from "./parse/include.ts";
-import { sql, statement, type Sql } from "../postgres/sql.ts";
+import { sql, statement } from "../postgres/sql.ts";
 
 /** The sets in `meta`, by the search parameter that says whether there are any. */
 const SETS = [
@@ -47,7 +47,7 @@ export async function usedMeta(
     let after = 0n;
     for (let read = 0; ;) {
       const { rows } = await db.query<VersionColumns & { key: string }>(
-        statement(sql`select v.key::text, v.id, ${COLUMNS} from (
+        statement(sql`select v.key::text, v.id, ${VERSION_COLUMNS_SQL} from (
             select r.key from search_resource r where ${condition}${read === 0 ? sql`` : sql` and r.key > ${after}`}
             order by r.key limit ${STEP}) t
           join resource_current v on v.key = t.key order by v.key`),
@@ -96,5 +96,3 @@ function tooMany(type: string | undefined): StokerError {
   const text = `$meta: more than ${String(MAX_RESOURCES)} ${what} have profiles, security labels or tags; ask for those of one resource, or search by _profile, _security and _tag.`;
   return new StokerError("too-costly", text, { status: 400 });
 }
-
-const COLUMNS: Sql = { texts: [VERSION_COLUMNS], values: [] };

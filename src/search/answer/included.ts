@@ -3,7 +3,7 @@ import type { JsonObject } from "../../base/json.ts";
 import { displacedIds, keyRangeOfType, resourceKeyOf } from "../../fhir/resource-key.ts";
 import { resourceTypeId } from "../../fhir/resource-types.ts";
 import { readBodies } from "../../store/resources/body.ts";
-import { VERSION_COLUMNS, versionOf, type StoredVersion, type VersionColumns } from "../../store/resources/read.ts";
+import { VERSION_COLUMNS_SQL, versionOf, type StoredVersion, type VersionColumns } from "../../store/resources/read.ts";
 import { type Queryable } from "../../postgres/pool.ts";
 import { type Condition } from "../condition/condition.ts";
 import { conditionSql } from "../condition/condition-sql.ts";
@@ -137,7 +137,7 @@ function sourceOf(source: ReadResource): { type: string; key: bigint } {
 async function readKeys(db: Queryable, keys: ReadonlySet<bigint>): Promise<Found[]> {
   if (keys.size === 0) return [];
   const { rows } = await db.query<FoundRow>(
-    statement(sql`select v.key::text, v.id, ${COLUMNS} from resource_current v
+    statement(sql`select v.key::text, v.id, ${VERSION_COLUMNS_SQL} from resource_current v
       where v.key = any(${[...keys]}::bigint[]) and ${CURRENT} limit ${LIMIT}`),
   );
   return rows.map(foundOf);
@@ -146,7 +146,7 @@ async function readKeys(db: Queryable, keys: ReadonlySet<bigint>): Promise<Found
 /** The current versions that meet a condition. */
 async function readMeeting(db: Queryable, condition: Condition): Promise<Found[]> {
   const { rows } = await db.query<FoundRow>(
-    statement(sql`select v.key::text, v.id, ${COLUMNS} from search_resource r join resource_current v on v.key = r.key
+    statement(sql`select v.key::text, v.id, ${VERSION_COLUMNS_SQL} from search_resource r join resource_current v on v.key = r.key
       where ${conditionSql(await resolveCondition(db, condition))} limit ${LIMIT}`),
   );
   return rows.map(foundOf);
@@ -201,7 +201,7 @@ async function readForward(
   if (links.length === 0) return [];
   const bodies = new Map(sources.map((source) => [`${keyOf(source)}`, source.body]));
   const found = await db.query<FoundRow & { sources: string[] }>(
-    statement(sql`select v.key::text, t.sources, v.id, ${COLUMNS} from (
+    statement(sql`select v.key::text, t.sources, v.id, ${VERSION_COLUMNS_SQL} from (
         select u.value # l.constant as key, array_agg(distinct r.key::text) as sources
         from resource_current h join search_resource r on r.segment = h.segment and r.key = h.key and r.stamp = h.stamp,
           unnest(r.equality) u (value), ${sourceRows(links)}
@@ -291,8 +291,6 @@ function tooMany(what: string): StokerError {
     status: 400,
   });
 }
-
-const COLUMNS: Sql = { texts: [VERSION_COLUMNS], values: [] };
 const CURRENT: Sql = sql`v.segment is not null and not v.deleted`;
 /** All that may be included, what is already there, and one more. */
 const LIMIT = 2 * MAX_INCLUDED + 1001;

@@ -1,6 +1,6 @@
 import { resourceTypeName } from "../../fhir/resource-types.ts";
 import { typeIdOfKey } from "../../fhir/resource-key.ts";
-import { VERSION_COLUMNS, versionOf, type StoredVersion, type VersionColumns } from "../../store/resources/read.ts";
+import { VERSION_COLUMNS_SQL, versionOf, type StoredVersion, type VersionColumns } from "../../store/resources/read.ts";
 import { type Queryable } from "../../postgres/pool.ts";
 import type { Cursor, PagePosition, SortedCursor, StoreOrder } from "./cursor.ts";
 import { sql, statement, type Sql } from "../../postgres/sql.ts";
@@ -28,7 +28,7 @@ export async function readRows(db: Queryable, { sort, backwards }: InOrder, keys
   const { heads } = orderOf({ sort, from: undefined, backwards });
   const found = await db.query<PageRow>(
     statement(
-      sql`select p.key::text, v.id, ${HEAD_COLUMNS} from (${keys}) p join resource_current v on v.key = p.key order by ${heads}`,
+      sql`select p.key::text, v.id, ${VERSION_COLUMNS_SQL} from (${keys}) p join resource_current v on v.key = p.key order by ${heads}`,
     ),
   );
   return found.rows;
@@ -79,8 +79,6 @@ export function fittingCount(lengths: readonly number[], count: number): number 
   }
   return fit;
 }
-
-const HEAD_COLUMNS: Sql = { texts: [VERSION_COLUMNS], values: [] };
 
 /** The order of rows and of heads, and the rows behind a cursor. */
 interface Order {

@@ -3,7 +3,7 @@ import { StokerError } from "../../base/errors.ts";
 import { resourceTypeName } from "../../fhir/resource-types.ts";
 import { typeIdOfKey } from "../../fhir/resource-key.ts";
 import { BlockCache, readBodies } from "../../store/resources/body.ts";
-import { VERSION_COLUMNS, versionOf, type VersionColumns } from "../../store/resources/read.ts";
+import { VERSION_COLUMNS_SQL, versionOf, type VersionColumns } from "../../store/resources/read.ts";
 import { type Queryable } from "../../postgres/pool.ts";
 import { textReaders } from "./body-values.ts";
 import { objectIn } from "../../fhir/json-members.ts";
@@ -47,7 +47,7 @@ export async function readSortTexts(
   }
   // Neighbours share blocks, and so are opened together.
   const found = await db.query<VersionColumns & { key: string }>(
-    statement(sql`select v.key::text, v.id, ${COLUMNS} from search_resource r join resource_current v on v.key = r.key
+    statement(sql`select v.key::text, v.id, ${VERSION_COLUMNS_SQL} from search_resource r join resource_current v on v.key = r.key
       where ${condition} order by v.block, v.block_offset limit ${MAX_RESOURCES + 1}`),
   );
   const bytes = found.rows.reduce((sum, { body_length: length }) => sum + length, 0);
@@ -84,8 +84,6 @@ const LENGTH = 128;
 
 /** No text in a database holds U+0000 or half of a surrogate pair. */
 const UNSTORABLE = /\0|\p{Surrogate}/gu;
-
-const COLUMNS: Sql = { texts: [VERSION_COLUMNS], values: [] };
 
 /** What a text in the database may hold, and no more than a cursor should. */
 function comparable(text: string): string {

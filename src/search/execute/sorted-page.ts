@@ -1,6 +1,6 @@
 import { resourceTypeName } from "../../fhir/resource-types.ts";
 import { typeIdOfKey } from "../../fhir/resource-key.ts";
-import { VERSION_COLUMNS, versionOf, type VersionColumns } from "../../store/resources/read.ts";
+import { VERSION_COLUMNS_SQL, versionOf, type VersionColumns } from "../../store/resources/read.ts";
 import { type Queryable } from "../../postgres/pool.ts";
 import { type Condition } from "../condition/condition.ts";
 import { isEstimable } from "../condition/condition-sql.ts";
@@ -63,7 +63,7 @@ async function run(db: Queryable, { keys }: SortedRequest, page: Sql): Promise<S
   const texts = keys.map((_, index) => sql`p.${VALUES[index] ?? KEY}::text`);
   const found = await db.query<SortedRow>(
     statement(
-      sql`select p.key::text, array[${commas(texts)}] as sorted_by, v.id, ${HEAD_COLUMNS}
+      sql`select p.key::text, array[${commas(texts)}] as sorted_by, v.id, ${VERSION_COLUMNS_SQL}
         from (${page}) p join resource_current v on v.key = p.key order by ${orderOf(keys, "p")}`,
     ),
   );
@@ -204,4 +204,3 @@ const KEY: Sql = sql`key`;
 const VALUES: readonly Sql[] = [sql`v0`, sql`v1`, sql`v2`, sql`v3`, sql`v4`, sql`v5`, sql`v6`, sql`v7`];
 /** Names of the rows that texts are joined as. */
 const TEXTS: readonly Sql[] = [sql`t0`, sql`t1`, sql`t2`, sql`t3`, sql`t4`, sql`t5`, sql`t6`, sql`t7`];
-const HEAD_COLUMNS: Sql = { texts: [VERSION_COLUMNS], values: [] };

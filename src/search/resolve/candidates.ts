@@ -1,8 +1,8 @@
 import { BlockCache, readBodies } from "../../store/resources/body.ts";
-import { VERSION_COLUMNS, versionOf, type VersionColumns } from "../../store/resources/read.ts";
+import { VERSION_COLUMNS_SQL, versionOf, type VersionColumns } from "../../store/resources/read.ts";
 import type { Condition, Lookups } from "../condition/condition.ts";
 import { gatheringSql } from "../cost/planner.ts";
-import { sql, statement, type Sql } from "../../postgres/sql.ts";
+import { sql, statement } from "../../postgres/sql.ts";
 
 /** How many resources a search may read to find out whether they match, and how many bytes of them. */
 export interface ReadLimits {
@@ -28,7 +28,7 @@ export async function findCandidates(
   const found = await db.query<CandidateRow>(
     statement(sql`with c as materialized (
         select r.key from search_resource r where ${await gatheringSql(db, condition)} limit ${limits.resources + 1})
-      select v.key::text, v.id, ${COLUMNS} from c join resource_current v on v.key = c.key order by v.block, v.block_offset`),
+      select v.key::text, v.id, ${VERSION_COLUMNS_SQL} from c join resource_current v on v.key = c.key order by v.block, v.block_offset`),
   );
   const bytes = found.rows.reduce((sum, { body_length: length }) => sum + length, 0);
   return found.rows.length > limits.resources || bytes > limits.bytes ? undefined : found.rows;
@@ -69,5 +69,3 @@ function* chunksOf(rows: readonly CandidateRow[]): Generator<readonly CandidateR
   }
   if (chunk.length > 0) yield chunk;
 }
-
-const COLUMNS: Sql = { texts: [VERSION_COLUMNS], values: [] };

@@ -1,3 +1,4 @@
+import type { Sql } from "../../postgres/sql.ts";
 import type { Queryable } from "../../postgres/pool.ts";
 import { resourceKeyOf } from "../../fhir/resource-key.ts";
 import type { BodyPlace } from "./body-blocks.ts";
@@ -18,6 +19,9 @@ export interface StoredVersion {
 /** Columns of a version, as {@link versionOf} reads them; the table's alias is `v`. */
 export const VERSION_COLUMNS =
   "v.version_id, v.last_updated::text, v.deleted, v.block::text, v.block_offset, v.body_length";
+
+/** {@link VERSION_COLUMNS} for a statement that is put together of fragments. */
+export const VERSION_COLUMNS_SQL: Sql = { texts: [VERSION_COLUMNS], values: [] };
 
 /** A row with an `id` and {@link VERSION_COLUMNS}. */
 export interface VersionColumns {

@@ -7,7 +7,7 @@ import { resourceTypeId } from "../../../fhir/resource-types.ts";
 import { searchParameter } from "../../../fhir/search-parameters.ts";
 import { EqualityForm } from "../../../fhir/search-value.ts";
 import { readBodies } from "../../../store/resources/body.ts";
-import { VERSION_COLUMNS, versionOf, type VersionColumns } from "../../../store/resources/read.ts";
+import { VERSION_COLUMNS_SQL, versionOf, type VersionColumns } from "../../../store/resources/read.ts";
 import { type Condition, type Lookups } from "../../condition/condition.ts";
 import { conditionSql } from "../../condition/condition-sql.ts";
 import { allOf } from "../../condition/combine.ts";
@@ -15,7 +15,7 @@ import { equalityOf } from "../../condition/equality.ts";
 import { objectIn } from "../../../fhir/json-members.ts";
 import { hasId } from "../../condition/ids.ts";
 import { holdsAny } from "../../types/simple.ts";
-import { sql, statement, type Sql } from "../../../postgres/sql.ts";
+import { sql, statement } from "../../../postgres/sql.ts";
 import { tooCostly } from "../../cost/too-costly.ts";
 
 /** The types whose resources are looked up by their canonical URL. */
@@ -33,7 +33,7 @@ export async function readCanonical(
 ): Promise<JsonObject | undefined> {
   const condition = allOf([ofType(type), meant(type, reference), current]);
   const { rows } = await db.query<VersionColumns>(
-    statement(sql`select v.id, ${COLUMNS} from search_resource r join resource_current v on v.key = r.key
+    statement(sql`select v.id, ${VERSION_COLUMNS_SQL} from search_resource r join resource_current v on v.key = r.key
       where ${conditionSql(condition)} limit 2`),
   );
   const [row, another] = rows;
@@ -54,7 +54,6 @@ export async function readCanonical(
 }
 
 const MAX_BYTES = 32_000_000;
-const COLUMNS: Sql = { texts: [VERSION_COLUMNS], values: [] };
 
 function ofType(type: CanonicalType): Condition {
   const { low, high } = keyRangeOfType(resourceTypeId(type) ?? 0);
